@@ -1,0 +1,1 @@
+"""bpexp: why deep networks are hard to train, measured layer by layer."""

@@ -1,0 +1,44 @@
+"""The errors a user can cause, and the one form in which they are worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BpexpError(Exception):
+    """A mistake of the user's, told in one line; the command line exits with 2."""
+
+
+class ConfigError(BpexpError):
+    """A configuration value that cannot be used: an unknown name, a wrong type, a bad range."""
+
+
+class DataError(BpexpError):
+    """A data file that is missing, damaged or not what it claims to be."""
+
+
+def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
+    """Word the refusal of a name that is not in a table.
+
+    >>> one_of("activation", "rleu", ["relu", "tanh"])
+    "activation: 'rleu' is not one of relu, tanh; did you mean 'relu'?"
+    """
+    names = sorted(allowed)
+    message = f"{field}: {_shown(received)} is not one of {', '.join(names)}"
+    nearest = difflib.get_close_matches(str(received), names, n=1)
+    return f"{message}; did you mean '{nearest[0]}'?" if nearest else message
+
+
+def out_of_range(field: str, received: object, allowed: str) -> str:
+    """Word the refusal of a value of the right kind in the wrong range, or of the wrong kind.
+
+    >>> out_of_range("depth", -1, "an integer of at least 0")
+    'depth: -1 is not an integer of at least 0'
+    """
+    return f"{field}: {_shown(received)} is not {allowed}"
+
+
+def _shown(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

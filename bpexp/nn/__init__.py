@@ -1,0 +1,10 @@
+"""Multi-layer perceptrons in NumPy alone: tables of choices, stacks of networks, propagation."""
+
+from bpexp.nn.activations import ACTIVATIONS
+from bpexp.nn.choices import Choice
+from bpexp.nn.costs import COSTS
+from bpexp.nn.initializers import INITIALIZERS
+from bpexp.nn.network import Network
+from bpexp.nn.optimizers import OPTIMIZERS
+
+__all__ = ["ACTIVATIONS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "Choice", "Network"]

@@ -1,0 +1,117 @@
+"""Costs C of the output layer: per-example values, and dC/dz without a cancelled digit.
+
+The output layer's pre-activations z and targets t have shape (R, K, B): R networks, K outputs,
+B examples. A cost belongs to one example; the batch's mean is the caller's. The last layer's
+activation is the cost's own (softmax, sigmoid, ...), so that dC/dz is formed from z directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.nn.activations import ACTIVATIONS, Array
+from bpexp.nn.choices import within
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost and the output layer's activation.
+
+    Attributes:
+        delta: `delta(z, t, out, work)` writes dC_i/dz_i of each example into `out`; `work` holds
+            three scratch arrays of the same shape. Nothing overlaps.
+        value: `value(z, t)` gives C_i in float64, shape (R, B).
+        output: `output(z)` gives the network's output, shape and dtype of z.
+    """
+
+    delta: Callable[[Array, Array, Array, Array], None]
+    value: Callable[[Array, Array], NDArray[np.float64]]
+    output: Callable[[Array], Array]
+
+
+def cross_entropy() -> Cost:
+    """C = -sum_k t_k log p_k with p = softmax(z); dC/dz = p - t for targets that sum to 1."""
+
+    def delta(z: Array, t: Array, out: Array, work: Array) -> None:
+        _softmax(z, out, work[0][..., :1, :])
+        np.subtract(out, t, out=out)
+
+    def value(z: Array, t: Array) -> NDArray[np.float64]:
+        wide = z.astype(np.float64)
+        wide -= np.maximum.reduce(wide, axis=-2, keepdims=True)
+        log_sum = np.log(np.add.reduce(np.exp(wide), axis=-2))
+        return np.asarray(log_sum - np.add.reduce(wide * t, axis=-2))
+
+    def output(z: Array) -> Array:
+        out = np.empty_like(z)
+        _softmax(z, out, np.empty_like(z[..., :1, :]))
+        return out
+
+    return Cost(delta, value, output)
+
+
+def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
+    """C = factor * sum_k (a_k - t_k)^2 with a = g(z); dC/dz = 2 factor (a - t) g'(z).
+
+    `output` names the output layer's activation g; `factor` is 1 or 0.5, the two conventions of
+    the texts.
+    """
+    within("factor", factor, "1 or 0.5", factor in (1.0, 0.5))
+    within("output", output, f"one of {', '.join(ACTIVATIONS)}", output in ACTIVATIONS)
+    activation = ACTIVATIONS[output]()
+
+    def delta(z: Array, t: Array, out: Array, work: Array) -> None:
+        slope = work[2]
+        activation.evaluate(z, out, slope, work[:2])
+        np.subtract(out, t, out=out)
+        np.multiply(out, slope, out=out)
+        np.multiply(out, 2 * factor, out=out)
+
+    def value(z: Array, t: Array) -> NDArray[np.float64]:
+        difference = np.subtract(output_of(z), t, dtype=np.float64)
+        return np.asarray(factor * np.add.reduce(difference * difference, axis=-2))
+
+    def output_of(z: Array) -> Array:
+        a = np.empty_like(z)
+        activation.evaluate(z, a, None, np.empty((2, *z.shape), z.dtype))
+        return a
+
+    return Cost(delta, value, output_of)
+
+
+def binary_cross_entropy() -> Cost:
+    """C = -sum_k [t_k log a_k + (1 - t_k) log(1 - a_k)] with a = sigma(z); dC/dz = a - t."""
+    logistic = ACTIVATIONS["sigmoid"]()
+
+    def delta(z: Array, t: Array, out: Array, work: Array) -> None:
+        logistic.evaluate(z, out, None, work[:2])
+        np.subtract(out, t, out=out)
+
+    def value(z: Array, t: Array) -> NDArray[np.float64]:
+        wide = z.astype(np.float64, copy=False)
+        return np.asarray(np.add.reduce(np.logaddexp(wide, 0) - wide * t, axis=-2))
+
+    def output(z: Array) -> Array:
+        a = np.empty_like(z)
+        logistic.evaluate(z, a, None, np.empty((2, *z.shape), z.dtype))
+        return a
+
+    return Cost(delta, value, output)
+
+
+def _softmax(z: Array, out: Array, row: Array) -> None:
+    """Write softmax over axis -2 into `out`; `row`, of one unit's shape, is scratch."""
+    np.maximum.reduce(z, axis=-2, keepdims=True, out=row)
+    np.subtract(z, row, out=out)
+    np.exp(out, out=out)
+    np.add.reduce(out, axis=-2, keepdims=True, out=row)
+    np.divide(out, row, out=out)
+
+
+COSTS: dict[str, Callable[..., Cost]] = {
+    factory.__name__: factory for factory in (cross_entropy, squared_error, binary_cross_entropy)
+}

@@ -1,0 +1,154 @@
+"""Initial weights and biases of one layer, from a draw that the scheme only scales.
+
+A scheme gives Var W of a layer with n_in inputs and n_out units. The draw under it comes from a
+stream of the run's seed and the layer's number alone, so two runs that differ in activation,
+gain or scheme (of one family, normal or uniform) start from the same numbers, scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from bpexp.nn.choices import within
+
+Weights = NDArray[np.float64]
+
+# The independent streams of a run's seed; the batch order has its own (see batch_order).
+WEIGHTS, BIASES, ORDER = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A scheme for one layer.
+
+    Attributes:
+        weights: `weights(rng, n_in, n_out, negative_slope)` gives (n_in, n_out) float64.
+        bias_std: biases are N(0, bias_std^2).
+        unit_variance: rescale layer by layer until Var z = 1 on a batch (LSUV).
+    """
+
+    weights: Callable[[Generator, int, int, float], Weights]
+    bias_std: float = 0.0
+    unit_variance: bool = False
+
+
+def stream(seed: int, *key: int) -> Generator:
+    """Return the generator of one purpose of a run's seed: independent of all other keys."""
+    return default_rng(SeedSequence(seed, spawn_key=key))
+
+
+def batch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
+    """Return the order of n examples in an epoch (from 1): a function of seed and epoch alone."""
+    return stream(seed, ORDER, epoch).permutation(n)
+
+
+def _normal(variance: Callable[[int, int, float], float], bias_std: float) -> Initializer:
+    within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
+
+    def weights(rng: Generator, n_in: int, n_out: int, negative_slope: float) -> Weights:
+        std = np.sqrt(variance(n_in, n_out, negative_slope))
+        return np.asarray(std * rng.standard_normal((n_in, n_out)))
+
+    return Initializer(weights, bias_std)
+
+
+def _uniform(bound: Callable[[int, int, float], float], bias_std: float) -> Initializer:
+    within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
+
+    def weights(rng: Generator, n_in: int, n_out: int, negative_slope: float) -> Weights:
+        limit = bound(n_in, n_out, negative_slope)
+        return np.asarray(limit * (2 * rng.random((n_in, n_out)) - 1))
+
+    return Initializer(weights, bias_std)
+
+
+def uniform(*, bound: float = 1.0, bias_std: float = 0.0) -> Initializer:
+    """W ~ U(-bound, bound); Var W = bound^2 / 3."""
+    within("bound", bound, "a finite number above 0", 0 < bound < np.inf)
+    return _uniform(lambda n_in, n_out, s: bound, bias_std)
+
+
+def normal(*, std: float = 1.0, bias_std: float = 0.0) -> Initializer:
+    """W ~ N(0, std^2)."""
+    within("std", std, "a finite number of at least 0", 0 <= std < np.inf)
+    return _normal(lambda n_in, n_out, s: std**2, bias_std)
+
+
+def standard(*, bias_std: float = 0.0) -> Initializer:
+    """W ~ U(+-1/sqrt(n_in)): the 'commonly used heuristic' of Glorot & Bengio (2010), eq. 1."""
+    return _uniform(lambda n_in, n_out, s: 1 / np.sqrt(n_in), bias_std)
+
+
+def lecun_normal(*, bias_std: float = 0.0) -> Initializer:
+    """Var W = 1 / n_in (LeCun et al. 1998)."""
+    return _normal(lambda n_in, n_out, s: 1 / n_in, bias_std)
+
+
+def glorot_uniform(*, bias_std: float = 0.0) -> Initializer:
+    """W ~ U(+-sqrt(6 / (n_in + n_out))) (Glorot & Bengio 2010, eq. 16)."""
+    return _uniform(lambda n_in, n_out, s: np.sqrt(6 / (n_in + n_out)), bias_std)
+
+
+def glorot_normal(*, bias_std: float = 0.0) -> Initializer:
+    """Var W = 2 / (n_in + n_out) (Glorot & Bengio 2010)."""
+    return _normal(lambda n_in, n_out, s: 2 / (n_in + n_out), bias_std)
+
+
+def he_uniform(*, bias_std: float = 0.0) -> Initializer:
+    """W ~ U(+-sqrt(6 / ((1 + s^2) n_in))), s the activation's negative slope (He et al. 2015)."""
+    return _uniform(lambda n_in, n_out, s: np.sqrt(6 / ((1 + s**2) * n_in)), bias_std)
+
+
+def he_normal(*, bias_std: float = 0.0) -> Initializer:
+    """Var W = 2 / ((1 + s^2) n_in), s the activation's negative slope (He et al. 2015, eq. 15)."""
+    return _normal(lambda n_in, n_out, s: 2 / ((1 + s**2) * n_in), bias_std)
+
+
+def mean_field(*, sigma_w2: float = 1.0, sigma_b2: float = 0.0) -> Initializer:
+    """Var W = sigma_w2 / n_in, Var b = sigma_b2 (Poole et al. 2016)."""
+    within("sigma_w2", sigma_w2, "a finite number above 0", 0 < sigma_w2 < np.inf)
+    within("sigma_b2", sigma_b2, "a finite number of at least 0", 0 <= sigma_b2 < np.inf)
+    return _normal(lambda n_in, n_out, s: sigma_w2 / n_in, float(np.sqrt(sigma_b2)))
+
+
+def orthogonal(*, gain: float = 1.0, bias_std: float = 0.0) -> Initializer:
+    """W = gain Q, Q with orthonormal rows or columns, Haar-distributed (Saxe et al. 2014)."""
+    within("gain", gain, "a finite number above 0", 0 < gain < np.inf)
+    within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
+    return Initializer(lambda rng, n_in, n_out, s: gain * _haar(rng, n_in, n_out), bias_std)
+
+
+def lsuv() -> Initializer:
+    """Orthogonal, then each layer scaled to Var z = 1 on a batch (Mishkin & Matas 2016)."""
+    return Initializer(lambda rng, n_in, n_out, s: _haar(rng, n_in, n_out), unit_variance=True)
+
+
+def _haar(rng: Generator, n_in: int, n_out: int) -> Weights:
+    draw = rng.standard_normal((n_in, n_out))
+    tall = draw if n_in >= n_out else draw.T
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diag(r))  # without the signs QR is not uniform over the group
+    return np.asarray(q if n_in >= n_out else q.T)
+
+
+INITIALIZERS: dict[str, Callable[..., Initializer]] = {
+    factory.__name__: factory
+    for factory in (
+        uniform,
+        normal,
+        standard,
+        lecun_normal,
+        glorot_uniform,
+        glorot_normal,
+        he_uniform,
+        he_normal,
+        orthogonal,
+        mean_field,
+        lsuv,
+    )
+}

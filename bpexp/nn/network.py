@@ -1,0 +1,164 @@
+"""One network, for use by hand: predict, look at gradients, save and load."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from bpexp.nn.activations import Array
+from bpexp.nn.choices import Choice, chosen
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+
+
+class Network:
+    """A multi-layer perceptron.
+
+    >>> net = Network.create([2, 3, 2], activation="tanh", seed=1)
+    >>> net.outputs([[0.0, 1.0]]).shape
+    (1, 2)
+
+    Attributes:
+        architecture: sizes, activation and cost.
+        theta: all parameters, (P,), float32 or float64; the memory that `layers` views.
+        layers: theta^(l), (n_{l-1} + 1, n_l), row 0 the biases, l = 1 .. L at index l - 1.
+    """
+
+    def __init__(self, architecture: Architecture, theta: Array) -> None:
+        """Wrap parameters (P,); they are not copied.
+
+        Raises:
+            ValueError: theta has not P entries.
+        """
+        if theta.shape != (architecture.n_parameters,):
+            raise ValueError(
+                f"theta: shape {theta.shape} is not ({architecture.n_parameters},), "
+                f"as sizes {architecture.sizes} ask"
+            )
+        self.architecture = architecture
+        self.theta = theta
+        self.layers = architecture.layers(theta)
+
+    @classmethod
+    def create(
+        cls,
+        sizes: tuple[int, ...] | list[int],
+        *,
+        activation: str | Choice = "relu",
+        init: str | Choice = "he_normal",
+        cost: str | Choice = "cross_entropy",
+        seed: int = 0,
+        dtype: DTypeLike = "float32",
+        batch: Array | None = None,
+    ) -> Network:
+        """Draw a new network.
+
+        Args:
+            sizes: units a layer, inputs first: (n_0, ..., n_L).
+            activation: of the hidden layers, a name or a Choice with parameters.
+            init: the initialization.
+            cost: the cost, which brings the output layer's activation.
+            seed: decides the draw.
+            dtype: float32 or float64.
+            batch: inputs (B, n_0), for init="lsuv" only.
+
+        Raises:
+            ValueError: a name that is in no table, or a parameter out of range.
+        """
+        architecture = Architecture(tuple(sizes), chosen(activation), chosen(cost))
+        theta = initial_theta(architecture, chosen(init), seed, batch)
+        return cls(architecture, theta.astype(dtype))
+
+    def outputs(self, x: ArrayLike) -> Array:
+        """Return the outputs (N, K) for inputs (N, n_0): probabilities after softmax or sigmoid."""
+        stack = self._stack()
+        z = self._propagation(stack, x).z[-1]
+        return np.asarray(stack.cost.output(z)[0].T)
+
+    def predict(self, x: ArrayLike) -> NDArray[np.int64]:
+        """Return the class (N,) of the largest output for inputs (N, n_0)."""
+        return np.asarray(np.argmax(self.outputs(x), axis=1), dtype=np.int64)
+
+    def loss(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Return the mean cost over inputs (N, n_0) with labels (N,) or targets (N, K)."""
+        stack = self._stack()
+        z = self._propagation(stack, x).z[-1]
+        return float(stack.cost.value(z, self._targets(y)).mean())
+
+    def gradients(self, x: ArrayLike, y: ArrayLike) -> list[Array]:
+        """Return dC/dtheta^(l) of the mean cost, each (n_{l-1} + 1, n_l), by backpropagation.
+
+        Args:
+            x: inputs (N, n_0).
+            y: labels (N,) or targets (N, K).
+        """
+        propagation = self._propagation(self._stack(), x)
+        propagation.backward(self._targets(y), propagation.batch)
+        return [gradient[0] for gradient in propagation.gradients]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an npz file without pickles: `architecture` (JSON), theta_001, theta_002, ..."""
+        arrays: dict[str, Any] = {f"theta_{i:03d}": t for i, t in enumerate(self.layers, start=1)}
+        with Path(path).open("wb") as file:
+            np.savez(file, architecture=np.array(to_json(self.architecture)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a file that `save` wrote.
+
+        Raises:
+            ValueError: the arrays do not fit the architecture.
+        """
+        with np.load(path, allow_pickle=False) as file:
+            architecture = from_json(str(file["architecture"]))
+            layers = [file[f"theta_{i:03d}"] for i in range(1, len(architecture.sizes))]
+        return cls(architecture, np.concatenate([layer.ravel() for layer in layers]))
+
+    def _stack(self) -> Stack:
+        return Stack(self.architecture, self.theta[None])
+
+    def _propagation(self, stack: Stack, x: ArrayLike) -> Propagation:
+        x = np.atleast_2d(np.asarray(x))
+        propagation = Propagation(stack, len(x))
+        with np.errstate(over="ignore", under="ignore"):
+            propagation.forward(with_constant_unit(x, self.theta.dtype))
+        return propagation
+
+    def _targets(self, y: ArrayLike) -> Array:
+        y = np.asarray(y)
+        return one_hot(y, self.architecture.sizes[-1], self.theta.dtype).T if y.ndim == 1 else y.T
+
+
+def one_hot(labels: NDArray[np.integer], n_classes: int, dtype: DTypeLike) -> Array:
+    """Return targets (N, K): 1 at the label, 0 elsewhere."""
+    targets = np.zeros((len(labels), n_classes), dtype)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets
+
+
+def to_json(architecture: Architecture) -> str:
+    """Write an architecture as JSON."""
+    activation, cost = architecture.activation, architecture.cost
+    return json.dumps(
+        {
+            "sizes": architecture.sizes,
+            "activation": {"name": activation.name, **activation.parameters},
+            "cost": {"name": cost.name, **cost.parameters},
+        }
+    )
+
+
+def from_json(text: str) -> Architecture:
+    """Read what `to_json` wrote."""
+    fields = json.loads(text)
+    activation, cost = fields["activation"], fields["cost"]
+    return Architecture(
+        tuple(fields["sizes"]),
+        Choice(activation.pop("name"), activation),
+        Choice(cost.pop("name"), cost),
+    )

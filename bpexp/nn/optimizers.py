@@ -1,0 +1,164 @@
+"""Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
+
+theta and gradient have shape (R, P), the learning rates (R, 1). `gradient` may be overwritten.
+Every optimizer takes `weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the
+weights (never on biases), and `clip_norm`, the largest global norm of the batch gradient, which is
+clipped before the penalty is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.nn.activations import Array
+from bpexp.nn.choices import within
+
+Update = Callable[[Array, Array, Array, Array, int, Array], None]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An update rule and its state's size.
+
+    Attributes:
+        slots: how many arrays of theta's shape the rule remembers, zero at first.
+        update: `update(theta, gradient, rates, state, step, work)` moves theta in place; state has
+            shape (slots, R, P), `step` counts from 1, `work` is scratch of theta's shape.
+        weight_decay: lambda of the L2 penalty.
+        clip_norm: largest norm of the gradient, or None.
+    """
+
+    slots: int
+    update: Update
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+    def step(
+        self,
+        theta: Array,
+        gradient: Array,
+        rates: Array,
+        state: Array,
+        step: int,
+        work: Array,
+        is_weight: Array,
+    ) -> None:
+        """Clip, add the penalty's gradient, then update; `is_weight` (P,) is 0 at biases."""
+        if self.clip_norm is not None:
+            _clip(gradient, self.clip_norm)
+        if self.weight_decay:
+            np.multiply(theta, is_weight, out=work)
+            np.multiply(work, self.weight_decay, out=work)
+            np.add(gradient, work, out=gradient)
+        self.update(theta, gradient, rates, state, step, work)
+
+
+def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
+    """Theta <- theta - eta dC/dtheta."""
+
+    def update(
+        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+    ) -> None:
+        np.multiply(gradient, rates, out=gradient)
+        np.subtract(theta, gradient, out=theta)
+
+    return _checked(Optimizer(0, update, weight_decay, clip_norm))
+
+
+def momentum(
+    *, momentum: float = 0.9, weight_decay: float = 0.0, clip_norm: float | None = None
+) -> Optimizer:
+    """V <- mu v - eta dC/dtheta; theta <- theta + v (Polyak 1964)."""
+    within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
+
+    def update(
+        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+    ) -> None:
+        velocity = state[0]
+        np.multiply(gradient, rates, out=gradient)
+        np.multiply(velocity, momentum, out=velocity)
+        np.subtract(velocity, gradient, out=velocity)
+        np.add(theta, velocity, out=theta)
+
+    return _checked(Optimizer(1, update, weight_decay, clip_norm))
+
+
+def nesterov(
+    *, momentum: float = 0.9, weight_decay: float = 0.0, clip_norm: float | None = None
+) -> Optimizer:
+    """V <- mu v - eta dC/dtheta; theta <- theta + mu v - eta dC/dtheta (Sutskever et al. 2013)."""
+    within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
+
+    def update(
+        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+    ) -> None:
+        velocity = state[0]
+        np.multiply(gradient, rates, out=gradient)
+        np.multiply(velocity, momentum, out=velocity)
+        np.subtract(velocity, gradient, out=velocity)
+        np.multiply(velocity, momentum, out=work)
+        np.add(theta, work, out=theta)
+        np.subtract(theta, gradient, out=theta)
+
+    return _checked(Optimizer(1, update, weight_decay, clip_norm))
+
+
+def adam(
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+) -> Optimizer:
+    """Theta <- theta - eta m^ / (sqrt(v^) + epsilon), bias-corrected (Kingma & Ba 2015)."""
+    within("beta1", beta1, "a number in [0, 1)", 0 <= beta1 < 1)
+    within("beta2", beta2, "a number in [0, 1)", 0 <= beta2 < 1)
+    within("epsilon", epsilon, "a finite number above 0", 0 < epsilon < np.inf)
+
+    def update(
+        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+    ) -> None:
+        first, second = state
+        np.multiply(first, beta1, out=first)
+        np.multiply(gradient, 1 - beta1, out=work)
+        np.add(first, work, out=first)
+        np.multiply(second, beta2, out=second)
+        np.multiply(gradient, gradient, out=gradient)
+        np.multiply(gradient, 1 - beta2, out=gradient)
+        np.add(second, gradient, out=second)
+        np.divide(second, 1 - beta2**step, out=work)
+        np.sqrt(work, out=work)
+        np.add(work, epsilon, out=work)
+        np.divide(first, work, out=work)
+        np.divide(work, 1 - beta1**step, out=work)
+        np.multiply(work, rates, out=work)
+        np.subtract(theta, work, out=theta)
+
+    return _checked(Optimizer(2, update, weight_decay, clip_norm))
+
+
+def _checked(optimizer: Optimizer) -> Optimizer:
+    decay, clip = optimizer.weight_decay, optimizer.clip_norm
+    within("weight_decay", decay, "a finite number of at least 0", 0 <= decay < np.inf)
+    within("clip_norm", clip, "a finite number above 0", clip is None or 0 < clip < np.inf)
+    return optimizer
+
+
+def _clip(gradient: Array, largest: float) -> None:
+    # Squares are summed in float64: those of float32 entries under 1e-19 or over 1e19 leave its
+    # range. einsum widens block by block, so nothing of the network's size is allocated.
+    norms: NDArray[np.float64] = np.sqrt(
+        np.einsum("rp,rp->r", gradient, gradient, dtype=np.float64, casting="same_kind")
+    )
+    scale = np.minimum(1.0, largest / np.maximum(norms, np.finfo(np.float64).tiny))
+    np.multiply(gradient, scale[:, None].astype(gradient.dtype), out=gradient)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    factory.__name__: factory for factory in (sgd, momentum, nesterov, adam)
+}

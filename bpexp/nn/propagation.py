@@ -1,0 +1,111 @@
+"""Forward and backward propagation of a stack over a batch, in buffers allocated once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpexp.nn.activations import Array
+from bpexp.nn.stack import Stack
+
+
+class Propagation:
+    """The buffers of one batch size and the passes that fill them.
+
+    Shapes: R networks, B examples, units first (see `bpexp.nn.stack`). Lists are indexed by the
+    layer: entry 0 is the input, entries of quantities that a layer lacks are unused.
+
+    Attributes:
+        a: a^(l) with the constant unit as row 0, (R, n_l + 1, B), for 0 < l < L.
+        z: z^(l), (R, n_l, B). Unless `keep`, slopes and then deltas overwrite the hidden ones.
+        slope: g'(z^(l)), the memory of z unless `keep`.
+        delta: delta^(l), the memory of slope unless `keep`.
+        backward_signal: scratch (R, n_l, B): W^(l+1) delta^(l+1) of the last hop.
+        gradient: dC/dtheta, (R, P).
+        gradients: its views a layer, index l - 1.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        batch: int,
+        *,
+        lowest: int = 1,
+        keep: bool = False,
+        gradient: Array | None = None,
+    ) -> None:
+        """Allocate for `batch` examples.
+
+        Args:
+            stack: the networks.
+            batch: B.
+            lowest: the lowest layer whose gradient is wanted; backpropagation ends there.
+            keep: keep z, slope and delta of every layer apart, to be looked at.
+            gradient: a gradient buffer (R, P) to share, else a new one.
+        """
+        self.stack, self.batch, self.lowest = stack, batch, lowest
+        copies, dtype = len(stack), stack.theta.dtype
+        hidden = stack.architecture.sizes[1:-1]
+        outputs = stack.architecture.sizes[-1]
+
+        def buffers(*units: int) -> list[Array]:
+            return [np.empty((copies, n, batch), dtype) for n in (0, *units)]
+
+        self.z = buffers(*hidden, outputs)
+        self.slope = buffers(*hidden) if keep else self.z
+        self.delta = buffers(*hidden) if keep else self.slope[:-1]
+        self.delta.append(np.empty_like(self.z[-1]))
+        self.a = buffers(*(n + 1 for n in hidden))
+        for a in self.a[1:]:
+            a[:, 0] = 1
+        self._work = np.empty((3, copies, max((*hidden, outputs)), batch), dtype)
+        shared = [self._work[2, :, :n] for n in (0, *hidden)]
+        self.backward_signal = buffers(*hidden) if keep else shared
+        self.gradient = np.zeros_like(stack.theta) if gradient is None else gradient
+        self.gradients = stack.architecture.layers(self.gradient)
+
+    def forward(self, rows: Array) -> Array:
+        """Propagate inputs and return z^(L).
+
+        Args:
+            rows: inputs with the constant unit, (R, B, n_0 + 1), or (B, n_0 + 1) for all networks.
+        """
+        self.a[0] = rows.swapaxes(-1, -2)
+        last = len(self.z) - 1
+        for layer in range(1, last + 1):
+            z = self.z[layer]
+            np.matmul(self.stack.layers[layer - 1].swapaxes(1, 2), self.a[layer - 1], out=z)
+            if layer < last:
+                n = z.shape[1]
+                slope = self.slope[layer] if layer >= self.lowest else None
+                self.stack.activation.evaluate(
+                    z, self.a[layer][:, 1:], slope, self._work[:2, :, :n]
+                )
+        return self.z[last]
+
+    def output_delta(self, targets: Array) -> None:
+        """Write delta^(L), each example's own: dC_i/dz_i^(L), for targets (R or 1, K, B)."""
+        last = len(self.z) - 1
+        n = self.z[last].shape[1]
+        self.stack.cost.delta(self.z[last], targets, self.delta[last], self._work[:, :, :n])
+
+    def hop(self, layer: int) -> None:
+        """Write delta^(layer) from delta^(layer + 1), for a hidden layer."""
+        signal, delta = self.backward_signal[layer], self.delta[layer]
+        np.matmul(self.stack.layers[layer][:, 1:], self.delta[layer + 1], out=signal)
+        np.multiply(self.slope[layer], signal, out=delta)
+
+    def parameter_gradient(self, layer: int) -> None:
+        """Write dC/dtheta^(layer), summed over the examples."""
+        np.matmul(
+            self.a[layer - 1], self.delta[layer].swapaxes(1, 2), out=self.gradients[layer - 1]
+        )
+
+    def backward(self, targets: Array, divisor: float) -> None:
+        """Write the gradient of sum_i C_i / divisor for all layers from `lowest` on."""
+        last = len(self.z) - 1
+        self.output_delta(targets)
+        np.divide(self.delta[last], divisor, out=self.delta[last])
+        for layer in range(last, self.lowest - 1, -1):
+            self.parameter_gradient(layer)
+            if layer > self.lowest:
+                self.hop(layer - 1)
