@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -101,11 +100,10 @@ class Network:
         propagation.backward(self._targets(y), propagation.batch)
         return [gradient[0] for gradient in propagation.gradients]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, file: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write an npz file without pickles: `architecture` (JSON), theta_001, theta_002, ..."""
         arrays: dict[str, Any] = {f"theta_{i:03d}": t for i, t in enumerate(self.layers, start=1)}
-        with Path(path).open("wb") as file:
-            np.savez(file, architecture=np.array(to_json(self.architecture)), **arrays)
+        np.savez(file, architecture=np.array(to_json(self.architecture)), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:

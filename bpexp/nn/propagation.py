@@ -20,8 +20,7 @@ class Propagation:
         slope: g'(z^(l)), the memory of z unless `keep`.
         delta: delta^(l), the memory of slope unless `keep`.
         backward_signal: scratch (R, n_l, B): W^(l+1) delta^(l+1) of the last hop.
-        gradient: dC/dtheta, (R, P).
-        gradients: its views a layer, index l - 1.
+        gradients: dC/dtheta^(l), (R, n_{l-1} + 1, n_l), l = 1 .. L at index l - 1.
     """
 
     def __init__(
@@ -29,7 +28,7 @@ class Propagation:
         stack: Stack,
         batch: int,
         *,
-        lowest: int = 1,
+        lowest: int | None = 1,
         keep: bool = False,
         gradient: Array | None = None,
     ) -> None:
@@ -38,11 +37,13 @@ class Propagation:
         Args:
             stack: the networks.
             batch: B.
-            lowest: the lowest layer whose gradient is wanted; backpropagation ends there.
+            lowest: the lowest layer whose gradient is wanted, where backpropagation ends; None:
+                forward passes only.
             keep: keep z, slope and delta of every layer apart, to be looked at.
             gradient: a gradient buffer (R, P) to share, else a new one.
         """
-        self.stack, self.batch, self.lowest = stack, batch, lowest
+        self.stack, self.batch = stack, batch
+        self.lowest = len(stack.layers) + 1 if lowest is None else lowest
         copies, dtype = len(stack), stack.theta.dtype
         hidden = stack.architecture.sizes[1:-1]
         outputs = stack.architecture.sizes[-1]
@@ -60,8 +61,11 @@ class Propagation:
         self._work = np.empty((3, copies, max((*hidden, outputs)), batch), dtype)
         shared = [self._work[2, :, :n] for n in (0, *hidden)]
         self.backward_signal = buffers(*hidden) if keep else shared
-        self.gradient = np.zeros_like(stack.theta) if gradient is None else gradient
-        self.gradients = stack.architecture.layers(self.gradient)
+        self.gradients: list[Array] = []
+        if lowest is not None:
+            self.gradients = stack.architecture.layers(
+                np.zeros_like(stack.theta) if gradient is None else gradient
+            )
 
     def forward(self, rows: Array) -> Array:
         """Propagate inputs and return z^(L).

@@ -1,0 +1,151 @@
+"""A run's configuration: plain frozen dataclasses, and the identity that they give the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from bpexp.errors import ConfigError, one_of, out_of_range
+from bpexp.nn import Choice
+from bpexp.nn.choices import Value
+from bpexp.schema import NUMBERS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
+
+ALGORITHM = 1  # raised whenever a change alters the numbers of a run
+
+
+@dataclass(frozen=True)
+class Probe:
+    """When and on how much to probe."""
+
+    every: int | None
+    examples: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How often to write a checkpoint: by epochs, by seconds, whichever comes first."""
+
+    every: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, validated; `bpexp.schema` says what its fields mean and take."""
+
+    data: Choice
+    depth: int
+    width: int
+    activation: Choice
+    init: Choice
+    cost: Choice
+    optimizer: Choice
+    lr: float
+    batch_size: int
+    epochs: int
+    stop: Choice
+    frozen: int
+    seed: int
+    dtype: str
+    threads: int
+    probe: Probe
+    study: str
+    jobs: int | None
+    checkpoint: Checkpoint
+    tracking: Choice
+    log_model: str
+    force: bool
+    fail_fast: bool
+    progress: bool
+    quick: bool
+    forecast: str
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> Config:
+        """Validate what Hydra composed, as plain dicts.
+
+        Raises:
+            ConfigError: an unknown or missing key, a value of another kind or out of range.
+        """
+        sections = {"probe": Probe, "checkpoint": Checkpoint}
+        names = [field.name for field in fields(cls)]
+        for name in mapping:
+            if name not in names:
+                raise ConfigError(one_of("key", name, names))
+        values: dict[str, Any] = {}
+        for name in names:
+            if name not in mapping:
+                raise ConfigError(f"{name}: missing")
+            if name in sections:
+                values[name] = _section(name, sections[name], mapping[name])
+            else:
+                values[name] = checked(name, mapping[name])
+        config = cls(**values)
+        if config.frozen > config.depth + 1:
+            allowed = f"an integer of at most depth + 1 = {config.depth + 1}"
+            raise ConfigError(out_of_range("frozen", config.frozen, allowed))
+        return config._shrunk() if config.quick else config
+
+    def flat(self) -> dict[str, Value]:
+        """Return {override key: value}: `activation`, `activation.negative_slope`, `depth`, ..."""
+        return flatten(self.nested())
+
+    def nested(self) -> dict[str, Any]:
+        """Return the mapping that `Config.of` takes."""
+        nested: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Choice):
+                nested[field.name] = {"name": value.name, **value.parameters}
+            elif isinstance(value, Probe | Checkpoint):
+                nested[field.name] = dict(vars(value))
+            else:
+                nested[field.name] = value
+        return nested
+
+    def identity(self, digest: str) -> str:
+        """Hash everything that decides the run's numbers: 16 hexadecimal digits.
+
+        Args:
+            digest: of the data set's arrays, which stands for the data's paths and parameters.
+        """
+        numbers = {
+            key: value
+            for key, value in self.flat().items()
+            if (key in NUMBERS or key.split(".")[0] in NUMBERS) and not key.startswith("data.")
+        }
+        text = json.dumps({"algorithm": ALGORITHM, "digest": digest, **numbers}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _shrunk(self) -> Config:
+        limit = self.data.parameters.get("limit") or QUICK_EXAMPLES
+        parameters = {**self.data.parameters, "limit": min(int(limit), QUICK_EXAMPLES)}
+        changes = {
+            "data": Choice(self.data.name, parameters),
+            "epochs": min(self.epochs, QUICK_EPOCHS),
+        }
+        return Config(**{**vars(self), **changes})
+
+
+def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:
+    """Return {override key: value} of a nested configuration; a group's name stands at its key."""
+    flat: dict[str, Value] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= {key if k == "name" else f"{key}.{k}": v for k, v in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _section(name: str, section: type, mapping: object) -> Any:
+    keys = [field.name for field in fields(section)]
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(out_of_range(name, mapping, f"a group of keys: {', '.join(keys)}"))
+    for key in mapping:
+        if key not in keys:
+            raise ConfigError(one_of(name, key, keys))
+    return section(**{key: checked(f"{name}.{key}", mapping.get(key)) for key in keys})

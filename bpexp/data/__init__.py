@@ -1,0 +1,31 @@
+"""Data sets: a table of loaders, each of keyword parameters, each returning a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bpexp.data.arrays import gaussian, npz, parity
+from bpexp.data.dataset import Dataset
+from bpexp.data.images import digits, fashion_mnist, mnist
+from bpexp.errors import ConfigError, one_of
+
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    loader.__name__: loader for loader in (digits, mnist, fashion_mnist, parity, npz, gaussian)
+}
+
+__all__ = ["DATASETS", "Dataset", "load"]
+
+
+def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
+    """Load a data set by its name.
+
+    >>> load("parity").x_train.shape
+    (700, 10)
+
+    Raises:
+        ConfigError: no such name, or a parameter out of range.
+        DataError: a file that is missing or damaged.
+    """
+    if name not in DATASETS:
+        raise ConfigError(one_of("data", name, DATASETS))
+    return DATASETS[name](**parameters)

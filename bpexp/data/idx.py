@@ -1,0 +1,70 @@
+"""IDX files, gzipped or not: the format of MNIST, read as if an enemy had written it.
+
+An IDX file is two zero bytes, a type code (8: unsigned byte), the number of dimensions, each
+dimension as a big-endian 32-bit integer, and the values (LeCun, Cortes & Burges).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.errors import DataError
+
+UNSIGNED_BYTE = 8
+LARGEST = 2**30  # bytes of values; MNIST's largest file has 47 million
+
+
+def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDArray[np.uint8]:
+    """Read unsigned bytes of a known number of dimensions.
+
+    Args:
+        path: the file; `.gz` at its end means gzip.
+        n_dimensions: 3 for images, 1 for labels.
+        checksum: SHA-256 of the unpacked file, or None.
+
+    Raises:
+        DataError: it is missing, damaged, or not what was asked for.
+    """
+    try:
+        with _open(path) as file:
+            header = file.read(4 + 4 * n_dimensions)
+            shape = _shape(path, header, n_dimensions)
+            size = int(np.prod(shape, dtype=object))
+            if not 0 < size <= LARGEST:
+                raise DataError(f"{path}: dimensions {shape} are empty or over {LARGEST} bytes")
+            # One byte more than the header promises tells a longer file, or a decompression
+            # bomb, without unpacking it.
+            values = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if len(values) != size:
+        found = "more" if len(values) > size else f"only {len(values)}"
+        raise DataError(f"{path}: {found} bytes of values where the header says {size}")
+    if checksum is not None:
+        found = hashlib.sha256(header + values).hexdigest()
+        if found != checksum:
+            raise DataError(f"{path}: SHA-256 of the content is {found}, not {checksum}")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+
+
+def _shape(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...]:
+    if len(header) < 4 + 4 * n_dimensions:
+        raise DataError(f"{path}: {len(header)} bytes are too short for an IDX header")
+    if header[:2] != b"\0\0":
+        raise DataError(f"{path}: not an IDX file: it begins with {header[:4].hex()}")
+    if header[2] != UNSIGNED_BYTE:
+        raise DataError(f"{path}: IDX type 0x{header[2]:02x} is not 0x08 (unsigned byte)")
+    if header[3] != n_dimensions:
+        raise DataError(f"{path}: {header[3]} dimensions, not {n_dimensions}")
+    return tuple(int(n) for n in np.frombuffer(header[4:], ">u4"))

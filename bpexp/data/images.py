@@ -1,0 +1,191 @@
+"""Handwritten digits and MNIST's kind: images with labels, each a short function."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.data.dataset import Dataset, make_dataset, pixels, stratified
+from bpexp.data.idx import read_idx
+from bpexp.errors import ConfigError, DataError
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+
+# SHA-256 of the files as they are served, gzipped.
+MNIST_SERVED = dict(
+    zip(
+        FILES,
+        (
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        strict=True,
+    )
+)
+FASHION_SERVED = dict(
+    zip(
+        FILES,
+        (
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+        strict=True,
+    )
+)
+# SHA-256 of MNIST's files unpacked: files of a user's own may have been packed anew.
+MNIST_UNPACKED = dict(
+    zip(
+        FILES,
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+        strict=True,
+    )
+)
+
+
+def digits(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Dataset:
+    """1797 handwritten digits of 8x8 pixels that ship with scikit-learn, split 80/20.
+
+    Args:
+        scale: divide the pixels, 0 .. 16, by 16.
+        seed: of the split.
+        limit: keep the first examples of the training split only.
+    """
+    table = _digits_table()
+    x, y = pixels(table[:, :-1], 16, scale), table[:, -1].astype(np.int64)
+    train, test = stratified(x, y, seed, "digits")
+    source = "scikit-learn (UCI optical recognition of handwritten digits, test part)"
+    return make_dataset(
+        "digits", source, train, test, n_classes=10, limit=limit, image_shape=(8, 8)
+    )
+
+
+def mnist(
+    *,
+    root: str | None = None,
+    scale: bool = True,
+    checksum: bool = True,
+    limit: int | None = None,
+) -> Dataset:
+    """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels.
+
+    Args:
+        root: a folder with the four IDX files, gzipped or not; null: downloaded once and cached.
+        scale: divide the pixels, 0 .. 255, by 255.
+        checksum: refuse files in `root` that are not MNIST's.
+        limit: keep the first examples of the training split only.
+    """
+    known = MNIST_UNPACKED if checksum else None
+    return _idx_images("mnist", root, MNIST_URL, MNIST_SERVED, known, scale, limit)
+
+
+def fashion_mnist(
+    *, root: str | None = None, scale: bool = True, limit: int | None = None
+) -> Dataset:
+    """Fashion-MNIST: 60,000 and 10,000 pieces of clothing of 28x28 pixels (Xiao et al. 2017).
+
+    Args:
+        root: a folder with the four IDX files, gzipped or not; null: downloaded once and cached.
+        scale: divide the pixels, 0 .. 255, by 255.
+        limit: keep the first examples of the training split only.
+    """
+    return _idx_images("fashion_mnist", root, FASHION_URL, FASHION_SERVED, None, scale, limit)
+
+
+def _digits_table() -> NDArray[np.uint8]:
+    # Importing scikit-learn costs a second; its file is read in milliseconds.
+    found = importlib.util.find_spec("sklearn")
+    folders = (found.submodule_search_locations or []) if found else []
+    for folder in folders:
+        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if path.exists():
+            with gzip.open(path, "rt") as file:
+                return np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return np.column_stack([x, y]).astype(np.uint8)
+
+
+def _idx_images(
+    name: str,
+    root: str | None,
+    url: str,
+    served: Mapping[str, str],
+    unpacked: Mapping[str, str] | None,
+    scale: bool,
+    limit: int | None,
+) -> Dataset:
+    if root is None:
+        paths = [_download(name, file, url, served[file]) for file in FILES]
+    else:
+        paths = [_find(Path(root), file) for file in FILES]
+    arrays = [
+        read_idx(path, 3 if "images" in file else 1, unpacked[file] if unpacked else None)
+        for path, file in zip(paths, FILES, strict=True)
+    ]
+    for images, labels, path in (
+        (arrays[0], arrays[1], paths[0]),
+        (arrays[2], arrays[3], paths[2]),
+    ):
+        if len(images) != len(labels):
+            raise DataError(f"{path}: {len(images)} images but {len(labels)} labels")
+    train, test = ((pixels(arrays[i], 255, scale), arrays[i + 1]) for i in (0, 2))
+    height, width = arrays[0].shape[1:]
+    return make_dataset(
+        name,
+        str(paths[0].parent) if root else url,
+        train,
+        test,
+        n_classes=10,
+        limit=limit,
+        image_shape=(height, width),
+    )
+
+
+def _find(root: Path, file: str) -> Path:
+    if not root.is_dir():
+        raise ConfigError(f"data.root: {str(root)!r} is not a folder")
+    for path in (root / file, root / f"{file}.gz"):
+        if path.exists():
+            return path
+    raise DataError(f"{root}: no {file} or {file}.gz")
+
+
+def _download(name: str, file: str, url: str, checksum: str) -> Path:
+    """Fetch a file into the cache: pooch writes it aside, checks it, and moves it into place."""
+    import pooch
+
+    try:
+        path = pooch.retrieve(
+            f"{url}{file}.gz",
+            known_hash=f"sha256:{checksum}",
+            fname=f"{file}.gz",
+            path=pooch.os_cache("bpexp") / name,
+        )
+    except Exception as error:  # requests' many kinds, and pooch's ValueError for a wrong hash
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"data: {name} cannot be downloaded: {reason}; data.root=FOLDER takes files at hand"
+        ) from None
+    return Path(path)

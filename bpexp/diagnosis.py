@@ -1,0 +1,139 @@
+"""A run's gradients in one number and in one word: the decay rate and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+VERDICTS = ("healthy", "vanishing", "exploding", "saturated", "dead", "diverged")
+
+# A verdict compares ratios only, never a norm with a fixed number.
+END_TO_END = 10.0  # first layer's signal ten times weaker (or stronger) than the last layer's
+SATURATED = 0.9  # share of (example, unit) pairs of a layer that sit on an asymptote
+MOVED = 0.1  # path of the first trained layer, in units of its own norm
+FELL = 0.1  # share of the initial cost that training removed
+
+
+def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
+    """Summarise how delta shrinks towards the input.
+
+    decay_rate is the mean over l = 1 .. L-1 of log(||delta^(l)|| / ||delta^(l+1)||), in nats a
+    layer; negative means vanishing. decay_rate_se is the standard deviation of these increments
+    over sqrt(L - 1): log-norms are cumulative sums, so that the increments, not the residuals of a
+    line, are the independent parts. first_to_last is ||delta^(1)|| / ||delta^(L)||.
+
+    Args:
+        delta_norm: root mean square norm of delta a layer, (L,), first to last.
+
+    Returns:
+        The numbers that are defined: none from zeros or non-finite norms, and the rate only from
+        two increments on.
+    """
+    if not (np.isfinite(delta_norm).all() and (delta_norm > 0).all()):
+        return {}
+    increments = -np.diff(np.log(delta_norm))
+    summary = {"gradient/first_to_last": float(np.exp(increments.sum()))}
+    if len(increments) >= 2:
+        summary["gradient/decay_rate"] = float(increments.mean())
+        summary["gradient/decay_rate_se"] = float(increments.std(ddof=1) / np.sqrt(len(increments)))
+    return summary
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on.
+
+    Attributes:
+        diverged_at: the optimizer step of the first non-finite cost, or None.
+        factor_first: ||delta^(1)|| / ||delta^(L)|| at step 0; NaN where not defined.
+        factor_last: the same at the last probe.
+        zero_gradient: the first layer's weight gradient is exactly zero, at either probe.
+        dead: largest share of dead units of a hidden layer at the last probe.
+        saturation: largest share of saturated (example, unit) pairs of a hidden layer there.
+        moved: path of the first trained layer: its update ratios, summed over the probes.
+        cost_first: training cost at step 0.
+        cost_last: training cost over the last epoch.
+    """
+
+    diverged_at: int | None
+    factor_first: float
+    factor_last: float
+    zero_gradient: bool
+    dead: float
+    saturation: float
+    moved: float
+    cost_first: float
+    cost_last: float
+
+    @classmethod
+    def of(
+        cls,
+        probes: Sequence[Mapping[str, NDArray[np.float64]]],
+        costs: Sequence[float],
+        *,
+        frozen: int = 0,
+        diverged_at: int | None = None,
+    ) -> Evidence:
+        """Gather it from a run's probes, (L,) a name, and its training costs, both in time."""
+        first, last = probes[0], probes[-1]
+        trained = min(frozen, len(first["delta_norm"]) - 1)
+        return cls(
+            diverged_at=diverged_at,
+            factor_first=_factor(first),
+            factor_last=_factor(last),
+            zero_gradient=any(probe["zero_share"][0] == 1 for probe in (first, last)),
+            dead=_largest(last["dead"]),
+            saturation=_largest(last["saturation"]),
+            moved=sum(float(probe["update_ratio"][trained]) for probe in probes[1:]),
+            cost_first=costs[0],
+            cost_last=costs[-1],
+        )
+
+
+def verdict(evidence: Evidence) -> tuple[str, str]:
+    """Name what became of a run's gradients, the first that holds, and say why in words.
+
+    diverged: the cost became infinite or NaN. dead: a hidden layer's units all have g' = 0 on the
+    whole probe batch, or the first layer's gradient is exactly zero. saturated: in a hidden layer
+    nearly all pairs of example and unit sit on an asymptote. vanishing, exploding: the signal that
+    reaches the first layer is ten times weaker, or stronger, than the one that leaves the last, at
+    step 0 or (where it was not so at step 0) at the end, and training did not overcome it: it is
+    overcome when the first trained layer moved and the cost fell, each by a tenth. healthy: else.
+
+    All comparisons are ratios within the run, so that a scale of the cost, the data or the weights
+    changes no verdict. The rates alone would mislead: sigmoid layers shrink the signal by the same
+    1.2 nats each at depth 2, where they learn, as at depth 8, where they do not.
+    """
+    e = evidence
+    if e.diverged_at is not None:
+        return "diverged", f"cost not finite at step {e.diverged_at}"
+    if e.dead >= 1:
+        return "dead", "a hidden layer has g' = 0 for every unit on the whole probe batch"
+    if e.zero_gradient:
+        return "dead", "the first layer's gradient is exactly zero"
+    if e.saturation > SATURATED:
+        return "saturated", f"{e.saturation:.0%} of a hidden layer's activities on an asymptote"
+    fall = 1 - e.cost_last / e.cost_first if e.cost_first else 0.0
+    path = (
+        f"first_to_last {e.factor_first:.2g} at step 0, {e.factor_last:.2g} at the end; "
+        f"first layer moved {e.moved:.2g} of its norm; cost fell by {fall:.0%}"
+    )
+    overcome = e.moved >= MOVED and fall >= FELL
+    for factor in (e.factor_first, e.factor_last):
+        if not overcome and factor < 1 / END_TO_END:
+            return "vanishing", path
+        if not overcome and factor > END_TO_END:
+            return "exploding", path
+    return "healthy", path
+
+
+def _factor(probe: Mapping[str, NDArray[np.float64]]) -> float:
+    return decay(probe["delta_norm"]).get("gradient/first_to_last", float("nan"))
+
+
+def _largest(values: NDArray[np.float64]) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.max()) if defined.size else 0.0

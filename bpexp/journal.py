@@ -1,0 +1,221 @@
+"""The journal: a run's append-only record in its folder, the truth that all else mirrors.
+
+A run's folder `runs/<study>/<identity>/` holds
+
+    journal.jsonl    one JSON object a line: a start, observations, an end, in the order they came
+    checkpoint.npz   what an unfinished run needs to go on
+    weights.npz      the trained network, once the run is finished
+    traceback.txt    if it raised
+
+Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lines:
+
+    start        time, identity, attempt, name, config, digest, data (name, source), version
+    observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]}
+    end          time, status (FINISHED, FAILED, KILLED), seconds, and for a finished run verdict,
+                 evidence, diverged_at
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.errors import BpexpError
+from bpexp.training import Observation
+
+RUNS = "runs"
+FILE = "journal.jsonl"
+CHECKPOINT = "checkpoint.npz"
+WEIGHTS = "weights.npz"
+TRACEBACK = "traceback.txt"
+SWEEPS, SWEEP = "sweeps", "sweep.json"
+
+
+class JournalError(BpexpError):
+    """A journal that is damaged, in use, or contradicts what was computed again."""
+
+
+@dataclass
+class History:
+    """What a journal holds.
+
+    Attributes:
+        start: the first line; empty for a journal without any whole line.
+        observations: in the order of their steps.
+        end: the end line if it is the last, else None: the run is, or was, under way.
+    """
+
+    start: dict[str, Any] = field(default_factory=dict)
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    end: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> str:
+        """FINISHED, FAILED or KILLED, as the run ended, or RUNNING."""
+        return str(self.end["status"]) if self.end else "RUNNING"
+
+
+def read(folder: Path) -> History:
+    """Read a run's journal; a torn last line, as a power cut leaves it, is dropped.
+
+    Raises:
+        JournalError: any other damage, with file and line.
+    """
+    history = History()
+    for line in _lines(folder / FILE):
+        match line["kind"]:
+            case "start":
+                history.start = history.start or line
+            case "observation":
+                history.observations.append(line)
+        history.end = line if line["kind"] == "end" else None
+    return history
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    text = path.read_bytes()
+    lines = text.split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn
+        try:
+            parsed = json.loads(line)
+            if parsed["kind"] not in ("start", "observation", "end"):
+                raise ValueError
+        except (ValueError, TypeError, KeyError):
+            raise JournalError(f"{path}, line {number}: damaged") from None
+        yield parsed
+
+
+class Journal:
+    """A run's journal opened for writing; a lock keeps other processes out.
+
+    The lock is the operating system's (flock): it goes with its process, however that ends.
+
+    Attributes:
+        folder: the run's folder.
+        history: what the journal held when it was opened.
+        observations: all that it holds now, in the order of their steps.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create the folder's journal and take its lock.
+
+        Raises:
+            JournalError: another process has it, or it is damaged.
+        """
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILE
+        self._file = path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise JournalError(f"{folder}: another process trains this run") from None
+        self.history = read(folder)
+        whole = path.read_bytes().rfind(b"\n") + 1
+        self._file.truncate(whole)
+        self._held = {line["step"]: line for line in self.history.observations}
+        self.observations = [_observation(line) for line in self.history.observations]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, **fields: Any) -> None:
+        """Write the start line, unless the journal has one."""
+        if not self.history.start:
+            self._append("start", fields)
+
+    def observe(self, observation: Observation) -> None:
+        """Write an observation; one of a step that the journal holds must equal it.
+
+        Raises:
+            JournalError: it does not: the run is not what it was.
+        """
+        line = {
+            "step": observation.step,
+            "epoch": observation.epoch,
+            "metrics": observation.metrics,
+            "layers": observation.layers
+            and {name: values.tolist() for name, values in observation.layers.items()},
+        }
+        held = self._held.get(observation.step)
+        if held is None:
+            self._append("observation", line)
+            self.observations.append(observation)
+        elif json.dumps({key: held[key] for key in line}) != json.dumps(line):
+            raise JournalError(
+                f"{self.folder}: step {observation.step} does not repeat: other package versions, "
+                "BLAS or processor than before? force=true trains anew"
+            )
+
+    def checkpoint(self, state: dict[str, NDArray[Any]]) -> None:
+        """Replace the checkpoint, after all lines so far are on the disk."""
+        self.sync()
+        with replacing(self.folder / CHECKPOINT) as file:
+            np.savez(file, allow_pickle=False, **state)
+
+    def end(self, status: str, **fields: Any) -> None:
+        """Write the end line and make everything durable."""
+        self._append("end", {"status": status, **fields})
+        self.sync()
+
+    def sync(self) -> None:
+        """Make all lines so far durable."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._file.close()
+
+    def _append(self, kind: str, fields: dict[str, Any]) -> None:
+        line = {"kind": kind, "time": round(time.time(), 3), **fields}
+        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+
+
+def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
+    """Return the checkpoint's arrays, or None where there is none."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise JournalError(f"{path}: damaged: {error}") from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to be written so that a reader sees the old one or the whole new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _observation(line: dict[str, Any]) -> Observation:
+    layers = line["layers"]
+    arrays = layers and {name: np.array(values) for name, values in layers.items()}
+    return Observation(line["step"], line["epoch"], line["metrics"], arrays)

@@ -1,0 +1,1 @@
+"""Sweeps: plan, stacks, executors, the mirror process, and Hydra's side of it."""

@@ -1,0 +1,208 @@
+"""Hydra's side: the sweeper and the launcher that are the default of `-m`.
+
+The sweeper refuses what Hydra lets pass and validates the whole grid; the launcher composes each
+distinct set of choices once, where Hydra composes every job twice at 50 ms, and hands the grid to
+`conduct` as one. Hydra's own launchers run the same task function, a run a job.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+Plugins.instance()  # before BasicSweeper is imported: it looks for plugins itself
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
+
+from bpexp.config import Config  # noqa: E402
+from bpexp.errors import ConfigError  # noqa: E402
+from bpexp.sweep.conduct import conduct  # noqa: E402
+
+NAME = "bpexp"
+
+
+def to_config(composed: DictConfig) -> Config:
+    """Validate what Hydra composed.
+
+    Raises:
+        ConfigError: see `Config.of`.
+    """
+    plain = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(plain, dict)
+    return Config.of({str(key): value for key, value in plain.items() if key != "hydra"})
+
+
+class Composer:
+    """Composes the jobs of one sweep: once a set of choices, then values by assignment."""
+
+    def __init__(self, context: HydraContext, master: DictConfig) -> None:
+        """Take Hydra's loader and the sweep's own configuration."""
+        self._loader, self._master = context.config_loader, master
+        self._parser = OverridesParser.create(config_loader=context.config_loader)
+        self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._parsed: dict[str, Override] = {}
+
+    def __call__(self, job: Sequence[str]) -> Config:
+        """Return a job's configuration.
+
+        Raises:
+            ConfigError: it is not valid.
+            HydraException: Hydra cannot compose it.
+        """
+        choices: list[Override] = []
+        values: list[Override] = []
+        for text in job:
+            override = self._parse(text)
+            (values if self._is_value(override) else choices).append(override)
+        key = tuple(str(override.input_line) for override in choices)
+        base = self._composed.get(key)
+        if base is None:
+            composed = self._loader.load_sweep_config(self._master, list(key))
+            plain = OmegaConf.to_container(composed, resolve=False)
+            assert isinstance(plain, dict)
+            base = self._composed[key] = {str(k): v for k, v in plain.items() if k != "hydra"}
+        job_config = copy.deepcopy(base)
+        for override in values:
+            if not _assign(job_config, override.key_or_group.split("."), override.value()):
+                # Hydra words the refusal
+                return to_config(self._loader.load_sweep_config(self._master, list(job)))
+        if "${" in repr(job_config):
+            return to_config(OmegaConf.create(job_config))
+        return Config.of(job_config)
+
+    def _parse(self, text: str) -> Override:
+        if text not in self._parsed:
+            self._parsed[text] = self._parser.parse_override(text)
+        return self._parsed[text]
+
+    def _is_value(self, override: Override) -> bool:
+        plain = override.type is not None and override.type.name == "CHANGE"
+        key = override.key_or_group
+        if not plain or override.package is not None or key.startswith("hydra"):
+            return False
+        return "." in key or not self._loader.get_group_options(key)
+
+
+def _assign(config: dict[str, Any], path: Sequence[str], value: Any) -> bool:
+    """Set an existing key and return whether it exists."""
+    *parents, last = path
+    node: Any = config
+    for part in parents:
+        node = node.get(part) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
+        return False
+    node[last] = value
+    return True
+
+
+class BpexpLauncher(Launcher):
+    """Runs a whole grid as one sweep: stacks, workers, journals and the mirror."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Remember what composes the jobs."""
+        self._compose = Composer(hydra_context, config)
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Train the grid; each job returns its final test accuracy."""
+        configs = [self._compose(job) for job in job_overrides]
+        outcome = conduct(configs, root=Path.cwd(), multirun=True)
+        if outcome.code:
+            raise SystemExit(outcome.code)
+        returns = []
+        for overrides, score in zip(job_overrides, outcome.scores, strict=True):
+            job = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+            job.return_value = score
+            returns.append(job)
+        return returns
+
+
+class BpexpSweeper(BasicSweeper):
+    """Hydra's grid, refused whole if any of its jobs is not valid."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Expand the grid and launch it.
+
+        Raises:
+            ConfigError: a key is given twice, or a job is not valid.
+        """
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.launcher is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        own = parser.parse_overrides([f"{key}={value}" for key, value in self.params.items()])
+        given = parser.parse_overrides(arguments)
+        refuse_repeated([override.get_key_element() for override in given])
+        (jobs,) = self.split_arguments([*own, *given], max_batch_size=None)
+        if isinstance(self.launcher, BpexpLauncher):
+            return [self.launcher.launch(jobs, initial_job_idx=0)]
+        compose = Composer(self.hydra_context, self.config)
+        configs = [compose(job) for job in jobs]
+        returns = self.launcher.launch(jobs, initial_job_idx=0)
+        _ = [job.return_value for job in returns]  # raises what a job raised
+        conduct(configs, root=Path.cwd(), multirun=True)  # all are finished: summary and figures
+        return [returns]
+
+
+def refuse_repeated(keys: Sequence[str]) -> None:
+    """Refuse a key given twice, of which Hydra silently takes the last.
+
+    Raises:
+        ConfigError: a key is there twice.
+    """
+    for i, key in enumerate(keys):
+        if key in keys[:i]:
+            raise ConfigError(f"{key}: given twice; sweep it as {key}=a,b instead")
+
+
+def register() -> None:
+    """Make sweeper and launcher known to Hydra under the name `bpexp`."""
+    if hydra.__version__.startswith("1.3"):
+        _move_below_hydra_plugins()
+    store = ConfigStore.instance()
+    for group, plugin in (("sweeper", BpexpSweeper), ("launcher", BpexpLauncher)):
+        node: dict[str, Any] = {"_target_": f"{plugin.__module__}.{plugin.__name__}"}
+        if group == "sweeper":
+            node |= {"max_batch_size": None, "params": None}
+        store.store(group=f"hydra/{group}", name=NAME, node=node, provider=NAME)
+        Plugins.instance().register(plugin)
+
+
+def _move_below_hydra_plugins() -> None:
+    """Give this module the name hydra_plugins.bpexp as well: Hydra 1.3 takes no other plugins."""
+    try:
+        parent = importlib.import_module("hydra_plugins")
+    except ImportError:
+        parent = sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
+    here = sys.modules[__name__]
+    setattr(parent, NAME, here)
+    sys.modules[f"hydra_plugins.{NAME}"] = here
+    for plugin in (BpexpSweeper, BpexpLauncher):
+        plugin.__module__ = f"hydra_plugins.{NAME}"
+
+
+def register_experiments(folder: Path) -> None:
+    """Make each YAML file of experiments/ a choice of `experiment=`, from wherever it lies."""
+    for path in sorted(folder.glob("*.yaml")):
+        node = OmegaConf.load(path)
+        ConfigStore.instance().store(
+            group="experiment", name=path.stem, node=node, package="_global_", provider=NAME
+        )

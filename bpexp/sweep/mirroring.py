@@ -1,0 +1,67 @@
+"""The mirror process of a sweep, seen from the sweep: started, watched, waited for."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class MirrorProcess:
+    """`python -m bpexp.sync --follow`, the only process of a sweep that imports MLflow.
+
+    It follows the journals while training goes on and tells on a pipe how far it is. Closing its
+    standard input tells it that the sweep is over.
+    """
+
+    def __init__(self, sweep: Path, uri: str | None, root: Path) -> None:
+        """Start it on a sweep's sweep.json."""
+        command = [sys.executable, "-m", "bpexp.sync", "--follow", str(sweep), "--root", str(root)]
+        if uri is not None:
+            command += ["--tracking-uri", uri]
+        log = (sweep.parent / "mirror.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        assert self._process.stdout is not None
+        self._output = self._process.stdout
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._output, selectors.EVENT_READ)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.wait()
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return what it has told since the last call, without waiting."""
+        messages = []
+        while self._selector.select(timeout=0) and (line := self._output.readline()):
+            messages.append(json.loads(line))
+        return messages
+
+    def finish(self) -> Iterator[dict[str, Any]]:
+        """Tell it that the sweep is over and yield what it tells until it ends."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        for line in self._output:
+            yield json.loads(line)
+
+    @property
+    def returned(self) -> int | None:
+        """Its exit code once it has ended: 0 when everything is in the store."""
+        return self._process.wait()

@@ -1,0 +1,220 @@
+"""The plan: which runs there are, which of them are to be trained, and in which stacks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from bpexp.config import Config
+from bpexp.data import Dataset, load
+from bpexp.errors import ConfigError
+from bpexp.journal import RUNS, WEIGHTS, read, read_checkpoint
+from bpexp.nn.choices import Value
+from bpexp.nn.stack import Architecture
+from bpexp.schema import NUMBERS
+
+# A stack saves Python's cost a call; it pays as long as what a step touches stays in the cache.
+CACHE_BYTES = 2**20
+LARGEST_STACK = 16
+LARGEST_NETWORK = 2**28  # parameters
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep.
+
+    Attributes:
+        config: its configuration.
+        identity: the hash of what decides its numbers.
+        attempt: 1, or more where `force` trained it anew.
+        folder: where its journal lies.
+        name: for people: what was swept.
+        finished: nothing is left to train.
+        epoch: the epoch its checkpoint has reached.
+    """
+
+    config: Config
+    identity: str
+    attempt: int
+    folder: Path
+    name: str
+    finished: bool
+    epoch: int
+
+    def resumed(self) -> Member:
+        """Return this member at the epoch that its checkpoint has reached by now."""
+        return replace(self, epoch=_checkpoint_epoch(self.folder))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep: its members in the order of the grid, and the stacks that are to be trained."""
+
+    members: tuple[Member, ...]
+    stacks: tuple[tuple[Member, ...], ...]
+
+
+def dataset(config: Config) -> Dataset:
+    """Return a run's data set, read once a process (and shared with forked workers).
+
+    Raises:
+        ConfigError: a parameter out of range.
+        DataError: a file that is missing or damaged.
+    """
+    return _load(config.data.name, tuple(sorted(config.data.parameters.items())))
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, parameters: tuple[tuple[str, Value], ...]) -> Dataset:
+    return load(name, **dict(parameters))
+
+
+def architecture(config: Config, data: Dataset) -> Architecture:
+    """Return the shape of a run's network.
+
+    Raises:
+        ConfigError: it has more parameters than can be meant.
+    """
+    sizes = (data.n_features, *[config.width] * config.depth, data.n_classes)
+    shape = Architecture(sizes, config.activation, config.cost)
+    if shape.n_parameters > LARGEST_NETWORK:
+        raise ConfigError(
+            f"width: {config.width} at depth {config.depth} makes {shape.n_parameters} parameters; "
+            f"at most {LARGEST_NETWORK} are allowed"
+        )
+    return shape
+
+
+def make_plan(configs: Sequence[Config], root: Path) -> Plan:
+    """Find each run's folder and state below `root`, and stack what is to be trained.
+
+    Raises:
+        ConfigError: a configuration does not fit its data.
+        DataError: a data set cannot be read.
+    """
+    names = name_runs(configs)
+    members: dict[str, Member] = {}
+    for config, name in zip(configs, names, strict=True):
+        data = dataset(config)
+        architecture(config, data)
+        identity = config.identity(data.digest)
+        if identity not in members:  # two spellings of one run are one run
+            members[identity] = _member(config, identity, name, root)
+    return Plan(tuple(members.values()), _stacks([m for m in members.values() if not m.finished]))
+
+
+def _member(config: Config, identity: str, name: str, root: Path) -> Member:
+    study = root / RUNS / config.study
+    attempt = last_attempt(study, identity)
+    folder = attempt_folder(study, identity, attempt)
+    finished = read(folder).status == "FINISHED" and (folder / WEIGHTS).exists()
+    if finished and config.force:
+        attempt, finished = attempt + 1, False
+        folder = attempt_folder(study, identity, attempt)
+    epoch = config.epochs if finished else _checkpoint_epoch(folder)
+    return Member(config, identity, attempt, folder, name, finished, epoch)
+
+
+def _checkpoint_epoch(folder: Path) -> int:
+    checkpoint = read_checkpoint(folder)
+    return 0 if checkpoint is None else int(checkpoint["epoch"])
+
+
+def attempt_folder(study: Path, identity: str, attempt: int) -> Path:
+    """Return the folder of one attempt: the identity, and -2, -3, ... for what `force` added."""
+    return study / (identity if attempt == 1 else f"{identity}-{attempt}")
+
+
+def last_attempt(study: Path, identity: str) -> int:
+    """Return the number of the latest attempt that has a folder, else 1."""
+    attempt = 1
+    while attempt_folder(study, identity, attempt + 1).exists():
+        attempt += 1
+    return attempt
+
+
+def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
+    """Group runs that can be trained in lockstep, each stack as large as pays."""
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        groups.setdefault(_shape(member), []).append(member)
+    stacks = []
+    for group in groups.values():
+        config = group[0].config
+        workers = config.jobs or cores()
+        size = min(stack_size(config, dataset(config)), -(-len(group) // workers))
+        stacks += [tuple(group[i : i + size]) for i in range(0, len(group), size)]
+    # The longest first: the last stacks to end then are short ones, and no worker waits long.
+    return tuple(sorted(stacks, key=_work, reverse=True))
+
+
+def _shape(member: Member) -> str:
+    """All that must be the same in a stack: everything but learning rate, seed and first draw."""
+    nested = member.config.nested()
+    own = {"lr", "seed", "init"}
+    shared = {key: nested[key] for key in nested if key not in own and _decides(key)}
+    return json.dumps([shared, member.epoch], sort_keys=True)
+
+
+def _decides(key: str) -> bool:
+    return any(name.split(".")[0] == key for name in NUMBERS)
+
+
+def stack_size(config: Config, data: Dataset) -> int:
+    """Return how many networks of this shape to train in lockstep.
+
+    One step of one network touches its parameters, gradient and scratch, and two buffers of
+    activity a layer; as many networks are stacked as keep that within the second-level cache.
+    """
+    shape = architecture(config, data)
+    activity = config.batch_size * (shape.sizes[0] + 3 * sum(shape.sizes[1:]))
+    touched = (3 * shape.n_parameters + activity) * np.dtype(config.dtype).itemsize
+    return max(1, min(LARGEST_STACK, CACHE_BYTES // touched))
+
+
+def _work(stack: tuple[Member, ...]) -> float:
+    config = stack[0].config
+    parameters = architecture(config, dataset(config)).n_parameters
+    return len(stack) * (config.epochs - stack[0].epoch) * (parameters + 1000 * (config.depth + 1))
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_SHORT = {"depth": "d", "width": "w", "lr": "lr", "seed": "s", "batch_size": "b", "epochs": "e"}
+_BARE = ("data", "activation", "init", "cost", "optimizer", "stop", "dtype")
+
+
+def varied(plan: Plan) -> list[str]:
+    """Return the keys that decide numbers and differ between the members."""
+    return _differing([member.config.flat() for member in plan.members])
+
+
+def name_runs(configs: Sequence[Config]) -> list[str]:
+    """Name each run by activation, depth and whatever else differs: relu-d8-lr0.1-s0."""
+    flats = [config.flat() for config in configs]
+    others = [key for key in _differing(flats) if key not in ("activation", "depth")]
+    shown = ["activation", "depth", *others]
+    return ["-".join(_part(key, flat[key]) for key in shown if key in flat) for flat in flats]
+
+
+def _differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Return the keys whose values differ, leaving out parameters that come with a choice."""
+    keys = dict.fromkeys(key for flat in flats for key in flat if _decides(key.split(".")[0]))
+    values = {key: {json.dumps(flat[key]) for flat in flats if key in flat} for key in keys}
+    return [key for key in keys if len(values[key]) > 1]
+
+
+def _part(key: str, value: Value) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if key in _BARE:
+        return text
+    return f"{_SHORT.get(key, key.rpartition('.')[2])}{text}"

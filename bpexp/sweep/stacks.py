@@ -1,0 +1,190 @@
+"""Training one stack of runs into their journals: what a worker does."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bpexp.diagnosis import Evidence, verdict
+from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, Journal, read_checkpoint, replacing
+from bpexp.nn import Network
+from bpexp.nn.stack import Stack, initial_theta
+from bpexp.sweep.plan import Member, architecture, dataset
+from bpexp.training import STOPS, Record, Trainer, run
+
+Progress = Callable[[int], None]
+"""Told how many epochs, summed over the runs, were done since the last call."""
+
+
+@dataclass
+class Interrupt:
+    """Whether training is to stop at the next epoch's end: a signal handler sets the signal."""
+
+    signal: int = 0
+
+    @property
+    def requested(self) -> bool:
+        """A signal came."""
+        return bool(self.signal)
+
+
+def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interrupt) -> list[str]:
+    """Train a stack to its end and return each run's status: FINISHED, FAILED or KILLED.
+
+    If a stack of several raises, each of its runs is tried alone, so that only the guilty fails.
+    """
+    try:
+        with ExitStack() as resources:
+            journals = [resources.enter_context(Journal(member.folder)) for member in members]
+            threads = members[0].config.threads
+            resources.enter_context(threadpool_limits(threads, user_api="blas"))
+            return _StackRun(members, journals, progress, interrupt).run()
+    except Exception:
+        if len(members) == 1:
+            fail(members[0], traceback.format_exc())
+            return ["FAILED"]
+    return [train_stack([member], progress, interrupt)[0] for member in members]
+
+
+class _StackRun:
+    """A stack under way: its trainer, its journals, and what the verdicts will rest on."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        journals: Sequence[Journal],
+        progress: Progress,
+        interrupt: Interrupt,
+    ) -> None:
+        self._members, self._journals = members, journals
+        self._progress, self._interrupt = progress, interrupt
+        self._config = members[0].config
+        self._shape = architecture(self._config, dataset(self._config))
+        self._trainer = self._make_trainer()
+        self._statuses = ["KILLED"] * len(members)
+        self._begun = time.perf_counter()
+        self._saved = (self._trainer.epoch, self._begun)
+
+    def run(self) -> list[str]:
+        config = self._config
+        records = run(
+            self._trainer,
+            epochs=config.epochs,
+            stop=config.stop.build(STOPS),
+            probe_every=config.probe.every,
+        )
+        for record in records:
+            self._write(record)
+            if record.metrics and record.epoch > 0:
+                self._progress(len(record.rows))
+            if record.metrics and not record.ended.all():
+                if record.epoch > 0 and (self._interrupt.requested or self._due()):
+                    self._checkpoint(record)
+                if self._interrupt.requested:
+                    self._stop(record)
+                    break
+        return self._statuses
+
+    def _make_trainer(self) -> Trainer:
+        config, data = self._config, dataset(self._config)
+        checkpoints = [read_checkpoint(member.folder) for member in self._members]
+        resumed = [state for state in checkpoints if state is not None]
+        rows = [np.zeros(self._shape.n_parameters)] * len(self._members)
+        if not resumed:
+            batch = data.x_train[: config.probe.examples]
+            rows = [
+                initial_theta(self._shape, m.config.init, m.config.seed, batch)
+                for m in self._members
+            ]
+        trainer = Trainer(
+            Stack.of(self._shape, rows, config.dtype),
+            data,
+            rates=[m.config.lr for m in self._members],
+            seeds=[m.config.seed for m in self._members],
+            optimizer=config.optimizer,
+            batch_size=config.batch_size,
+            frozen=config.frozen,
+            probe_examples=config.probe.examples,
+        )
+        if resumed:
+            trainer.restore(resumed)
+        for member, journal in zip(self._members, self._journals, strict=True):
+            journal.start(
+                identity=member.identity,
+                attempt=member.attempt,
+                name=member.name,
+                config=member.config.nested(),
+                digest=data.digest,
+                data={"name": data.name, "source": data.source},
+                sizes=self._shape.sizes,
+                chance=data.chance,
+            )
+        return trainer
+
+    def _write(self, record: Record) -> None:
+        for r, row in enumerate(record.rows):
+            self._journals[row].observe(record.of(r))
+            if record.ended[r]:
+                self._finish(int(row), r, int(record.diverged_at[r]) or None)
+
+    def _finish(self, row: int, r: int, diverged_at: int | None) -> None:
+        member, journal = self._members[row], self._journals[row]
+        with replacing(member.folder / WEIGHTS) as file:
+            Network(self._shape, self._trainer.stack.theta[r]).save(file)
+        word, evidence = verdict(
+            Evidence.of(
+                [seen.layers for seen in journal.observations if seen.layers],
+                [seen.metrics["loss/train"] for seen in journal.observations if seen.metrics],
+                frozen=member.config.frozen,
+                diverged_at=diverged_at,
+            )
+        )
+        journal.end(
+            "FINISHED",
+            seconds=self._seconds(),
+            verdict=word,
+            evidence=evidence,
+            diverged_at=diverged_at,
+        )
+        (member.folder / CHECKPOINT).unlink(missing_ok=True)
+        self._statuses[row] = "FINISHED"
+
+    def _due(self) -> bool:
+        every, seconds = self._config.checkpoint.every, self._config.checkpoint.seconds
+        epoch, moment = self._saved
+        return (every is not None and self._trainer.epoch - epoch >= every) or (
+            seconds is not None and time.perf_counter() - moment >= seconds
+        )
+
+    def _checkpoint(self, record: Record) -> None:
+        for r, row in enumerate(record.rows):
+            if not record.ended[r]:
+                self._journals[row].checkpoint(self._trainer.state(r))
+        self._saved = (self._trainer.epoch, time.perf_counter())
+
+    def _stop(self, record: Record) -> None:
+        for r, row in enumerate(record.rows):
+            if not record.ended[r]:
+                self._journals[row].end("KILLED", seconds=self._seconds())
+
+    def _seconds(self) -> float:
+        """Return a run's share of the wall time so far."""
+        return (time.perf_counter() - self._begun) / len(self._members)
+
+
+def fail(member: Member, text: str) -> None:
+    """Record a run's failure: its traceback (or the reason) in its folder, the end in its journal.
+
+    The text's last line is the error.
+    """
+    member.folder.mkdir(parents=True, exist_ok=True)
+    with replacing(member.folder / TRACEBACK) as file:
+        file.write(text.encode())
+    with Journal(member.folder) as journal:
+        journal.end("FAILED", error=text.strip().rpartition("\n")[2])

@@ -1,0 +1,119 @@
+"""What a run's journal says, as plain columns: shared by the mirror and by the result tables.
+
+Names of metrics are the same everywhere, in MLflow and in data frames:
+
+    loss/train, accuracy/train    running means over the epoch's batches as they were trained
+                                  (at step 0: the probe batch)
+    loss/test, accuracy/test      the whole test split
+    gradient/decay_rate           mean log ratio of delta norms, nats a layer; negative: vanishing
+    gradient/decay_rate_se        its standard error
+    gradient/first_to_last        ||delta^(1)|| / ||delta^(L)||
+    grad_norm/layer_001 ...       ||dC/dW^(l)||_F of the mean cost over the probe batch
+    grad_norm/first, /last        the same for l = 1 and l = L, in a run's row
+    epoch                         epochs done; the step axis counts optimizer steps
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpexp.diagnosis import decay
+from bpexp.journal import History, replacing
+from bpexp.probes import PROBES
+
+LAYERS = "layers.parquet"
+
+# The numbers of a run's row, and of its bars in MLflow.
+FINAL = (
+    "accuracy/test",
+    "accuracy/train",
+    "loss/test",
+    "loss/train",
+    "gradient/decay_rate",
+    "gradient/decay_rate_se",
+    "gradient/first_to_last",
+    "grad_norm/first",
+    "grad_norm/last",
+)
+
+# What the gradients were before training: in a run's row, and in MLflow, as start/...
+START = ("gradient/decay_rate", "gradient/first_to_last", "grad_norm/first", "grad_norm/last")
+
+
+def flat_name(metric: str) -> str:
+    """Return a metric's name below start/ or final/: accuracy/test is final/accuracy_test."""
+    return metric.replace("/", "_")
+
+
+def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
+    """Return an observation's metrics with the gradients' summaries; all as they were, raw."""
+    values: dict[str, float] = {"epoch": line["epoch"], **line["metrics"]}
+    if line["layers"]:
+        values |= decay(np.array(line["layers"]["delta_norm"]))
+        norms = line["layers"]["grad_norm"]
+        values |= {"grad_norm/first": norms[0], "grad_norm/last": norms[-1]}
+    return values
+
+
+def layer_metrics(line: dict[str, Any]) -> dict[str, float]:
+    """Return an observation's gradient norms by layer, three digits so that depth 100 sorts."""
+    norms = line["layers"]["grad_norm"] if line["layers"] else []
+    return {f"grad_norm/layer_{i:03d}": norm for i, norm in enumerate(norms, start=1)}
+
+
+def finite(values: dict[str, float]) -> dict[str, float]:
+    """Drop what is not finite."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def final_metrics(history: History) -> dict[str, float]:
+    """Return the last finite value of each metric of FINAL that the run has."""
+    last: dict[str, float] = {}
+    for line in history.observations:
+        last |= finite(summary_metrics(line))
+    return {name: last[name] for name in FINAL if name in last}
+
+
+def start_metrics(history: History) -> dict[str, float]:
+    """Return the finite metrics of START before the first step."""
+    if not history.observations:
+        return {}
+    values = finite(summary_metrics(history.observations[0]))
+    return {name: values[name] for name in START if name in values}
+
+
+def curve_rows(history: History) -> list[dict[str, float]]:
+    """Return the run's metrics, raw, a row an epoch, step 0 included."""
+    return [
+        {"step": line["step"], **summary_metrics(line)}
+        for line in history.observations
+        if line["metrics"]
+    ]
+
+
+def layer_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
+    """Return every probe as columns: step, epoch, layer and PROBES, a row a step and layer."""
+    probed = [line for line in history.observations if line["layers"]]
+    n_layers = len(history.start.get("sizes", [0])) - 1
+    columns: dict[str, np.ndarray[Any, Any]] = {
+        "step": np.repeat(np.array([line["step"] for line in probed], np.int64), n_layers),
+        "epoch": np.repeat(np.array([line["epoch"] for line in probed], np.float64), n_layers),
+        "layer": np.tile(np.arange(1, n_layers + 1), len(probed)),
+    }
+    for name in PROBES:
+        values = [line["layers"].get(name, [np.nan] * n_layers) for line in probed]
+        columns[name] = np.array(values, np.float64).ravel()
+    return columns
+
+
+def write_layers(history: History, folder: Path) -> None:
+    """Write the run's whole layer-by-step table as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with replacing(folder / LAYERS) as file:
+        pq.write_table(pa.table(layer_columns(history)), file)

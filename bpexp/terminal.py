@@ -1,0 +1,97 @@
+"""What a sweep prints: progress while it runs, a table when it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+ROWS = 50  # more are left to summary.csv
+
+
+class Bar(Protocol):
+    """What is used of tqdm."""
+
+    def update(self, n: float = 1) -> bool | None:
+        """Go on by n."""
+
+    def close(self) -> None:
+        """Leave the bar."""
+
+
+def bar(total: int, label: str, unit: str, shown: bool) -> Bar:
+    """Return a progress bar with ETA on standard error; nothing there if it is no terminal."""
+    from tqdm import tqdm
+
+    # disable=None: tqdm itself leaves the bar away where nobody would see it move
+    hidden = None if shown else True
+    made: Bar = tqdm(total=total, desc=label, unit=unit, disable=hidden, dynamic_ncols=True)
+    return made
+
+
+def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
+    """Return the table of a sweep, a row a run, as text.
+
+    Args:
+        rows: rows of `bpexp.results.load_runs`.
+        swept: the configuration's keys that differ, shown first.
+    """
+    keys = ["activation", "depth", *[key for key in swept if key not in ("activation", "depth")]]
+    head = [
+        *keys,
+        "accuracy",
+        "loss",
+        "|dC/dW1|",
+        "|dC/dWL|",
+        "ratio",
+        "verdict",
+        "seconds",
+    ]
+    body = [[*(_text(row.get(key)) for key in keys), *_numbers(row)] for row in rows[:ROWS]]
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+    left = {*keys, "verdict"}
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if name in left else cell.rjust(width)
+            for cell, width, name in zip(cells, widths, head, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    lines = [line(head), *map(line, body)]
+    if len(rows) > ROWS:
+        lines.append(f"... and {len(rows) - ROWS} more: see summary.csv")
+    return "\n".join(lines)
+
+
+def _numbers(row: dict[str, Any]) -> list[str]:
+    first, last = row.get("start/grad_norm_first"), row.get("start/grad_norm_last")
+    ratio = first / last if first and last else None
+    verdict = row.get("verdict")
+    return [
+        _number(row.get("accuracy/test"), "{:.3f}"),
+        _number(row.get("loss/test"), "{:.3g}"),
+        _number(first, "{:.1e}"),
+        _number(last, "{:.1e}"),
+        _number(ratio, "{:.1e}"),
+        verdict if isinstance(verdict, str) else str(row.get("status", "")).lower(),
+        _number(row.get("seconds"), "{:.2f}"),
+    ]
+
+
+def _number(value: Any, form: str) -> str:
+    return "-" if value is None or value != value else form.format(value)
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def say(*lines: str) -> None:
+    """Print lines at once."""
+    print(*lines, sep="\n", flush=True)
+
+
+def warn(line: str) -> None:
+    """Print a line on standard error."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,269 @@
+"""The mirror: journals into MLflow, idempotently. Only this room imports MLflow's client.
+
+A run in MLflow is found again by its tags `identity` and `attempt` before one is made; metric rows
+are unique by key, step, timestamp and value, and the timestamps are the journal's: so mirroring
+twice changes nothing. What the journal holds of a run goes over in a few calls: one to create it,
+one a thousand points, one to end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from bpexp.config import flatten
+from bpexp.journal import SWEEP, TRACEBACK, WEIGHTS, History, read, replacing
+from bpexp.tables import (
+    LAYERS,
+    final_metrics,
+    finite,
+    flat_name,
+    layer_metrics,
+    start_metrics,
+    summary_metrics,
+    write_layers,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CONFIG = "config.yaml"
+BATCH = 1000  # points a call, MLflow's own limit
+LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
+
+
+def default_uri(root: Path) -> str:
+    """Return the store that `mlflow ui` shows, with no flags, in the folder `root`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
+
+
+class Mirror:
+    """One tracking store and what it already holds of the studies seen so far."""
+
+    def __init__(self, uri: str, root: Path) -> None:
+        """Connect; a local SQLite store is created if need be.
+
+        Args:
+            uri: MLflow's tracking URI.
+            root: the folder that holds runs/; artifacts of a local store go to its mlruns/.
+        """
+        # A server that is down would hang a client for four minutes by MLflow's defaults.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        from mlflow import MlflowClient
+
+        self.uri, self._root = uri, root.resolve()
+        with _initialising(uri):
+            self._client: MlflowClient = MlflowClient(tracking_uri=uri)
+            self._client.search_experiments(max_results=1)
+        self._experiments: dict[str, str] = {}
+        self._known: dict[str, dict[tuple[str, str], Any]] = {}
+        self._done: dict[Path, int] = {}
+
+    def link(self, study: str) -> str:
+        """Return the address of the study's charts, below the UI's own address if it has one."""
+        base = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
+        view = "compareRunsMode=CHART&workflowType=machine_learning"
+        return f"{base.rstrip('/')}/#/experiments/{self._experiment(study)}/runs?{view}"
+
+    def run(self, folder: Path, sweep: str | None = None, model: bool = False) -> bool:
+        """Mirror one run's journal as far as it goes.
+
+        Args:
+            folder: the run's folder.
+            sweep: tag the run as a member of this sweep.
+            model: add the trained network as a served model.
+
+        Returns:
+            Whether the run has ended and all of it is in the store.
+        """
+        history = read(folder)
+        if not history.start:
+            return False
+        run = self._find_or_create(history, sweep)
+        lines = len(history.observations) + (history.end is not None)
+        if run.data.tags.get("mirrored") != str(lines) and self._done.get(folder) != lines:
+            self._write(run.info.run_id, folder, history)
+            if history.end is not None:
+                self._finish(run.info.run_id, folder, history, lines)
+            self._done[folder] = lines
+        if model and not run.data.tags.get("model"):
+            self._log_model(run.info.run_id, folder)
+        return history.end is not None
+
+    def sweep(self, folder: Path) -> None:
+        """Mirror a sweep's own run: the figures, the summary, the command and the description."""
+        sweep = json.loads((folder / SWEEP).read_text())
+        experiment = self._experiment(sweep["study"])
+        found = self._client.search_runs(
+            [experiment], f"tags.kind = 'sweep' and tags.sweep = '{sweep['id']}'", max_results=1
+        )
+        run = (found and found[0]) or self._client.create_run(
+            experiment,
+            start_time=_milliseconds(sweep["time"]),
+            tags={"kind": "sweep", "sweep": sweep["id"]},
+            run_name=f"sweep-{sweep['id'][:8]}",
+        )
+        run_id = run.info.run_id
+        for key in ("command", "members"):
+            value = sweep[key] if key == "command" else " ".join(m["name"] for m in sweep[key])
+            self._client.set_tag(run_id, key, value[:5000])
+        self._client.set_tag(run_id, "mlflow.note.content", sweep["description"])
+        for path in sorted(folder.glob("*.*")):
+            self._client.log_artifact(run_id, str(path))
+        if (folder / "figures").is_dir():
+            self._client.log_artifacts(run_id, str(folder / "figures"), "figures")
+        self._client.set_terminated(run_id, "FINISHED", _milliseconds(sweep["ended"]))
+
+    def _experiment(self, study: str) -> str:
+        if study not in self._experiments:
+            with _initialising(self.uri):
+                found = self._client.get_experiment_by_name(study)
+                if found is None:
+                    local = self.uri.startswith("sqlite")
+                    location = (self._root / "mlruns" / study).as_uri() if local else None
+                    self._experiments[study] = self._client.create_experiment(study, location)
+                    self._known[study] = {}
+                else:
+                    self._experiments[study] = found.experiment_id
+                    self._known[study] = self._runs_of(found.experiment_id)
+        return self._experiments[study]
+
+    def _runs_of(self, experiment: str) -> dict[tuple[str, str], Any]:
+        runs: dict[tuple[str, str], Any] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs(
+                [experiment], "tags.kind = 'run'", max_results=1000, page_token=token or None
+            )
+            for run in page:
+                runs[run.data.tags.get("identity", ""), run.data.tags.get("attempt", "1")] = run
+            token = page.token or None
+        return runs
+
+    def _find_or_create(self, history: History, sweep: str | None) -> Any:
+        start = history.start
+        study = start["config"]["study"]
+        experiment = self._experiment(study)
+        key = (start["identity"], str(start["attempt"]))
+        known = self._known[study]
+        if key not in known:
+            tags = {"kind": "run", "identity": key[0], "attempt": key[1]}
+            if sweep:
+                tags["sweep"] = sweep
+            known[key] = self._client.create_run(
+                experiment, _milliseconds(start["time"]), tags, run_name=start["name"]
+            )
+        elif sweep and known[key].data.tags.get("sweep") != sweep:
+            self._client.set_tag(known[key].info.run_id, "sweep", sweep)
+            known[key].data.tags["sweep"] = sweep
+        return known[key]
+
+    def _write(self, run_id: str, folder: Path, history: History) -> None:
+        """Write the parameters and the observations that are not there yet."""
+        from mlflow.entities import Metric, Param
+
+        fresh = history.observations[self._done.get(folder, 0) :]
+        points = [
+            Metric(name, value, _milliseconds(line["time"]), line["step"])
+            for line in fresh
+            for name, value in _shown(line).items()
+        ]
+        flat = flatten(history.start["config"])
+        params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in flat.items()]
+        self._client.log_batch(run_id, points[:BATCH], params)
+        for i in range(BATCH, len(points), BATCH):
+            self._client.log_batch(run_id, points[i : i + BATCH])
+
+    def _finish(self, run_id: str, folder: Path, history: History, lines: int) -> None:
+        """Write what is known once a run has ended: bars, tags, data set, artifacts, status."""
+        from mlflow.entities import Dataset, DatasetInput, Metric, RunTag
+
+        start, end = history.start, history.end or {}
+        moment = _milliseconds(end["time"])
+        bars = {f"final/{flat_name(k)}": v for k, v in final_metrics(history).items()}
+        bars |= {f"start/{flat_name(k)}": v for k, v in start_metrics(history).items()}
+        told = ("verdict", "evidence", "diverged_at", "error", "seconds")
+        tags = {key: str(end[key]) for key in told if end.get(key) is not None}
+        tags |= {"chance": str(start["chance"]), "folder": str(folder)}
+        tags |= {"mlflow.note.content": describe(history)}
+        points = [Metric(name, value, moment, 0) for name, value in bars.items()]
+        self._client.log_batch(run_id, points, tags=[RunTag(k, v) for k, v in tags.items()])
+        data = Dataset(start["data"]["name"], start["digest"], "local", json.dumps(start["data"]))
+        self._client.log_inputs(run_id, [DatasetInput(data)])
+        with replacing(folder / CONFIG) as file:
+            file.write(yaml.safe_dump(start["config"], sort_keys=False).encode())
+        write_layers(history, folder)
+        for name in (CONFIG, LAYERS, WEIGHTS, TRACEBACK):
+            if (folder / name).exists():
+                self._client.log_artifact(run_id, str(folder / name))
+        self._client.set_tag(run_id, "mirrored", str(lines))
+        self._client.set_terminated(run_id, history.status, moment)
+
+    def _log_model(self, run_id: str, folder: Path) -> None:
+        import mlflow
+
+        from bpexp.serving import log_model
+
+        mlflow.set_tracking_uri(self.uri)
+        with mlflow.start_run(run_id=run_id):
+            log_model(folder / WEIGHTS)
+        self._client.set_tag(run_id, "model", "true")
+
+
+def _shown(line: dict[str, Any]) -> dict[str, float]:
+    """Return an observation's finite metrics under the names that MLflow shows."""
+    ends = ("grad_norm/first", "grad_norm/last")  # layer_001 and the last layer say the same
+    summary = {k: v for k, v in summary_metrics(line).items() if k not in ends}
+    return finite(summary | layer_metrics(line))
+
+
+def describe(history: History) -> str:
+    """Say in a few lines of Markdown what the run is and what became of it."""
+    config = history.start["config"]
+    layers = "-".join(str(n) for n in history.start["sizes"])
+    lines = [
+        f"**{history.start['name']}**: {layers} on {config['data']['name']}, "
+        f"{config['activation']['name']}, {config['init']['name']}, "
+        f"{config['optimizer']['name']} at lr {config['lr']:g}, seed {config['seed']}."
+    ]
+    if history.end and "verdict" in history.end:
+        lines.append(f"Verdict: **{history.end['verdict']}** ({history.end['evidence']}).")
+    elif history.end:
+        lines.append(f"Status: {history.status}. {history.end.get('error', '')}")
+    lines.append("All probes of all layers: artifact `layers.parquet`.")
+    return "\n\n".join(lines)
+
+
+@contextlib.contextmanager
+def _initialising(uri: str) -> Iterator[None]:
+    """Let one process at a time create or migrate a local SQLite store.
+
+    Several at once race in MLflow's migration and leave the file unusable. Write-ahead logging is
+    switched on once: it lets several writers in more often.
+    """
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        yield
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,119 @@
+"""Costs and accuracies: of a whole split, and of an epoch's batches as they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.data import Dataset
+from bpexp.nn.activations import Array
+from bpexp.nn.costs import Cost
+from bpexp.nn.network import one_hot
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Stack, with_constant_unit
+
+CHUNK = 512  # examples a pass when a whole split is evaluated
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples laid out for the kernel.
+
+    Attributes:
+        rows: inputs with the constant unit, (N, n_0 + 1), the run's dtype.
+        targets: one-hot, (N, K), the run's dtype.
+        labels: (N,) int64.
+    """
+
+    rows: Array
+    targets: Array
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.labels)
+
+    def head(self, n: int) -> Split:
+        """Return the first n examples, or all if there are fewer."""
+        return Split(self.rows[:n], self.targets[:n], self.labels[:n])
+
+
+@lru_cache(maxsize=2)  # the stacks of one worker share the copies in the kernel's layout
+def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
+    """Return the training and the test split of a data set in a run's dtype."""
+    train, test = (
+        Split(with_constant_unit(x, dtype), one_hot(y, data.n_classes, dtype), y)
+        for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
+    )
+    return train, test
+
+
+class Evaluator:
+    """The buffers to score a stack on one split."""
+
+    def __init__(self, stack: Stack, split: Split) -> None:
+        """Allocate for at most CHUNK examples at once."""
+        self._split = split
+        self._chunks = [slice(i, i + CHUNK) for i in range(0, len(split), CHUNK)]
+        sizes = {min(CHUNK, len(split)), len(split) % CHUNK or min(CHUNK, len(split))}
+        self._passes = {size: Propagation(stack, size, lowest=None) for size in sizes}
+
+    def __call__(self, cost: Cost) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (mean cost, accuracy) of each network, (R,) each."""
+        costs, correct = [], []
+        for chunk in self._chunks:
+            split = self._split.rows[chunk]
+            z = self._passes[len(split)].forward(split)
+            costs.append(cost.value(z, self._split.targets[chunk].T))
+            correct.append(z.argmax(axis=1) == self._split.labels[chunk])
+        return np.concatenate(costs, axis=1).mean(axis=1), np.concatenate(correct, axis=1).mean(1)
+
+
+class EpochScore:
+    """The outputs of an epoch's batches, kept to be scored once at its end.
+
+    Scoring every batch would cost more calls than the step itself; keeping z^(L) costs one copy.
+    """
+
+    def __init__(self, stack: Stack, split: Split) -> None:
+        """Allocate for one epoch over the split."""
+        self._split, self._cost = split, stack.cost
+        outputs = stack.architecture.sizes[-1]
+        self._z = np.empty((len(stack), outputs, len(split)), stack.theta.dtype)
+        self._done = 0
+
+    def add(self, z: Array) -> None:
+        """Keep a batch's z^(L), (R, K, B)."""
+        self._z[:, :, self._done : self._done + z.shape[2]] = z
+        self._done += z.shape[2]
+
+    def close(
+        self, batches: Sequence[NDArray[np.int64]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        """Score the epoch and start a new one.
+
+        Args:
+            batches: the indices of the examples that were added, (R, B) a batch.
+
+        Returns:
+            Mean cost (R,), accuracy (R,), and the number, from 1, of the first batch with a
+            non-finite cost, 0 where there is none (R,).
+        """
+        order = np.concatenate(batches, axis=1)
+        ends = np.cumsum([batch.shape[1] for batch in batches])
+        runs, done = len(self._z), self._done
+        cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
+        for r in range(runs):
+            z, index = self._z[r : r + 1, :, :done], order[r]
+            costs = self._cost.value(z, self._split.targets[index].T)[0]
+            cost[r] = costs.mean()
+            accuracy[r] = (z[0].argmax(axis=0) == self._split.labels[index]).mean()
+            if not np.isfinite(cost[r]):
+                first = np.argmin(np.isfinite(costs))
+                broken[r] = np.searchsorted(ends, first, side="right") + 1
+        self._done = 0
+        return cost, accuracy, broken

@@ -1,0 +1,216 @@
+"""A trainer: a stack of networks, its optimizer's memory and its place in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.data import Dataset
+from bpexp.nn.activations import Array
+from bpexp.nn.choices import Choice
+from bpexp.nn.initializers import batch_order
+from bpexp.nn.optimizers import OPTIMIZERS
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Stack
+from bpexp.probes import Prober
+from bpexp.training.evaluation import EpochScore, Evaluator, splits
+
+Batches = Callable[[int], Sequence[NDArray[np.int64]]]
+"""From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
+
+Metrics = dict[str, NDArray[np.float64]]
+
+
+class Trainer:
+    """R networks of one architecture on one data set, in lockstep.
+
+    Attributes:
+        stack: the networks.
+        rows: which of the first R networks are still in training.
+        epoch: epochs done.
+        step: optimizer steps done.
+        costs: loss/train of the epochs done, (R,) each.
+        accuracies: accuracy/train of the epochs done, (R,) each.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        data: Dataset,
+        *,
+        rates: Sequence[float],
+        seeds: Sequence[int],
+        optimizer: Choice,
+        batch_size: int,
+        frozen: int = 0,
+        probe_examples: int = 512,
+        batches: Batches | None = None,
+        divisor: float | None = None,
+    ) -> None:
+        """Prepare to train; nothing is computed yet.
+
+        Args:
+            stack: R networks; their parameters are trained in place.
+            data: the data set.
+            rates: learning rate of each network.
+            seeds: decide each network's order of examples.
+            optimizer: the update rule.
+            batch_size: examples a step; an epoch's last batch may be smaller.
+            frozen: the first k layers keep their weights.
+            probe_examples: size of the probe batch, the first examples of the training split.
+            batches: the batches of an epoch instead of a shuffle by seed.
+            divisor: divide a batch's summed cost by this instead of by its own size.
+        """
+        self.stack = stack
+        self.rows = np.arange(len(stack))
+        self.epoch = self.step = 0
+        self.costs: list[NDArray[np.float64]] = []
+        self.accuracies: list[NDArray[np.float64]] = []
+        self._optimizer = optimizer.build(OPTIMIZERS)
+        self._batch_size, self._divisor, self._given_batches = batch_size, divisor, batches
+        self._train, self._test = splits(data, stack.theta.dtype)
+        self._probe = self._train.head(probe_examples)
+        self._prober = Prober(stack, self._probe.rows, self._probe.targets)
+        self._lowest = min(frozen, len(stack.layers)) + 1
+        self._trained = slice(stack.architecture.first_parameter(self._lowest), None)
+        is_weight = np.ones(stack.theta.shape[1], stack.theta.dtype)
+        for theta in stack.architecture.layers(is_weight):
+            theta[0] = 0
+        self._is_weight = is_weight[self._trained]
+        self._rates = np.array(rates, stack.theta.dtype)[:, None]
+        self._seeds = list(seeds)
+        shape = (self._optimizer.slots, *stack.theta[:, self._trained].shape)
+        self._memory = np.zeros(shape, stack.theta.dtype)
+        self._probed: Array | None = None
+        self._allocate()
+
+    def initial_metrics(self) -> Metrics:
+        """Score the networks before any step; the training split is stood in by the probe batch."""
+        with np.errstate(all="ignore"):
+            cost, accuracy = Evaluator(self.stack, self._probe)(self.stack.cost)
+        return {"loss/train": cost, "accuracy/train": accuracy, **self._test_metrics()}
+
+    def advance(self) -> Iterator[float]:
+        """Take an epoch's steps, yielding the part of it that is done after each but the last."""
+        self._batches = self._next_batches()
+        last = len(self._batches)
+        for number, index in enumerate(self._batches, start=1):
+            with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
+                self._step(index)
+            if number < last:
+                yield number / last
+        self.epoch += 1
+
+    def close_epoch(self) -> tuple[Metrics, NDArray[np.int64]]:
+        """Score the epoch that `advance` took.
+
+        Returns:
+            The metrics, and the step of the first non-finite cost, 0 where there is none (R,).
+        """
+        with np.errstate(all="ignore"):
+            cost, accuracy, broken = self._score.close(self._batches)
+            metrics = {"loss/train": cost, "accuracy/train": accuracy, **self._test_metrics()}
+        self.costs.append(cost)
+        self.accuracies.append(accuracy)
+        start = self.step - len(self._batches)
+        return metrics, np.where(broken > 0, start + broken, 0)
+
+    def look(self, which: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
+        """Probe the networks `which` (R,), all by default; rows of the others are NaN.
+
+        Returns:
+            Each probe's values, (R, L).
+        """
+        which = np.ones(len(self.stack), bool) if which is None else which
+        with np.errstate(all="ignore"):
+            layers = self._prober(self.stack, self._probed, which)
+        if which.all():
+            self._probed = self.stack.theta.copy()
+        return layers
+
+    def state(self, r: int) -> dict[str, NDArray[Any]]:
+        """Return all that network r needs to go on from the end of this epoch."""
+        probed = self.stack.theta if self._probed is None else self._probed
+        return {
+            "theta": self.stack.theta[r],
+            "memory": self._memory[:, r],
+            "probed": probed[r],
+            "costs": np.array([cost[r] for cost in self.costs]),
+            "accuracies": np.array([accuracy[r] for accuracy in self.accuracies]),
+            "epoch": np.array(self.epoch),
+            "step": np.array(self.step),
+        }
+
+    def restore(self, states: Sequence[dict[str, NDArray[Any]]]) -> None:
+        """Go on from what `state` returned, one a network, all at the end of the same epoch."""
+        self.epoch, self.step = int(states[0]["epoch"]), int(states[0]["step"])
+        self._probed = np.empty_like(self.stack.theta)
+        for r, state in enumerate(states):
+            self.stack.theta[r] = state["theta"]
+            self._memory[:, r] = state["memory"]
+            self._probed[r] = state["probed"]
+        self.costs = list(np.array([state["costs"] for state in states]).T)
+        self.accuracies = list(np.array([state["accuracies"] for state in states]).T)
+
+    def keep(self, which: NDArray[np.bool_]) -> None:
+        """Go on with the networks `which` (R,) only."""
+        self.stack = Stack(self.stack.architecture, self.stack.theta[which])
+        self.rows, self._rates = self.rows[which], self._rates[which]
+        self._seeds = [seed for seed, kept in zip(self._seeds, which, strict=True) if kept]
+        self._memory = self._memory[:, which]
+        self._probed = None if self._probed is None else self._probed[which]
+        self.costs = [cost[which] for cost in self.costs]
+        self.accuracies = [accuracy[which] for accuracy in self.accuracies]
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Make the buffers whose size depends on R; nothing is allocated in a step."""
+        self._gradient = np.zeros_like(self.stack.theta)
+        self._work = np.empty_like(self.stack.theta[:, self._trained])
+        self._score = EpochScore(self.stack, self._train)
+        self._evaluate_test = Evaluator(self.stack, self._test)
+        self._buffers: dict[int, tuple[Propagation, Array, Array]] = {}
+
+    def _buffers_for(self, batch: int) -> tuple[Propagation, Array, Array]:
+        if batch not in self._buffers:
+            runs, sizes, dtype = len(self.stack), self.stack.architecture.sizes, self._work.dtype
+            self._buffers[batch] = (
+                Propagation(self.stack, batch, lowest=self._lowest, gradient=self._gradient),
+                np.empty((runs, batch, sizes[0] + 1), dtype),
+                np.empty((runs, batch, sizes[-1]), dtype),
+            )
+        return self._buffers[batch]
+
+    def _next_batches(self) -> Sequence[NDArray[np.int64]]:
+        if self._given_batches is not None:
+            return self._given_batches(self.epoch + 1)
+        n, size = len(self._train), self._batch_size
+        order = np.array([batch_order(seed, self.epoch + 1, n) for seed in self._seeds])
+        return [order[:, start : start + size] for start in range(0, n, size)]
+
+    def _step(self, index: NDArray[np.int64]) -> None:
+        """Take one optimizer step on the examples `index`, (R, B)."""
+        batch = index.shape[1]
+        propagation, rows, targets = self._buffers_for(batch)
+        np.take(self._train.rows, index, axis=0, out=rows, mode="clip")
+        np.take(self._train.targets, index, axis=0, out=targets, mode="clip")
+        self._score.add(propagation.forward(rows))
+        propagation.backward(targets.swapaxes(1, 2), self._divisor or batch)
+        self.step += 1
+        self._optimizer.step(
+            self.stack.theta[:, self._trained],
+            self._gradient[:, self._trained],
+            self._rates,
+            self._memory,
+            self.step,
+            self._work,
+            self._is_weight,
+        )
+
+    def _test_metrics(self) -> Metrics:
+        with np.errstate(all="ignore"):
+            cost, accuracy = self._evaluate_test(self.stack.cost)
+        return {"loss/test": cost, "accuracy/test": accuracy}
