@@ -1,2 +1,0 @@
-def draw_all(tables, folder, metadata):
-    return []
