@@ -188,7 +188,7 @@ def gelu() -> Activation:
         if slope is not None:
             np.copyto(slope, sigma_slope)
 
-    return Activation(evaluate, max_slope=1.1289042713)
+    return Activation(evaluate, max_slope=1.1289930687)
 
 
 def _logistic(z: Array, sigma: Array, slope: Array | None, e: Array) -> None:

@@ -1,0 +1,76 @@
+"""A network by hand: predict, save, load."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bpexp.nn import COSTS, Choice, Network
+
+
+def test_saving_and_loading_keeps_every_bit(tmp_path):
+    activation = Choice("leaky", {"negative_slope": 0.2})
+    network = Network.create([5, 4, 3], activation=activation, dtype="float32", seed=3)
+    network.save(tmp_path / "net.npz")
+    loaded = Network.load(tmp_path / "net.npz")
+    assert loaded.architecture == network.architecture
+    assert loaded.theta.dtype == np.float32
+    assert loaded.theta.tobytes() == network.theta.tobytes()
+
+
+def test_outputs_are_probabilities_and_predictions_their_largest():
+    network = Network.create([5, 4, 3], seed=3)
+    x = np.random.default_rng(0).standard_normal((20, 5))
+    outputs = network.outputs(x)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-6)
+    assert (network.predict(x) == outputs.argmax(axis=1)).all()
+
+
+def test_labels_and_one_hot_targets_are_the_same():
+    network = Network.create([5, 4, 3], seed=3, dtype="float64")
+    x, y = np.random.default_rng(0).standard_normal((20, 5)), np.arange(20) % 3
+    assert network.loss(x, y) == network.loss(x, np.eye(3)[y])
+
+
+def test_a_wrong_number_of_parameters_is_refused():
+    network = Network.create([5, 4, 3])
+    with pytest.raises(ValueError, match="theta"):
+        Network(network.architecture, network.theta[:-1])
+
+
+def test_a_network_needs_two_layers_of_units():
+    with pytest.raises(ValueError, match="sizes"):
+        Network.create([5])
+
+
+@pytest.mark.parametrize(
+    ("cost", "z", "t", "expected"),
+    [
+        ("cross_entropy", [1e4, 0, -1e4], [1, 0, 0], 0.0),
+        ("cross_entropy", [1e4, 0, -1e4], [0, 0, 1], 2e4),
+        ("cross_entropy", [0, 0, 0], [0, 1, 0], math.log(3)),
+        ("binary_cross_entropy", [1e4, -1e4, 0], [1, 0, 0], math.log(2)),
+        ("binary_cross_entropy", [1e4, -1e4, 0], [0, 0, 0], 1e4 + math.log(2)),
+        ("squared_error", [1e4, -1e4, 0], [0, 0, 0], 1.25),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_costs_of_large_logits_are_right(cost, z, t, expected, dtype):
+    z, t = np.array(z, dtype)[None, :, None], np.array(t, dtype)[None, :, None]
+    with np.errstate(all="raise", under="ignore"):
+        assert COSTS[cost]().value(z, t)[0, 0] == pytest.approx(expected, rel=1e-12)
+        out, work = np.empty_like(z), np.empty((3, *z.shape), dtype)
+        COSTS[cost]().delta(z, t, out, work)
+    assert np.isfinite(out).all()
+
+
+def test_squared_error_knows_both_conventions():
+    z, t = np.zeros((1, 2, 1)), np.array([1.0, 0.0])[None, :, None]
+    assert COSTS["squared_error"](factor=1.0).value(z, t)[0, 0] == 0.5
+    assert COSTS["squared_error"](factor=0.5).value(z, t)[0, 0] == 0.25
+    with pytest.raises(ValueError, match="factor"):
+        COSTS["squared_error"](factor=0.3)
+    with pytest.raises(ValueError, match="output"):
+        COSTS["squared_error"](output="sigmoit")

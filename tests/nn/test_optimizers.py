@@ -1,0 +1,105 @@
+"""Update rules against scalar loops and a published descent."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bpexp.nn import OPTIMIZERS
+
+STEPS, RATE = 25, 0.1
+
+
+def run(optimizer, theta, gradient_of, rates, steps=STEPS, is_weight=None):
+    theta = np.array(theta, ndmin=2)
+    state = np.zeros((optimizer.slots, *theta.shape), theta.dtype)
+    rates = np.array(rates, theta.dtype).reshape(-1, 1)
+    is_weight = np.ones(theta.shape[1], theta.dtype) if is_weight is None else is_weight
+    work = np.empty_like(theta)
+    trace = [theta.copy()]
+    for step in range(1, steps + 1):
+        optimizer.step(theta, gradient_of(theta), rates, state, step, work, is_weight)
+        trace.append(theta.copy())
+    return np.array(trace)
+
+
+def scalar(name, theta, gradient_of):
+    """One parameter, by the rule as its paper states it."""
+    v = m = 0.0
+    for t in range(1, STEPS + 1):
+        g = gradient_of(theta)
+        if name == "sgd":
+            theta -= RATE * g
+        elif name == "momentum":
+            v = 0.9 * v - RATE * g
+            theta += v
+        elif name == "nesterov":
+            before = v
+            v = 0.9 * v - RATE * g
+            theta += -0.9 * before + 1.9 * v
+        else:
+            m = 0.9 * m + 0.1 * g
+            v = 0.999 * v + 0.001 * g * g
+            theta -= RATE * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        yield theta
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_updates_follow_the_rule(name):
+    curvatures = np.array([0.5, 1.0, 3.0])
+    start = np.array([2.0, -1.0, 0.3])
+    found = run(OPTIMIZERS[name](), start, lambda theta: curvatures * theta, [RATE])
+    for k, curvature in enumerate(curvatures.tolist()):
+        expected = list(scalar(name, float(start[k]), lambda t, c=curvature: c * t))
+        np.testing.assert_allclose(found[1:, 0, k], expected, rtol=1e-12, atol=0)
+
+
+def test_descent_on_the_paraboloid_has_the_published_errors():
+    """Source: 'Neural Networks: The Backward Pass' (Tashfeen), section 3.1: a = b = 10, eta 0.3."""
+    trace = run(OPTIMIZERS["sgd"](), [10.0, 10.0], lambda p: 2 * p, [0.3], steps=6)
+    published = [200, 32, 5.12, 0.8192, 0.13107, 0.020972, 0.0033554]
+    np.testing.assert_allclose((trace**2).sum(axis=(1, 2)), published, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_rows_of_a_stack_move_as_they_do_alone(name):
+    rng = np.random.default_rng(0)
+    theta = rng.standard_normal((3, 40)).astype(np.float32)
+    rates = [0.1, 0.03, 0.5]
+    optimizer = OPTIMIZERS[name](weight_decay=0.01, clip_norm=0.5)
+    together = run(optimizer, theta.copy(), lambda t: np.sin(t), rates)
+    for r, rate in enumerate(rates):
+        alone = run(optimizer, theta[r].copy(), lambda t: np.sin(t), [rate])
+        assert together[:, r].tobytes() == alone[:, 0].tobytes()
+
+
+def test_weight_decay_leaves_biases_alone():
+    is_weight = np.array([0.0, 1.0])
+    optimizer = OPTIMIZERS["sgd"](weight_decay=0.5)
+    trace = run(optimizer, [1.0, 1.0], np.zeros_like, [0.1], steps=1, is_weight=is_weight)
+    assert trace[-1].tolist() == [[1.0, 0.95]]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_clipping_is_right_over_the_range_of_float32(scale):
+    gradient = np.float32([3 * scale, 4 * scale])
+    optimizer = OPTIMIZERS["sgd"](clip_norm=2.5 * scale)
+    trace = run(optimizer, np.float32([0, 0]), lambda _: gradient[None].copy(), [1.0], steps=1)
+    np.testing.assert_allclose(trace[-1, 0], [-1.5 * scale, -2 * scale], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("momentum", {"momentum": 1.0}),
+        ("adam", {"beta2": -0.1}),
+        ("adam", {"epsilon": 0.0}),
+        ("sgd", {"weight_decay": -1.0}),
+        ("sgd", {"clip_norm": 0.0}),
+    ],
+)
+def test_parameters_out_of_range_are_refused(name, parameters):
+    with pytest.raises(ValueError, match=next(iter(parameters))):
+        OPTIMIZERS[name](**parameters)

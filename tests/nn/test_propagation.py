@@ -1,0 +1,132 @@
+"""Stacks: the same bits as alone, and no memory in the step."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+
+
+def make(sizes, runs, batch, activation="tanh", cost="cross_entropy", dtype="float32"):
+    architecture = Architecture(sizes, Choice(activation), Choice(cost))
+    rows = [initial_theta(architecture, Choice("glorot_normal"), seed) for seed in range(runs)]
+    rng = np.random.default_rng(0)
+    x = np.stack(
+        [with_constant_unit(rng.standard_normal((batch, sizes[0])), dtype) for _ in range(runs)]
+    )
+    targets = np.eye(sizes[-1], dtype=dtype)[rng.integers(0, sizes[-1], (runs, batch))]
+    return Stack.of(architecture, rows, dtype), x, targets.swapaxes(1, 2)
+
+
+def gradients(stack, x, targets, **options):
+    propagation = Propagation(stack, x.shape[-2], **options)
+    with np.errstate(over="ignore", under="ignore"):
+        propagation.forward(x)
+        propagation.backward(targets, x.shape[-2])
+    return propagation.gradients
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(5, 3), (5, 7, 3), (64, 32, 32, 10), (17, 64, 64, 64, 10)])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_stack_has_the_bits_of_its_networks_alone(activation, sizes, dtype):
+    stack, x, targets = make(sizes, 3, 33, activation=activation, dtype=dtype)
+    together = gradients(stack, x, targets)
+    for r in range(3):
+        alone = Stack(stack.architecture, stack.theta[r : r + 1].copy())
+        for all_, own in zip(
+            together, gradients(alone, x[r : r + 1], targets[r : r + 1]), strict=True
+        ):
+            assert all_[r].tobytes() == own[0].tobytes()
+
+
+def test_keeping_everything_changes_no_bit():
+    stack, x, targets = make((20, 16, 16, 4), 2, 33)
+    for plain, kept in zip(
+        gradients(stack, x, targets), gradients(stack, x, targets, keep=True), strict=True
+    ):
+        assert plain.tobytes() == kept.tobytes()
+
+
+def test_inputs_can_be_shared():
+    stack, x, targets = make((20, 16, 4), 2, 33)
+    shared = gradients(stack, x[0], targets[0])
+    own = gradients(stack, np.stack([x[0], x[0]]), np.stack([targets[0], targets[0]]))
+    for one, other in zip(shared, own, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("lowest", [1, 2, 3, 4])
+def test_a_frozen_prefix_gets_no_gradient(lowest):
+    stack, x, targets = make((20, 16, 16, 4), 2, 33)
+    full = gradients(stack, x, targets)
+    cut = gradients(stack, x, targets, lowest=lowest)
+    for layer, (one, other) in enumerate(zip(full, cut, strict=True), start=1):
+        assert (other == (one if layer >= lowest else 0)).all()
+
+
+def test_layers_are_views_that_cover_the_buffer():
+    architecture = Architecture((4, 3, 2), Choice("relu"), Choice("cross_entropy"))
+    flat = np.arange(architecture.n_parameters, dtype=float)
+    layers = architecture.layers(flat)
+    assert [theta.shape for theta in layers] == [(5, 3), (4, 2)]
+    assert all(np.shares_memory(theta, flat) for theta in layers)
+    assert np.concatenate([theta.ravel() for theta in layers]).tolist() == flat.tolist()
+    assert [architecture.first_parameter(layer) for layer in (1, 2, 3)] == [0, 15, 23]
+
+
+def test_gradients_of_1e_minus_30_are_as_right_as_any():
+    wide = Network.create([8, 8, 8, 8, 3], activation="tanh", dtype="float64", seed=1)
+    wide.layers[-1][:] *= 1e-30
+    narrow = Network(wide.architecture, wide.theta.astype(np.float32))
+    x, y = np.random.default_rng(0).standard_normal((16, 8)), np.arange(16) % 3
+    for found, expected in zip(narrow.gradients(x, y)[:-1], wide.gradients(x, y), strict=False):
+        assert 1e-33 < np.abs(expected).max() < 1e-29
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-36)
+
+
+SHAPES = [((784, *[256] * 8, 10), 1, 256), ((64, *[64] * 8, 10), 16, 32), ((64, 10), 1, 32)]
+
+
+def step_peak(stack, x, targets, optimizer):
+    """Trace the memory that steps allocate at their worst."""
+    propagation = Propagation(stack, x.shape[1])
+    gradient = propagation.gradients[0].base
+    while gradient.base is not None:
+        gradient = gradient.base
+    state = np.zeros((optimizer.slots, *stack.theta.shape), stack.theta.dtype)
+    rates = np.full((len(stack), 1), 0.01, stack.theta.dtype)
+    work, is_weight = np.empty_like(stack.theta), np.ones_like(stack.theta[0])
+    with np.errstate(all="ignore"):
+        for step in range(1, 4):
+            if step == 2:
+                tracemalloc.start()
+            propagation.forward(x)
+            propagation.backward(targets, x.shape[1])
+            optimizer.step(stack.theta, gradient, rates, state, step, work, is_weight)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held, peak
+
+
+@pytest.mark.parametrize(("sizes", "runs", "batch"), SHAPES, ids=["wide", "stack", "flat"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_step_allocates_nothing_of_the_networks_size(activation, sizes, runs, batch):
+    stack, x, targets = make(sizes, runs, batch, activation=activation)
+    held, peak = step_peak(stack, x, targets, OPTIMIZERS["sgd"]())
+    assert peak < 256 * 1024
+    assert held < 16 * 1024
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_no_cost_and_no_optimizer_allocates(optimizer, cost):
+    stack, x, targets = make((784, 256, 256, 10), 2, 256, cost=cost)
+    chosen = OPTIMIZERS[optimizer](weight_decay=1e-4, clip_norm=1.0)
+    _, peak = step_peak(stack, x, targets, chosen)
+    assert peak < 256 * 1024
