@@ -69,7 +69,8 @@ def norm(x: Array) -> float:
     its range.
     """
     wide = np.asarray(x, dtype=np.float64, order="C").ravel()
-    square = float(wide @ wide)
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(wide @ wide)
     if 1e-280 < square < 1e280 or not wide.size:
         return float(np.sqrt(square))
     largest = float(np.abs(wide).max())

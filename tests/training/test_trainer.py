@@ -1,0 +1,223 @@
+"""Training: stacks, seeds, probes, freezing, divergence, resuming."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bpexp.data import load
+from bpexp.nn import OPTIMIZERS, Choice, Network
+from bpexp.nn.network import one_hot
+from bpexp.nn.stack import Architecture, Stack, initial_theta
+from bpexp.training import STOPS, Trainer, run, train
+
+DIGITS = load("digits", limit=200)
+
+
+def make(
+    seeds=(0,),
+    rates=None,
+    depth=2,
+    activation="relu",
+    optimizer="sgd",
+    dtype="float32",
+    data=DIGITS,
+    **options,
+):
+    sizes = (data.n_features, *[16] * depth, data.n_classes)
+    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    rows = [initial_theta(architecture, Choice("he_normal"), seed) for seed in seeds]
+    return Trainer(
+        Stack.of(architecture, rows, dtype),
+        data,
+        rates=rates or [0.1] * len(seeds),
+        seeds=seeds,
+        optimizer=Choice(optimizer),
+        batch_size=32,
+        **options,
+    )
+
+
+def go(trainer, epochs=3, stop=None, probe_every=None):
+    """Run to the end; return {row: [(step, epoch, metrics, layers)]} and {row: final theta}."""
+    seen, final = {}, {}
+    for record in run(
+        trainer, epochs=epochs, stop=stop or STOPS["none"](), probe_every=probe_every
+    ):
+        for r, row in enumerate(record.rows.tolist()):
+            seen.setdefault(row, []).append(record.of(r))
+            if record.ended[r]:
+                final[row] = trainer.stack.theta[r].copy()
+    return seen, final
+
+
+def same(one, other):
+    assert [o.step for o in one] == [o.step for o in other]
+    for a, b in zip(one, other, strict=True):
+        assert a.metrics == b.metrics or any(np.isnan(v) for v in a.metrics.values())
+        assert (a.layers is None) == (b.layers is None)
+        for name in a.layers or {}:
+            assert a.layers[name].tobytes() == b.layers[name].tobytes(), (a.step, name)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_run_in_a_stack_is_the_run_alone_bit_for_bit(optimizer, dtype):
+    seeds, rates = (0, 1, 2), [0.1, 0.02, 0.3]
+    together, weights = go(make(seeds, rates, optimizer=optimizer, dtype=dtype))
+    for row, (seed, rate) in enumerate(zip(seeds, rates, strict=True)):
+        alone, own = go(make((seed,), [rate], optimizer=optimizer, dtype=dtype))
+        same(together[row], alone[0])
+        assert weights[row].tobytes() == own[0].tobytes()
+
+
+def test_a_run_is_the_same_when_its_neighbours_end_early():
+    """Divergence and stop rules take runs out of the stack at different epochs."""
+    stop = STOPS["cost"](target=1.2)
+    seeds, rates = (0, 1, 2), [0.2, 1e9, 0.01]
+    together, weights = go(make(seeds, rates), epochs=8, stop=stop)
+    assert len({len(observations) for observations in together.values()}) == 3
+    for row in range(3):
+        alone, own = go(make(seeds[row : row + 1], rates[row : row + 1]), epochs=8, stop=stop)
+        same(together[row], alone[0])
+        assert weights[row].tobytes() == own[0].tobytes()
+
+
+@pytest.mark.parametrize("probe_every", [0, 1, 5, 7])
+def test_looking_changes_nothing(probe_every):
+    _, plain = go(make())
+    seen, probed = go(make(), probe_every=probe_every)
+    assert plain[0].tobytes() == probed[0].tobytes()
+    steps = [o.step for o in seen[0] if o.layers is not None]
+    last = 3 * 7  # 200 examples in batches of 32
+    expected = {0, last} | set(range(0, last + 1, probe_every) if probe_every else [])
+    assert steps == sorted(expected)
+
+
+def test_step_zero_is_before_any_update():
+    trainer = make()
+    before = trainer.stack.theta.copy()
+    first = next(run(trainer, epochs=3, stop=STOPS["none"]()))
+    assert first.step == 0
+    assert (trainer.stack.theta == before).all()
+    network = Network(trainer.stack.architecture, before[0])
+    expected = network.loss(DIGITS.x_train[:512], DIGITS.y_train[:512])
+    assert first.metrics["loss/train"][0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_epoch_is_what_a_loop_of_gradients_makes_of_it():
+    """The running mean of the cost, and the last, smaller batch divided by its own size."""
+    trainer = make(dtype="float64")
+    network = Network(trainer.stack.architecture, trainer.stack.theta[0].copy())
+    batches = trainer._next_batches()
+    assert [batch.shape[1] for batch in batches] == [32] * 6 + [8]
+    total = 0.0
+    for (index,) in batches:
+        x, y = DIGITS.x_train[index], DIGITS.y_train[index]
+        total += network.loss(x, y) * len(index)
+        for theta, gradient in zip(network.layers, network.gradients(x, y), strict=True):
+            theta -= 0.1 * gradient
+    seen, final = go(trainer, epochs=1)
+    assert seen[0][-1].metrics["loss/train"] == pytest.approx(total / 200, rel=1e-12)
+    np.testing.assert_allclose(final[0], network.theta, rtol=1e-9, atol=1e-14)
+    test_loss = network.loss(DIGITS.x_test, DIGITS.y_test)
+    assert seen[0][-1].metrics["loss/test"] == pytest.approx(test_loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2, 3])
+def test_frozen_layers_keep_their_initial_weights(frozen):
+    trainer = make(frozen=frozen)
+    before = trainer.stack.theta.copy()
+    _, final = go(trainer)
+    moved = [
+        (a != b).any()
+        for a, b in zip(
+            trainer.stack.architecture.layers(before[0]),
+            trainer.stack.architecture.layers(final[0]),
+            strict=True,
+        )
+    ]
+    assert moved == [layer > frozen for layer in (1, 2, 3)]
+
+
+def test_divergence_ends_a_run_at_its_step():
+    trainer = make(rates=[1e9])
+    records = list(run(trainer, epochs=5, stop=STOPS["none"]()))
+    assert records[-1].ended.all()
+    assert 0 < records[-1].diverged_at[0] <= 7
+    assert len(records) == 2
+    # by hand: the step is the first whose batch's cost is not finite
+    again = make(rates=[1e9])
+    network = Network(again.stack.architecture, again.stack.theta[0])
+    finite = []
+    for (index,) in again._next_batches():
+        x, y = DIGITS.x_train[index], DIGITS.y_train[index]
+        with np.errstate(all="ignore"):
+            finite.append(np.isfinite(network.loss(x, y)))
+            for theta, gradient in zip(network.layers, network.gradients(x, y), strict=True):
+                theta -= np.float32(1e9) * gradient
+    assert records[-1].diverged_at[0] == finite.index(False) + 1
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_resumed_run_is_the_undisturbed_one(optimizer):
+    whole, weights = go(make((0, 1), optimizer=optimizer), epochs=4)
+    first = make((0, 1), optimizer=optimizer)
+    states = None
+    for record in run(first, epochs=4, stop=STOPS["none"]()):
+        if record.epoch == 2:
+            states = [{k: v.copy() for k, v in first.state(r).items()} for r in range(2)]
+            break
+    second = make((0, 1), optimizer=optimizer)
+    second.restore(states)
+    rest, resumed = go(second, epochs=4)
+    for row in range(2):
+        same(whole[row][3:], rest[row])
+        assert weights[row].tobytes() == resumed[row].tobytes()
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    one, other = make(seeds=(3,)), make(seeds=(3,))
+    assert (one._next_batches()[0] == other._next_batches()[0]).all()
+    first = np.concatenate(one._next_batches(), axis=1)
+    list(one.advance())
+    second = np.concatenate(one._next_batches(), axis=1)
+    assert (np.sort(first) == np.arange(200)).all()
+    assert (first != second).any()
+
+
+def test_training_by_hand_reaches_what_the_readme_says():
+    network = Network.create([64, 32, 32, 10], seed=0)
+    history = train(network, load("digits"), lr=0.1, epochs=10)
+    accuracy = history[-1].metrics["accuracy/test"]
+    data = load("digits")
+    assert accuracy == (network.predict(data.x_test) == data.y_test).mean()
+    assert accuracy > 0.9
+
+
+def test_epochs_of_zero_only_look():
+    seen, final = go(make(), epochs=0)
+    assert [o.step for o in seen[0]] == [0]
+    assert seen[0][0].layers is not None
+    assert 0 in final
+
+
+@pytest.mark.parametrize(
+    ("rule", "costs", "accuracies", "expected"),
+    [
+        (STOPS["none"](), [0.0], [1.0], False),
+        (STOPS["cost"](target=0.5), [0.6, 0.5], [0, 0], True),
+        (STOPS["cost"](target=0.5), [0.4, 0.6], [0, 0], False),
+        (STOPS["accuracy"](target=0.9), [1, 1], [0.5, 0.9], True),
+        (STOPS["patience"](epochs=2), [3, 2, 2, 2], [0] * 4, True),
+        (STOPS["patience"](epochs=2), [3, 2, 2, 1.9], [0] * 4, False),
+        (STOPS["patience"](epochs=2), [3, 2], [0] * 2, False),
+        (STOPS["patience"](epochs=2, min_delta=0.5), [3, 2, 1.8, 1.6], [0] * 4, True),
+    ],
+)
+def test_stop_rules(rule, costs, accuracies, expected):
+    assert rule(costs, accuracies) is expected
+
+
+def test_one_hot_targets():
+    assert one_hot(np.array([2, 0]), 3, np.float32).tolist() == [[0, 0, 1], [1, 0, 0]]
