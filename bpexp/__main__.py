@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bpexp.errors import BpexpError, one_of
+from bpexp.errors import BpexpError
 
 PACKAGE = Path(__file__).parent
 
@@ -18,7 +18,7 @@ def main() -> None:
     if any(argument in ("--help", "-h") for argument in sys.argv[1:]):
         from bpexp.help import text
 
-        print(text())
+        print(text(tree("conf")))
         return
     try:
         code = _run()
@@ -35,7 +35,18 @@ def tree(name: str) -> Path:
 
 
 def _run() -> int:
-    """Let Hydra compose and run; its refusals become ours."""
+    """Refuse what the words alone condemn, then let Hydra compose and run."""
+    from bpexp import words
+
+    arguments = sys.argv[1:]
+    studies = tree("experiments")
+    # With a folder of the user's own, what the groups hold is known to Hydra only.
+    if not any(argument.startswith(("--config", "-c")) for argument in arguments):
+        words.refuse(
+            [argument for argument in arguments if not argument.startswith("-")],
+            multirun=any(argument in ("-m", "--multirun") for argument in arguments),
+            known=[path.stem for path in studies.glob("*.yaml")],
+        )
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -43,15 +54,19 @@ def _run() -> int:
     from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
-    from bpexp.sweep.conduct import conduct
-    from bpexp.sweep.hydra import register, register_experiments, to_config
+    from bpexp.sweep.hydra import register, register_experiments, single
 
     register()
-    register_experiments(tree("experiments"))
-    codes = []
+    register_experiments(studies)
+    codes: list[int] = []
+    refusals: list[BpexpError] = []
 
     def task(composed: DictConfig) -> float | None:
-        outcome = conduct([to_config(composed)], root=Path.cwd(), multirun=False)
+        try:
+            outcome = single(composed)
+        except BpexpError as error:
+            refusals.append(error)  # raised here, Hydra would print a line of its own before it
+            return None
         codes.append(outcome.code)
         return outcome.scores[0]
 
@@ -62,23 +77,16 @@ def _run() -> int:
         entry(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise BpexpError(_reworded(error)) from None
+    if refusals:
+        raise refusals[0]
     return max(codes, default=0)
 
 
 def _reworded(error: Exception) -> str:
-    """Put Hydra's refusal into one line, naming the nearest match where it is about a name."""
-    from bpexp.schema import KEYS, Group
-
+    """Put Hydra's refusal of what was composed into one line."""
     message = str(error)
-    if found := re.search(r"[Cc]ould not override '([^']*)'", message):
-        key = found[1]
-        group, _, parameter = key.partition(".")
-        if parameter and isinstance(KEYS.get(group), Group):
-            return f"{key}: not a parameter of the chosen {group}"
-        return one_of("key", key, KEYS)
-    if found := re.search(r"[Cc]ould not (?:find|load) '([\w/]+)/([^'/]*)'", message):
-        options = re.findall(r"^\t(\S+)$", message, re.MULTILINE)
-        return one_of(found[1], found[2], options)
+    if found := re.search(r"[Cc]ould not override '([^'.]*)\.([^']*)'", message):
+        return f"{found[1]}.{found[2]}: not a parameter of the chosen {found[1]}"
     return " ".join(message.split())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Choice
 from bpexp.nn.choices import Value
-from bpexp.schema import NUMBERS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
+from bpexp.schema import KEYS, NUMBERS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
 
 ALGORITHM = 1  # raised whenever a change alters the numbers of a run
 
@@ -74,7 +74,7 @@ class Config:
         names = [field.name for field in fields(cls)]
         for name in mapping:
             if name not in names:
-                raise ConfigError(one_of("key", name, names))
+                raise ConfigError(one_of("key", name, KEYS))
         values: dict[str, Any] = {}
         for name in names:
             if name not in mapping:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Callable
+from pathlib import Path
 
-from bpexp.schema import HARNESS, NUMBERS, Group, Key
+import yaml
+
+from bpexp.config import flatten
+from bpexp.schema import HARNESS, NUMBERS, Key
+
+WIDTH = 100
 
 HEAD = """\
 bpexp: why deep networks are hard to train, measured layer by layer.
@@ -21,8 +28,13 @@ Runs lie in runs/<study>/; the same command again trains only what is not finish
 """
 
 
-def text() -> str:
-    """Return the whole help."""
+def text(conf: Path) -> str:
+    """Return the whole help; `conf` is the Hydra tree, for the defaults."""
+    tree = yaml.safe_load((conf / "config.yaml").read_text())
+    chosen = {
+        k: v for entry in tree["defaults"] if isinstance(entry, dict) for k, v in entry.items()
+    }
+    defaults = {**flatten(tree), **chosen}
     parts = [HEAD]
     for title, keys in (
         ("Keys that decide a run's numbers (all can be swept)", NUMBERS),
@@ -30,28 +42,24 @@ def text() -> str:
     ):
         parts += [title, ""]
         for name, key in keys.items():
-            parts.append(_scalar(name, key) if isinstance(key, Key) else _group(name, key))
+            told = f"{key.meaning} [{_default(defaults[name])}]"
+            if isinstance(key, Key):
+                parts.append(_wrapped(f"  {name:<20}{told}; {key.allowed}", 22))
+            else:
+                parts += [f"  {name:<20}{told}; one of:", *map(_row, key.table.values(), key.table)]
         parts.append("")
     return "\n".join(parts).rstrip()
 
 
-def _scalar(name: str, key: Key) -> str:
-    return f"  {name:<20}{key.meaning}; {key.allowed}"
+def _row(factory: Callable[..., object], name: str) -> str:
+    parameters = inspect.signature(factory).parameters.values()
+    shown = ", ".join(f"{p.name}={_default(p.default)}" for p in parameters)
+    meaning = (inspect.getdoc(factory) or "").partition("\n")[0]
+    return _wrapped(f"{'':24}{name}: {meaning}" + (f" [{shown}]" if shown else ""), 28)
 
 
-def _group(name: str, group: Group) -> str:
-    lines = [f"  {name:<20}{group.meaning}; one of:"]
-    for row, factory in group.table.items():
-        parameters = inspect.signature(factory).parameters.values()
-        shown = ", ".join(f"{p.name}={_default(p.default)}" for p in parameters)
-        meaning = (inspect.getdoc(factory) or "").partition("\n")[0]
-        lines += textwrap.wrap(
-            f"{row}: {meaning}" + (f" [{shown}]" if shown else ""),
-            width=98,
-            initial_indent=" " * 24,
-            subsequent_indent=" " * 28,
-        )
-    return "\n".join(lines)
+def _wrapped(line: str, indent: int) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def _default(value: object) -> str:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -30,8 +30,9 @@ Plugins.instance()  # before BasicSweeper is imported: it looks for plugins itse
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
 
 from bpexp.config import Config  # noqa: E402
-from bpexp.errors import ConfigError  # noqa: E402
-from bpexp.sweep.conduct import conduct  # noqa: E402
+
+if TYPE_CHECKING:
+    from bpexp.sweep.conduct import Outcome
 
 NAME = "bpexp"
 
@@ -45,6 +46,23 @@ def to_config(composed: DictConfig) -> Config:
     plain = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(plain, dict)
     return Config.of({str(key): value for key, value in plain.items() if key != "hydra"})
+
+
+def conduct(configs: Sequence[Config], *, multirun: bool) -> Outcome:
+    """Conduct a sweep in the current folder; its imports wait until the configuration is valid."""
+    from bpexp.sweep.conduct import conduct as conduct_
+
+    return conduct_(configs, root=Path.cwd(), multirun=multirun)
+
+
+def single(composed: DictConfig) -> Outcome:
+    """Train the one run that Hydra composed: the task function of all launchers.
+
+    Raises:
+        ConfigError: it is not valid.
+        DataError: its data cannot be read.
+    """
+    return conduct([to_config(composed)], multirun=False)
 
 
 class Composer:
@@ -124,7 +142,7 @@ class BpexpLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train the grid; each job returns its final test accuracy."""
         configs = [self._compose(job) for job in job_overrides]
-        outcome = conduct(configs, root=Path.cwd(), multirun=True)
+        outcome = conduct(configs, multirun=True)
         if outcome.code:
             raise SystemExit(outcome.code)
         returns = []
@@ -150,7 +168,6 @@ class BpexpSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         own = parser.parse_overrides([f"{key}={value}" for key, value in self.params.items()])
         given = parser.parse_overrides(arguments)
-        refuse_repeated([override.get_key_element() for override in given])
         (jobs,) = self.split_arguments([*own, *given], max_batch_size=None)
         if isinstance(self.launcher, BpexpLauncher):
             return [self.launcher.launch(jobs, initial_job_idx=0)]
@@ -158,19 +175,8 @@ class BpexpSweeper(BasicSweeper):
         configs = [compose(job) for job in jobs]
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         _ = [job.return_value for job in returns]  # raises what a job raised
-        conduct(configs, root=Path.cwd(), multirun=True)  # all are finished: summary and figures
+        conduct(configs, multirun=True)  # all are finished: summary and figures
         return [returns]
-
-
-def refuse_repeated(keys: Sequence[str]) -> None:
-    """Refuse a key given twice, of which Hydra silently takes the last.
-
-    Raises:
-        ConfigError: a key is there twice.
-    """
-    for i, key in enumerate(keys):
-        if key in keys[:i]:
-            raise ConfigError(f"{key}: given twice; sweep it as {key}=a,b instead")
 
 
 def register() -> None:
