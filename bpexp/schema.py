@@ -156,7 +156,7 @@ def _choice(group: str, table: Mapping[str, Callable[..., Any]], value: object) 
         name = parameters.pop("name", None)
     else:
         parameters, name = {}, value
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise ConfigError(one_of(group, name, table))
     signature = inspect.signature(table[name], eval_str=True).parameters
     for key, parameter in parameters.items():

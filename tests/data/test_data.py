@@ -1,0 +1,337 @@
+"""Data sets: what they hold, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import multiprocessing
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bpexp.data import DATASETS, images, load
+from bpexp.data.idx import read_idx
+from bpexp.errors import BpexpError, ConfigError, DataError
+
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    data = load("digits")
+    assert (len(data.x_train), len(data.x_test)) == (1438, 359)
+    theirs = {
+        (*row, label)
+        for row, label in zip((x / 16).tolist(), y.tolist(), strict=True)
+        for row in [tuple(row)]
+    }
+    ours = {
+        (*row, label)
+        for a, b in ((data.x_train, data.y_train), (data.x_test, data.y_test))
+        for row, label in zip(map(tuple, a.tolist()), b.tolist(), strict=True)
+    }
+    assert ours == theirs
+    assert data.x_train.dtype == np.float32
+    assert data.image_shape == (8, 8)
+
+
+def test_the_split_is_stratified_and_its_own():
+    one, again, other = load("digits"), load("digits"), load("digits", seed=1)
+    total = np.bincount(np.concatenate([one.y_train, one.y_test]))
+    assert np.bincount(one.y_test).tolist() == [round(n / 5) for n in total.tolist()]
+    assert one.digest == again.digest != other.digest
+    assert (one.x_train == again.x_train).all()
+
+
+def test_arrays_cannot_be_changed():
+    data = load("digits")
+    with pytest.raises(ValueError, match="read-only"):
+        data.x_train[0, 0] = 1
+
+
+def test_one_pixel_changes_the_digest(tmp_path):
+    x, y = np.random.default_rng(0).random((40, 3)), np.arange(40) % 2
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    x[7, 1] += 1e-9
+    np.savez(tmp_path / "b.npz", x=x, y=y)
+    a, b = (load("npz", path=str(tmp_path / f"{name}.npz")) for name in "ab")
+    assert a.digest != b.digest
+
+
+def test_limit_keeps_the_first_of_the_training_split():
+    whole, few = load("digits"), load("digits", limit=50)
+    assert (few.x_train == whole.x_train[:50]).all()
+    assert (few.x_test == whole.x_test).all()
+
+
+def test_parity_is_the_texts():
+    data = load("parity")
+    assert data.x_train[6].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]
+    assert (data.y_train == (np.arange(700) % 2 == 0)).all()
+    assert len(data.x_test) == 324
+    assert data.chance == 0.5
+
+
+def test_gaussian_is_standard_normal():
+    data = load("gaussian", features=50, examples=2000, classes=4)
+    assert data.x_train.mean() == pytest.approx(0, abs=0.02)
+    assert data.x_train.std() == pytest.approx(1, rel=0.02)
+    assert set(data.y_train.tolist()) == {0, 1, 2, 3}
+
+
+def test_chance_is_the_best_constant_guess():
+    x, y = np.zeros((10, 2)), np.array([0] * 7 + [1] * 3)
+    data = images.make_dataset("made", "here", (x, y), (x, y))
+    assert data.chance == 0.7
+
+
+def idx(values, type_code=8, magic=b"\0\0"):
+    values = np.asarray(values, np.uint8)
+    shape = b"".join(int(n).to_bytes(4, "big") for n in values.shape)
+    return magic + bytes([type_code, values.ndim]) + shape + values.tobytes()
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 5))
+LABELS = np.arange(30) % 10
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for file in images.FILES:
+        (tmp_path / file).write_bytes(idx(IMAGES if "images" in file else LABELS))
+    return tmp_path
+
+
+def test_idx_files_are_read_gzipped_or_not(folder):
+    data = load("fashion_mnist", root=str(folder))
+    np.testing.assert_array_equal(data.x_train * 255, IMAGES.reshape(30, 20))
+    assert data.image_shape == (4, 5)
+    for file in images.FILES:
+        path = folder / file
+        (folder / f"{file}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert load("fashion_mnist", root=str(folder)).digest == data.digest
+    assert load("fashion_mnist", root=str(folder), scale=False).x_train.max() == IMAGES.max()
+
+
+def bomb():
+    """A gzip of a valid header and a great many zeros: 30 images promised, 64 MiB there."""
+    return gzip.compress(idx(IMAGES) + bytes(2**26))
+
+
+IMAGE_FILE, LABEL_FILE = images.FILES[0], images.FILES[1]
+DAMAGED = {
+    "truncated": (IMAGE_FILE, idx(IMAGES)[:-1], "only 599 bytes of values"),
+    "longer": (IMAGE_FILE, idx(IMAGES) + b"x", "more bytes of values"),
+    "short header": (IMAGE_FILE, b"\0\0\x08", "too short"),
+    "empty file": (IMAGE_FILE, b"", "too short"),
+    "wrong magic": (IMAGE_FILE, idx(IMAGES, magic=b"PK"), "not an IDX file"),
+    "wrong type": (IMAGE_FILE, idx(IMAGES, type_code=13), "type 0x0d"),
+    "wrong dimensions": (IMAGE_FILE, idx(LABELS[:20]), "1 dimensions, not 3"),
+    "no images": (IMAGE_FILE, idx(IMAGES[:0]), "empty"),
+    "huge": (IMAGE_FILE, b"\0\0\x08\x03" + b"\xff" * 12, "empty or over"),
+    "fewer labels": (LABEL_FILE, idx(LABELS[:-1]), "30 images but 29 labels"),
+    "label 10": (LABEL_FILE, idx(np.full(30, 10)), "labels up to 10 for 10 classes"),
+    "no gzip": (f"{IMAGE_FILE}.gz", idx(IMAGES), "cannot be read"),
+    "torn gzip": (f"{IMAGE_FILE}.gz", gzip.compress(idx(IMAGES))[:-9], "cannot be read"),
+    "bomb": (f"{IMAGE_FILE}.gz", bomb(), "more bytes of values"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_idx_file_is_refused_in_one_line(case, folder):
+    file, content, line = DAMAGED[case]
+    (folder / file.removesuffix(".gz")).unlink()
+    (folder / file).write_bytes(content)
+    with pytest.raises(DataError, match=line) as error:
+        load("fashion_mnist", root=str(folder))
+    assert "\n" not in str(error.value)
+    assert str(folder) in str(error.value)
+
+
+def test_files_that_are_not_mnist_are_refused_unless_allowed(folder):
+    with pytest.raises(DataError, match="SHA-256 of the content is"):
+        load("mnist", root=str(folder))
+    assert len(load("mnist", root=str(folder), checksum=False).x_train) == 30
+
+
+def test_a_missing_file_is_named(folder):
+    (folder / LABEL_FILE).unlink()
+    with pytest.raises(DataError, match=f"no {LABEL_FILE} or"):
+        load("mnist", root=str(folder))
+    with pytest.raises(ConfigError, match="not a folder"):
+        load("mnist", root=str(folder / "nowhere"))
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST is not at hand")
+def test_mnist_is_mnist():
+    data = load("mnist", root=str(MNIST))
+    assert data.x_train.shape == (60000, 784)
+    assert data.x_test.shape == (10000, 784)
+    assert data.y_train[:5].tolist() == [5, 0, 4, 1, 9]
+    assert data.x_train.max() == 1
+
+
+def save(path, **arrays):
+    np.savez(path, **arrays)
+
+
+GOOD = {"x": np.random.default_rng(0).random((40, 3)), "y": np.arange(40) % 4}
+BAD_ARRAYS = {
+    "no labels": ({"x": GOOD["x"]}, "holds x, not x and y"),
+    "counts differ": ({"x": GOOD["x"], "y": GOOD["y"][:-1]}, r"not \(N, \.\.\.\), \(N,\)"),
+    "negative": ({"x": GOOD["x"], "y": GOOD["y"] - 1}, "label -1 is negative"),
+    "float labels": ({"x": GOOD["x"], "y": GOOD["y"] * 1.0}, "not integers"),
+    "one class": ({"x": GOOD["x"], "y": GOOD["y"] * 0}, "labels up to 0 for 1 classes"),
+    "nan": ({"x": GOOD["x"] * np.nan, "y": GOOD["y"]}, "not finite"),
+    "text": ({"x": GOOD["x"].astype(str), "y": GOOD["y"]}, "no array of real numbers"),
+    "complex": ({"x": GOOD["x"] * 1j, "y": GOOD["y"]}, "no array of real numbers"),
+    "too few": ({"x": GOOD["x"][:3], "y": GOOD["y"][:3]}, "N >= 10"),
+    "no features": ({"x": GOOD["x"][:, :0], "y": GOOD["y"]}, "empty"),
+    "flat": ({"x": GOOD["x"][:, 0], "y": GOOD["y"]}, "are not"),
+    "widths differ": (
+        {
+            "x_train": GOOD["x"],
+            "y_train": GOOD["y"],
+            "x_test": GOOD["x"][:, :2],
+            "y_test": GOOD["y"],
+        },
+        "3 features in training, 2 in test",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARRAYS)
+def test_an_npz_file_that_is_no_data_set_is_refused(case, tmp_path):
+    arrays, line = BAD_ARRAYS[case]
+    path = tmp_path / "mine.npz"
+    save(path, **arrays)
+    with pytest.raises(DataError, match=line) as error:
+        load("npz", path=str(path))
+    assert "\n" not in str(error.value)
+
+
+class Evil:
+    def __reduce__(self):
+        return (Path.touch, (Path("executed"),))
+
+
+def test_a_pickle_in_an_npz_file_is_never_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save("evil.npz", x=np.array([Evil()], dtype=object), y=np.arange(1))
+    with pytest.raises(DataError, match="cannot be read"):
+        load("npz", path="evil.npz")
+    assert not Path("executed").exists()
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("bpexp.data.arrays.LARGEST", 10_000)
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", bytes(10**6))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(DataError, match="1000000 bytes unpacked"):
+        load("npz", path=str(path))
+
+
+def test_images_in_an_npz_file_are_flattened_and_own_splits_kept(tmp_path):
+    path = tmp_path / "mine.npz"
+    x = np.arange(240, dtype=np.uint8).reshape(20, 3, 4)
+    save(path, x_train=x, y_train=np.arange(20) % 2, x_test=x[:4], y_test=np.arange(4) % 2)
+    data = load("npz", path=str(path))
+    assert data.x_train.shape == (20, 12)
+    assert data.x_test.shape == (4, 12)
+    assert data.x_train[1, 0] == 12
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_mutated_files_load_or_raise_our_error(tmp_path, data):
+    buffer = io.BytesIO()
+    np.savez(buffer, **GOOD)
+    originals = {"a.npz": buffer.getvalue(), "b": idx(IMAGES), "c.gz": gzip.compress(idx(IMAGES))}
+    name = data.draw(st.sampled_from(sorted(originals)))
+    content = bytearray(originals[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    content = (
+        content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content
+    )
+    path = tmp_path / name
+    path.write_bytes(content)
+    try:
+        if name == "a.npz":
+            load("npz", path=str(path))
+        else:
+            read_idx(path, 3)
+    except BpexpError as error:
+        if "\n" in str(error):
+            pytest.fail("more than one line")
+
+
+@pytest.fixture
+def server(folder, monkeypatch):
+    """The four files on a server of this machine, as their real one serves them."""
+    served = {}
+    for file in images.FILES:
+        packed = gzip.compress((folder / file).read_bytes(), mtime=0)
+        (folder / f"{file}.gz").write_bytes(packed)
+        served[file] = hashlib.sha256(packed).hexdigest()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setattr(images, "FASHION_URL", f"http://127.0.0.1:{httpd.server_port}/")
+    monkeypatch.setattr(images, "FASHION_SERVED", served)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    yield folder
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def test_a_download_is_cached_and_checked(server):
+    data = load("fashion_mnist")
+    assert data.x_train.shape == (30, 20)
+    for file in images.FILES:
+        (server / f"{file}.gz").unlink()
+    assert load("fashion_mnist").digest == data.digest
+
+
+def test_a_download_with_a_wrong_checksum_is_refused_and_not_kept(server):
+    (server / f"{IMAGE_FILE}.gz").write_bytes(b"something else")
+    with pytest.raises(DataError, match=r"cannot be downloaded.*data\.root") as error:
+        load("fashion_mnist")
+    assert "\n" not in str(error.value)
+    assert not list(server.glob(f"cache/**/{IMAGE_FILE}*"))
+
+
+def test_two_downloads_at_once_do_not_damage_each_other(server):
+    context = multiprocessing.get_context("fork")
+    with context.Pool(4) as pool:
+        digests = pool.map(_digest, range(4))
+    assert len(set(digests)) == 1
+
+
+def _digest(_):
+    return load("fashion_mnist").digest
+
+
+def test_every_loader_says_what_it_is():
+    assert all(loader.__doc__ for loader in DATASETS.values())

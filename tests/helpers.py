@@ -1,0 +1,38 @@
+"""What several tests need: configurations without Hydra, and small sweeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from bpexp.config import Config
+
+ROOT = Path(__file__).parents[1]
+
+
+def defaults():
+    """The configuration that conf/ composes, as plain dicts."""
+    tree = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())
+    chosen = {}
+    for entry in tree.pop("defaults"):
+        for group, name in entry.items() if isinstance(entry, dict) else ():
+            if not group.startswith("override") and name is not None:
+                path = ROOT / "conf" / group / f"{name}.yaml"
+                chosen[group] = yaml.safe_load(path.read_text())
+    tree.pop("hydra")
+    return {**chosen, **tree}
+
+
+def make_config(**changes):
+    """A small configuration; changes by field, groups as names or mappings."""
+    small = {
+        "data": {"name": "digits", "limit": 96},
+        "width": 8,
+        "depth": 2,
+        "epochs": 2,
+        "tracking": "off",
+        "progress": False,
+        "jobs": 1,
+    }
+    return Config.of({**defaults(), **small, **changes})

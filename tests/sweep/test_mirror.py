@@ -1,0 +1,239 @@
+"""MLflow: what it holds equals what direct calls compute; mirroring twice changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import ROOT
+
+from bpexp.data import load
+from bpexp.diagnosis import Evidence, decay, verdict
+from bpexp.nn import Network
+from bpexp.results import load_layers, load_network, load_runs
+from bpexp.training import train
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
+
+WORDS = ["-m", "activation=sigmoid,relu", "depth=2", "width=12", "epochs=3", "data.limit=200"]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """A real sweep of two runs, by the command line, in an empty folder."""
+    folder = tmp_path_factory.mktemp("sweep")
+    done = subprocess.run(
+        [sys.executable, "-m", "bpexp", *WORDS], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+@pytest.fixture(scope="module")
+def client(sweep):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{sweep[0]}/mlflow.db")
+
+
+def stored(client, kind="run"):
+    experiment = client.get_experiment_by_name("bpexp").experiment_id
+    runs = client.search_runs([experiment], f"tags.kind = '{kind}'")
+    return sorted(runs, key=lambda run: run.info.run_name)
+
+
+def by_hand(activation):
+    network = Network.create([64, 12, 12, 10], activation=activation, seed=0)
+    data = load("digits", limit=200)
+    return train(network, data, lr=0.05, epochs=3, batch_size=16)
+
+
+@pytest.mark.parametrize(("place", "activation"), [(0, "relu"), (1, "sigmoid")])
+def test_the_store_holds_what_direct_calls_compute(client, place, activation):
+    run = stored(client)[place]
+    history = by_hand(activation)
+    expected = {}
+    for seen in history:
+        values = {**seen.metrics, "epoch": seen.epoch, **decay(seen.layers["delta_norm"])}
+        values |= {
+            f"grad_norm/layer_{i:03d}": value
+            for i, value in enumerate(seen.layers["grad_norm"].tolist(), start=1)
+        }
+        for name, value in values.items():
+            expected.setdefault(name, []).append((seen.step, value))
+    names = {name for name in run.data.metrics if not name.startswith(("final/", "start/"))}
+    assert names == expected.keys()
+    for name, points in expected.items():
+        history_ = client.get_metric_history(run.info.run_id, name)
+        assert [(point.step, point.value) for point in history_] == points, name
+    last = history[-1]
+    finals = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
+    assert finals["final/accuracy_test"] == last.metrics["accuracy/test"]
+    assert finals["final/grad_norm_first"] == last.layers["grad_norm"][0]
+    word, words = verdict(
+        Evidence.of([s.layers for s in history], [s.metrics["loss/train"] for s in history])
+    )
+    assert run.data.tags["verdict"] == word
+    assert run.data.tags["evidence"] == words
+
+
+def test_params_are_the_override_keys(client):
+    run = stored(client)[0]
+    params = run.data.params
+    assert params["activation"] == "relu"
+    assert params["depth"] == "2"
+    assert params["lr"] == "0.05"
+    assert params["data.limit"] == "200"
+    assert params["probe.examples"] == "512"
+
+
+def test_runs_stand_flat_with_tags_description_data_and_artifacts(client):
+    runs = stored(client)
+    (own,) = stored(client, kind="sweep")
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        assert "mlflow.parentRunId" not in run.data.tags
+        assert run.data.tags["sweep"] == own.data.tags["sweep"]
+        assert run.data.tags["verdict"] in run.data.tags["mlflow.note.content"]
+        (data,) = [entry.dataset for entry in run.inputs.dataset_inputs]
+        assert (data.name, data.digest) == ("digits", load("digits", limit=200).digest)
+        files = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert {"config.yaml", "layers.parquet", "weights.npz"} <= files
+    assert [run.info.run_name for run in runs] == ["relu-d2", "sigmoid-d2"]
+
+
+def test_the_sweep_has_a_run_of_its_own(client, sweep):
+    (own,) = stored(client, kind="sweep")
+    assert own.data.tags["command"].endswith(" ".join(WORDS))
+    assert "2 runs" in own.data.tags["mlflow.note.content"]
+    files = {file.path for file in client.list_artifacts(own.info.run_id)}
+    assert {"summary.csv", "figures"} <= files
+    figures = [file.path for file in client.list_artifacts(own.info.run_id, "figures")]
+    assert "figures/gradient_norm_by_layer.png" in figures
+    assert "http" in sweep[1]
+    assert "charts" in sweep[1]
+
+
+def test_the_best_run_is_a_model_that_predicts(client, sweep):
+    best = max(stored(client), key=lambda run: run.data.metrics["final/accuracy_test"])
+    code = f"""
+import warnings; warnings.simplefilter("ignore")
+import mlflow, numpy as np
+mlflow.set_tracking_uri("sqlite:///{sweep[0]}/mlflow.db")
+model = mlflow.pyfunc.load_model("runs:/{best.info.run_id}/network")
+np.save("outputs.npy", model.predict(np.load("inputs.npy")))
+"""
+    x = load("digits").x_test[:7]
+    np.save(sweep[0] / "inputs.npy", x)
+    subprocess.run([sys.executable, "-c", code], cwd=sweep[0], check=True, capture_output=True)
+    network = load_network(
+        load_runs("bpexp", root=sweep[0]).set_index("run").loc[best.data.tags["identity"]]
+    )
+    expected = network.outputs(x)
+    assert np.load(sweep[0] / "outputs.npy").tobytes() == expected.tobytes()
+    assert sum("model" in run.data.tags for run in stored(client)) == 1
+
+
+def test_no_pickle_is_stored(sweep):
+    assert not [path for path in sweep[0].rglob("*") if path.suffix in (".pkl", ".pickle")]
+
+
+def contents(client):
+    """All that the store holds of the study, but for MLflow's own ids and times of updating."""
+    rows = []
+    for kind in ("run", "sweep"):
+        for run in stored(client, kind):
+            points = {
+                name: [
+                    (p.step, p.timestamp, p.value)
+                    for p in client.get_metric_history(run.info.run_id, name)
+                ]
+                for name in run.data.metrics
+            }
+            files = sorted(file.path for file in client.list_artifacts(run.info.run_id))
+            tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.loggedModels"}
+            rows.append([run.info.run_id, run.data.params, tags, points, files])
+    return json.dumps(rows, sort_keys=True)
+
+
+def sync(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "bpexp.sync", *words], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_mirroring_again_changes_nothing(client, sweep):
+    before = contents(client)
+    done = sync(sweep[0])
+    assert done.returncode == 0, done.stderr
+    assert "2 runs mirrored" in done.stdout
+    assert contents(client) == before
+
+
+def test_a_study_can_be_copied_to_another_store(client, sweep, tmp_path):
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/copy.db"
+    assert sync(sweep[0], "bpexp", "--tracking-uri", uri).returncode == 0
+    copy = MlflowClient(uri)
+    for one, other in zip(stored(client), stored(copy), strict=True):
+        assert one.data.metrics == other.data.metrics
+        assert one.data.params == other.data.params
+    assert len(stored(copy, "sweep")) == 1
+
+
+def test_sync_of_nothing_is_refused(tmp_path):
+    done = sync(tmp_path, "nothing")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_tables_from_the_store_equal_those_from_the_journals(sweep):
+    uri = f"sqlite:///{sweep[0]}/mlflow.db"
+    there = load_runs("bpexp", uri=uri).sort_values("run", ignore_index=True)
+    layers = load_layers("bpexp", uri=uri)
+    here = load_runs("bpexp", root=sweep[0]).sort_values("run", ignore_index=True)
+    same = [c for c in here.columns if c not in ("seconds", "folder", "epoch")]
+    pd.testing.assert_frame_equal(here[same], there[same], check_dtype=False)
+    keys = ["run", "step", "layer"]
+    local = load_layers("bpexp", root=sweep[0])
+    pd.testing.assert_frame_equal(
+        local.sort_values(keys, ignore_index=True)[[*keys, "grad_norm", "q", "dead"]],
+        layers.sort_values(keys, ignore_index=True)[[*keys, "grad_norm", "q", "dead"]],
+    )
+
+
+def test_results_are_tidy(sweep):
+    runs = load_runs("bpexp", root=sweep[0])
+    assert len(runs) == 2
+    assert runs["activation"].cat.ordered
+    assert runs["verdict"].cat.ordered
+    assert runs["accuracy/test"].dtype == float
+    assert runs["depth"].dtype == int
+    layers = load_layers("bpexp", root=sweep[0])
+    assert len(layers) == 2 * 4 * 3  # runs, probes, layers
+    assert (layers.groupby(["run", "step"])["layer"].count() == 3).all()
+    assert (layers["source"] == "measured").all()
+
+
+def test_only_the_mirror_needs_the_store(sweep, tmp_path):
+    """A store that cannot be reached costs no result, one warning, and no exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bpexp", *WORDS, "tracking.uri=http://127.0.0.1:9"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "not mirrored; later: python -m bpexp.sync bpexp" in done.stderr
+    assert len(load_runs("bpexp", root=tmp_path)) == 2
+    for path in tmp_path.glob("runs/bpexp/*/weights.npz"):
+        assert path.read_bytes() == (sweep[0] / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_the_checkout_is_what_is_tested():
+    assert (ROOT / "pyproject.toml").exists()

@@ -1,0 +1,245 @@
+"""Sweeps: plans, stacks, workers, failures, interruptions."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import make_config
+
+from bpexp.errors import DataError
+from bpexp.journal import TRACEBACK, WEIGHTS, read
+from bpexp.sweep import executors, stacks
+from bpexp.sweep.conduct import conduct
+from bpexp.sweep.executors import execute
+from bpexp.sweep.plan import make_plan, name_runs, stack_size
+from bpexp.sweep.stacks import Interrupt, train_stack
+
+
+def grid(n=4, **changes):
+    return [make_config(seed=seed, **changes) for seed in range(n)]
+
+
+def go(plan, jobs=1, interrupt=None, fail_fast=False):
+    return execute(
+        plan.stacks,
+        jobs,
+        lambda epochs: None,
+        interrupt or Interrupt(),
+        fail_fast=fail_fast,
+        meanwhile=lambda: None,
+    )
+
+
+def outcome(folder):
+    """All of a run that must repeat: observations without times, and the weights' bits."""
+    lines = [{k: v for k, v in line.items() if k != "time"} for line in read(folder).observations]
+    return json.dumps(lines), (folder / WEIGHTS).read_bytes()
+
+
+def test_like_shaped_runs_are_stacked_and_others_apart(tmp_path):
+    configs = [*grid(3), *grid(2, depth=1), make_config(lr=0.2), make_config(init="orthogonal")]
+    plan = make_plan(configs, tmp_path)
+    sizes = sorted(len(stack) for stack in plan.stacks)
+    assert sizes == [2, 5]
+    assert len(plan.members) == 7
+
+
+def test_two_spellings_of_a_run_are_one(tmp_path):
+    spelled = make_config(activation={"name": "leaky", "negative_slope": 0.01})
+    plan = make_plan([make_config(activation="leaky"), spelled], tmp_path)
+    assert len(plan.members) == 1
+
+
+def test_large_networks_are_not_stacked(tmp_path):
+    small, large = make_config(width=8), make_config(width=512, depth=6)
+    data = make_plan([small], tmp_path) and stacks.dataset(small)
+    assert stack_size(small, data) == 16
+    assert stack_size(large, data) == 1
+
+
+def test_work_is_shared_among_workers(tmp_path):
+    plan = make_plan(grid(8, jobs=2), tmp_path)
+    assert [len(stack) for stack in plan.stacks] == [4, 4]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_every_executor_gives_the_same_bits(tmp_path, jobs):
+    configs = [*grid(3), *grid(2, depth=1)]
+    alone = [make_plan([config], tmp_path / "alone") for config in configs]
+    for plan in alone:
+        assert set(go(plan).values()) == {"FINISHED"}
+    plan = make_plan([replace(c, jobs=jobs) for c in configs], tmp_path)
+    assert set(go(plan, jobs).values()) == {"FINISHED"}
+    for one, member in zip(alone, plan.members, strict=True):
+        assert outcome(one.members[0].folder) == outcome(member.folder)
+
+
+def test_names_say_what_was_swept():
+    assert name_runs([make_config()]) == ["relu-d2"]
+    swept = [
+        make_config(activation=a, lr=r, seed=s)
+        for a in ("relu", "tanh")
+        for r in (0.1, 1)
+        for s in (0, 1)
+    ]
+    assert name_runs(swept)[:3] == ["relu-d2-lr0.1-s0", "relu-d2-lr0.1-s1", "relu-d2-lr1-s0"]
+    leaks = [make_config(activation={"name": "leaky", "negative_slope": s}) for s in (0.1, 0.2)]
+    assert name_runs(leaks) == ["leaky-d2-negative_slope0.1", "leaky-d2-negative_slope0.2"]
+
+
+def test_the_same_sweep_again_trains_nothing_and_a_wider_one_only_the_new(tmp_path):
+    go(make_plan(grid(2), tmp_path))
+    assert make_plan(grid(2), tmp_path).stacks == ()
+    plan = make_plan(grid(4), tmp_path)
+    assert [m.config.seed for stack in plan.stacks for m in stack] == [2, 3]
+
+
+def test_force_keeps_the_old_attempt(tmp_path):
+    go(make_plan(grid(1), tmp_path))
+    plan = make_plan(grid(1, force=True), tmp_path)
+    assert plan.members[0].attempt == 2
+    go(plan)
+    assert make_plan(grid(1), tmp_path).members[0].attempt == 2
+    first = make_plan(grid(1), tmp_path).members[0].folder.with_name(plan.members[0].identity)
+    assert outcome(first) == outcome(plan.members[0].folder)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_an_interrupted_stack_goes_on_bit_for_bit(tmp_path, n):
+    whole = make_plan(grid(n, epochs=5), tmp_path / "whole")
+    go(whole)
+    plan = make_plan(grid(n, epochs=5), tmp_path)
+    interrupt, epochs = Interrupt(), []
+
+    def report(done):
+        epochs.append(done)
+        if len(epochs) == 2:
+            interrupt.signal = signal.SIGINT
+
+    assert train_stack(plan.stacks[0], report, interrupt) == ["KILLED"] * n
+    assert {read(m.folder).status for m in plan.members} == {"KILLED"}
+    again = make_plan(grid(n, epochs=5), tmp_path)
+    assert {m.epoch for m in again.members} == {2}
+    assert set(go(again).values()) == {"FINISHED"}
+    for one, other in zip(whole.members, again.members, strict=True):
+        assert outcome(one.folder) == outcome(other.folder)
+        assert read(one.folder).end["verdict"] == read(other.folder).end["verdict"]
+        assert not (other.folder / "checkpoint.npz").exists()
+
+
+def test_a_run_that_raises_fails_alone_and_is_tried_again(tmp_path, monkeypatch):
+    plan = make_plan(grid(3), tmp_path)
+    real = stacks.verdict
+
+    def flawed(evidence):
+        if evidence.cost_first == guilty:
+            raise ArithmeticError("no verdict")
+        return real(evidence)
+
+    probe = make_plan(grid(3), tmp_path / "probe")
+    go(probe)
+    costs = [read(m.folder).observations[0]["metrics"]["loss/train"] for m in probe.members]
+    guilty = costs[1]
+    monkeypatch.setattr(stacks, "verdict", flawed)
+    statuses = go(plan)
+    assert [statuses[m.identity] for m in plan.members] == ["FINISHED", "FAILED", "FINISHED"]
+    failed = plan.members[1].folder
+    assert "ArithmeticError: no verdict" in (failed / TRACEBACK).read_text()
+    assert read(failed).end["error"] == "ArithmeticError: no verdict"
+    monkeypatch.setattr(stacks, "verdict", real)
+    again = make_plan(grid(3), tmp_path)
+    assert [len(stack) for stack in again.stacks] == [1]
+    go(again)
+    for one, other in zip(probe.members, again.members, strict=True):
+        assert outcome(one.folder) == outcome(other.folder)
+
+
+def test_fail_fast_begins_nothing_after_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(stacks, "verdict", lambda evidence: 1 / 0)
+    plan = make_plan([*grid(1), *grid(1, depth=1), *grid(1, depth=0)], tmp_path)
+    assert list(go(plan, fail_fast=True).values()) == ["FAILED"]
+    assert sorted(go(plan).values()) == ["FAILED"] * 3
+
+
+def test_a_worker_that_dies_costs_its_runs_one_retry(tmp_path, monkeypatch):
+    whole = make_plan(grid(4), tmp_path / "whole")
+    go(whole)
+    flag = tmp_path / "died"
+    real = executors.train_stack
+
+    def deadly(stack, progress, interrupt):
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(stack, progress, interrupt)
+
+    monkeypatch.setattr(executors, "train_stack", deadly)
+    plan = make_plan(grid(4, jobs=2), tmp_path)
+    statuses = go(plan, jobs=2)
+    assert set(statuses.values()) == {"FINISHED"}
+    assert len(statuses) == 4
+    for one, other in zip(whole.members, plan.members, strict=True):
+        assert outcome(one.folder) == outcome(other.folder)
+
+
+def test_a_run_whose_worker_dies_twice_is_failed(tmp_path, monkeypatch):
+    real = executors.train_stack
+
+    def deadly(stack, progress, interrupt):
+        if any(member.config.seed == 1 for member in stack):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(stack, progress, interrupt)
+
+    monkeypatch.setattr(executors, "train_stack", deadly)
+    plan = make_plan(grid(4, jobs=2), tmp_path)
+    statuses = go(plan, jobs=2)
+    assert [statuses[m.identity] for m in plan.members] == [
+        "FINISHED", "FAILED", "FINISHED", "FINISHED",
+    ]  # fmt: skip
+    assert "died twice" in read(plan.members[1].folder).end["error"]
+
+
+def test_nothing_is_begun_when_a_data_set_is_bad(tmp_path):
+    np.savez(tmp_path / "bad.npz", x=np.zeros((20, 2)), y=np.zeros(20))
+    bad = {"name": "npz", "path": str(tmp_path / "bad.npz")}
+    with pytest.raises(DataError, match="not integers"):
+        conduct([make_config(), make_config(data=bad)], root=tmp_path, multirun=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_workers_import_neither_mlflow_nor_what_draws(tmp_path, monkeypatch):
+    """A forked worker holds what its parent had imported, so the parent must be a fresh one."""
+    import subprocess
+    import sys
+
+    code = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from helpers import make_config
+from bpexp.sweep import executors
+from bpexp.sweep.plan import make_plan
+from bpexp.sweep.stacks import Interrupt
+real = executors.train_stack
+def spying(*arguments):
+    result = real(*arguments)
+    Path(f"{arguments[0][0].name}.modules").write_text("\\n".join(sys.modules))
+    return result
+executors.train_stack = spying
+plan = make_plan([make_config(seed=s, jobs=2) for s in range(4)], Path())
+executors.execute(plan.stacks, 2, lambda n: None, Interrupt(), fail_fast=False,
+                  meanwhile=lambda: None)
+"""
+    from helpers import ROOT
+
+    subprocess.run([sys.executable, "-c", code, str(ROOT / "tests")], cwd=tmp_path, check=True)
+    seen = list(tmp_path.glob("*.modules"))
+    assert seen
+    for path in seen:
+        modules = set(path.read_text().split())
+        assert not modules & {"mlflow", "pandas", "seaborn", "matplotlib", "sklearn", "hydra"}

@@ -1,0 +1,99 @@
+"""The house: data flows one way, and every import is on that way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "bpexp"
+
+# Each room and the rooms that it may import: the floors of the house from the ground up.
+FLOORS = {
+    "errors": (),
+    "nn": (),
+    "data": ("errors",),
+    "theory": ("nn", "errors"),
+    "probes": ("nn",),
+    "diagnosis": (),
+    "training": ("nn", "data", "probes"),
+    "schema": ("nn", "data", "training", "errors"),
+    "config": ("schema", "nn", "errors"),
+    "words": ("schema", "errors"),
+    "help": ("schema", "config"),
+    "journal": ("training", "errors"),
+    "tables": ("journal", "diagnosis", "probes"),
+    "serving": ("nn",),
+    "tracking": ("journal", "tables", "config", "serving"),
+    "sync": ("tracking", "journal", "errors"),
+    "results": ("journal", "tables", "config", "data", "diagnosis", "nn", "errors"),
+    "figures": ("results", "journal", "diagnosis"),
+    "terminal": (),
+    "sweep": (
+        "config", "schema", "data", "nn", "training", "diagnosis", "journal", "tables", "results",
+        "figures", "terminal", "errors", "theory",
+    ),
+    "__main__": ("words", "help", "schema", "sweep", "errors"),
+    "__init__": ("nn", "data", "training", "results", "probes", "errors"),
+}  # fmt: skip
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    return path.parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Every module that a file imports, at its top or inside of functions."""
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield from (f"{module}.{name.name}" for name in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_go_one_way(path):
+    own = room(path)
+    for module in imports(path):
+        if module.startswith("bpexp."):
+            other = module.split(".")[1]
+            assert other == own or other in FLOORS[own], f"{path} imports {module}"
+
+
+def test_the_plan_has_no_circle():
+    placed = set()
+    while len(placed) < len(FLOORS):
+        ready = {
+            name for name, below in FLOORS.items() if name not in placed and placed >= {*below}
+        }
+        assert ready, FLOORS.keys() - placed
+        placed |= ready
+
+
+def test_every_room_is_on_the_plan():
+    assert {room(path) for path in FILES} == FLOORS.keys() | {"__init__"}
+
+
+STANDARD = {
+    "__future__", "collections", "contextlib", "dataclasses", "functools", "itertools", "json",
+    "os", "pathlib", "typing", "math",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in ("nn", "theory")], ids=str)
+def test_the_kernel_and_theory_import_numpy_alone(path):
+    assert {m.split(".")[0] for m in imports(path)} <= {*STANDARD, "numpy", "bpexp"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_only_the_mirror_imports_mlflow(path):
+    uses = any(module.split(".")[0] == "mlflow" for module in imports(path))
+    assert not uses or room(path) in ("tracking", "serving", "results")
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_file_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse((PACKAGE / path).read_text()))
