@@ -2,7 +2,9 @@
 
 Every evaluation has one form, `evaluate(z, a, slope, work)`: it writes g(z) into `a` and, unless
 `slope` is None, g'(z) into `slope`. All arrays share one shape and float dtype; `work` holds two
-scratch arrays of it. `slope` may be `z` itself; nothing else overlaps. g' is never taken from a
+scratch arrays of it. `slope` may be `z` itself; nothing else overlaps. Maxima and minima with 0
+are taken with an array of zeros: NumPy's loop over two arrays is three times as fast as the one
+with a scalar. g' is never taken from a
 rounded g: 1 - tanh(z)^2 has no correct digit left in float32 from z = 9 on, and sigma (1 - sigma)
 none from z = 17 on.
 """
@@ -115,9 +117,11 @@ def relu() -> Activation:
     """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0 (at the kink too)."""
 
     def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        np.maximum(z, 0, out=a)
+        zero = work[0]
+        zero.fill(0)
+        np.maximum(z, zero, out=a)
         if slope is not None:
-            np.greater(z, 0, out=slope)
+            np.greater(z, zero, out=slope)
 
     return Activation(evaluate)
 
@@ -210,8 +214,9 @@ def _logistic(z: Array, sigma: Array, slope: Array | None, e: Array) -> None:
 def _exponential_linear(alpha: float, scale: float) -> Evaluate:
     def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
         low, high = work[0], work[1]
-        np.minimum(z, 0, out=low)
-        np.maximum(z, 0, out=high)
+        a.fill(0)
+        np.minimum(z, a, out=low)
+        np.maximum(z, a, out=high)
         np.expm1(low, out=a)
         np.multiply(a, alpha, out=a)
         np.add(a, high, out=a)

@@ -44,7 +44,8 @@ def cross_entropy() -> Cost:
         wide = z.astype(np.float64)
         wide -= np.maximum.reduce(wide, axis=-2, keepdims=True)
         log_sum = np.log(np.add.reduce(np.exp(wide), axis=-2))
-        return np.asarray(log_sum - np.add.reduce(wide * t, axis=-2))
+        wide *= t
+        return np.asarray(log_sum - np.add.reduce(wide, axis=-2))
 
     def output(z: Array) -> Array:
         out = np.empty_like(z)

@@ -26,11 +26,13 @@ class Split:
     Attributes:
         rows: inputs with the constant unit, (N, n_0 + 1), the run's dtype.
         targets: one-hot, (N, K), the run's dtype.
+        columns: the same as (K, N).
         labels: (N,) int64.
     """
 
     rows: Array
     targets: Array
+    columns: Array
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -39,17 +41,20 @@ class Split:
 
     def head(self, n: int) -> Split:
         """Return the first n examples, or all if there are fewer."""
-        return Split(self.rows[:n], self.targets[:n], self.labels[:n])
+        return Split(self.rows[:n], self.targets[:n], self.columns[:, :n], self.labels[:n])
 
 
 @lru_cache(maxsize=2)  # the stacks of one worker share the copies in the kernel's layout
 def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
     """Return the training and the test split of a data set in a run's dtype."""
-    train, test = (
-        Split(with_constant_unit(x, dtype), one_hot(y, data.n_classes, dtype), y)
-        for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
+    return _split(data.x_train, data.y_train, data.n_classes, dtype), _split(
+        data.x_test, data.y_test, data.n_classes, dtype
     )
-    return train, test
+
+
+def _split(x: Array, y: NDArray[np.int64], n_classes: int, dtype: np.dtype[np.floating]) -> Split:
+    targets = one_hot(y, n_classes, dtype)
+    return Split(with_constant_unit(x, dtype), targets, np.ascontiguousarray(targets.T), y)
 
 
 class Evaluator:
@@ -68,9 +73,17 @@ class Evaluator:
         for chunk in self._chunks:
             split = self._split.rows[chunk]
             z = self._passes[len(split)].forward(split)
-            costs.append(cost.value(z, self._split.targets[chunk].T))
-            correct.append(z.argmax(axis=1) == self._split.labels[chunk])
+            costs.append(cost.value(z, self._split.columns[:, chunk]))
+            correct.append(hits(z, self._split.columns[:, chunk], self._split.labels[chunk]))
         return np.concatenate(costs, axis=1).mean(axis=1), np.concatenate(correct, axis=1).mean(1)
+
+
+def hits(z: Array, columns: Array, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return whether the first largest output is the label's, (..., B), for z (..., K, B)."""
+    peaks = z == np.maximum.reduce(z, axis=-2, keepdims=True)
+    if np.count_nonzero(peaks) == peaks.size // peaks.shape[-2]:  # no ties, no NaN: no argmax,
+        return np.asarray(np.logical_and(peaks, columns).any(axis=-2))  # which takes twice as long
+    return np.asarray(z.argmax(axis=-2) == labels)
 
 
 class EpochScore:
@@ -108,10 +121,11 @@ class EpochScore:
         runs, done = len(self._z), self._done
         cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
         for r in range(runs):
-            z, index = self._z[r : r + 1, :, :done], order[r]
-            costs = self._cost.value(z, self._split.targets[index].T)[0]
+            z, index = self._z[r, :, :done], order[r]
+            columns = self._split.columns.take(index, axis=1)
+            costs = self._cost.value(z[None], columns)[0]
             cost[r] = costs.mean()
-            accuracy[r] = (z[0].argmax(axis=0) == self._split.labels[index]).mean()
+            accuracy[r] = hits(z, columns, self._split.labels[index]).mean()
             if not np.isfinite(cost[r]):
                 first = np.argmin(np.isfinite(costs))
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
