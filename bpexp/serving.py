@@ -23,7 +23,8 @@ class ServedNetwork(PythonModel):
 
         self._network = Network.load(context.artifacts["weights"])
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    # MLflow reads hints as a schema of its own; the signature below says more.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return class probabilities (or the outputs of the cost's own activation), (N, K)."""
         return self._network.outputs(np.asarray(model_input))
 
@@ -43,7 +44,7 @@ def log_model(weights: Path) -> None:
         python_model=__file__,
         artifacts={"weights": str(weights)},
         signature=ModelSignature(
-            Schema([TensorSpec(dtype, (-1, sizes[0]), "x")]),
+            Schema([TensorSpec(dtype, (-1, sizes[0]))]),
             Schema([TensorSpec(dtype, (-1, sizes[-1]))]),
         ),
         code_paths=[str(Path(__file__).parent)],

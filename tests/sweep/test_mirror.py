@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -119,24 +120,31 @@ def test_the_sweep_has_a_run_of_its_own(client, sweep):
     assert "charts" in sweep[1]
 
 
-def test_the_best_run_is_a_model_that_predicts(client, sweep):
+def test_the_best_run_is_a_model_that_mlflow_serves(client, sweep):
     best = max(stored(client), key=lambda run: run.data.metrics["final/accuracy_test"])
-    code = f"""
-import warnings; warnings.simplefilter("ignore")
-import mlflow, numpy as np
-mlflow.set_tracking_uri("sqlite:///{sweep[0]}/mlflow.db")
-model = mlflow.pyfunc.load_model("runs:/{best.info.run_id}/network")
-np.save("outputs.npy", model.predict(np.load("inputs.npy")))
-"""
+    assert [run.info.run_name for run in stored(client) if "model" in run.data.tags] == [
+        best.info.run_name
+    ]
     x = load("digits").x_test[:7]
-    np.save(sweep[0] / "inputs.npy", x)
-    subprocess.run([sys.executable, "-c", code], cwd=sweep[0], check=True, capture_output=True)
-    network = load_network(
-        load_runs("bpexp", root=sweep[0]).set_index("run").loc[best.data.tags["identity"]]
+    (sweep[0] / "inputs.json").write_text(json.dumps({"inputs": x.tolist()}))
+    words = ["predict", "-m", f"runs:/{best.info.run_id}/network", "-i", "inputs.json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "models", *words, "-t", "json", "--env-manager", "local"],
+        cwd=sweep[0],
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    expected = network.outputs(x)
-    assert np.load(sweep[0] / "outputs.npy").tobytes() == expected.tobytes()
-    assert sum("model" in run.data.tags for run in stored(client)) == 1
+    assert done.returncode == 0, done.stderr
+    served = np.float32(json.loads(done.stdout.splitlines()[-1])["predictions"])
+    runs = load_runs("bpexp", root=sweep[0]).set_index("run")
+    expected = load_network(runs.loc[best.data.tags["identity"]]).outputs(x)
+    assert served.tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
 def test_no_pickle_is_stored(sweep):
