@@ -1,1 +1,60 @@
-"""bpexp: why deep networks are hard to train, measured layer by layer."""
+"""bpexp: why deep networks are hard to train, measured layer by layer.
+
+In a notebook, without Hydra and MLflow:
+
+    import bpexp
+    digits = bpexp.load_data("digits")
+    net = bpexp.Network.create([64, 32, 32, 10], activation="sigmoid")
+    history = bpexp.train(net, digits, lr=0.1, epochs=20)
+    net.gradients(digits.x_train, digits.y_train)
+
+and of a finished sweep:
+
+    runs = bpexp.load_runs("bpexp")
+    layers = bpexp.load_layers("bpexp")
+    net = bpexp.load_network(runs.loc[0])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bpexp.data import load as load_data
+    from bpexp.nn import Choice, Network
+    from bpexp.results import load_curves, load_layers, load_network, load_runs
+    from bpexp.training import train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Choice",
+    "Network",
+    "load_curves",
+    "load_data",
+    "load_layers",
+    "load_network",
+    "load_runs",
+    "train",
+]
+
+# Imported at first use: the result tables pay for pandas, and a worker must not.
+_HOMES = {
+    "Choice": "bpexp.nn",
+    "Network": "bpexp.nn",
+    "load_curves": "bpexp.results",
+    "load_data": "bpexp.data",
+    "load_layers": "bpexp.results",
+    "load_network": "bpexp.results",
+    "load_runs": "bpexp.results",
+    "train": "bpexp.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bpexp' has no attribute {name!r}")
+    module = importlib.import_module(_HOMES[name])
+    return getattr(module, "load" if name == "load_data" else name)

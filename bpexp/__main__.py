@@ -15,16 +15,22 @@ PACKAGE = Path(__file__).parent
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 refused, 130 or 143 interrupted."""
-    if any(argument in ("--help", "-h") for argument in sys.argv[1:]):
-        from bpexp.help import text
-
-        print(text(tree("conf")))
-        return
     try:
-        code = _run()
+        if any(argument in ("--help", "-h") for argument in sys.argv[1:]):
+            from bpexp.help import text
+
+            print(text(tree("conf")))
+            code = 0
+        else:
+            code = _run()
     except BpexpError as error:
         print(error, file=sys.stderr)
         code = 2
+    except KeyboardInterrupt:  # before or after training, which has handlers of its own
+        code = 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     sys.exit(code)
 
 

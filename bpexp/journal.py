@@ -188,6 +188,18 @@ class Journal:
         self._file.flush()
 
 
+def in_use(folder: Path) -> bool:
+    """Return whether a process holds a run's journal."""
+    try:
+        with (folder / FILE).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
 def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
     """Return the checkpoint's arrays, or None where there is none."""
     path = folder / CHECKPOINT

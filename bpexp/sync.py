@@ -116,6 +116,8 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
         waited = POLL if error is None else pause
         pause = min(2 * pause, LONGEST_PAUSE)
         over = over or _closed(waited)
+        if over and "ended" not in json.loads(path.read_text()):
+            return 1  # the sweep was killed: the same command will start another mirror
 
 
 def _closed(seconds: float) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bpexp.config import flatten
-from bpexp.journal import SWEEP, TRACEBACK, WEIGHTS, History, read, replacing
+from bpexp.journal import SWEEP, TRACEBACK, WEIGHTS, History, in_use, read, replacing
 from bpexp.tables import (
     LAYERS,
     final_metrics,
@@ -91,10 +91,14 @@ class Mirror:
         Returns:
             Whether the run has ended and all of it is in the store.
         """
+        with _alone(folder) as first:
+            return self._run(folder, sweep, model, first)
+
+    def _run(self, folder: Path, sweep: str | None, model: bool, first: bool) -> bool:
         history = read(folder)
         if not history.start:
             return False
-        run = self._find_or_create(history, sweep)
+        run = self._find_or_create(history, sweep, first)
         lines = len(history.observations) + (history.end is not None)
         if run.data.tags.get("mirrored") != str(lines) and self._done.get(folder) != lines:
             self._write(run.info.run_id, folder, history)
@@ -103,6 +107,9 @@ class Mirror:
             self._done[folder] = lines
         if model and not run.data.tags.get("model"):
             self._log_model(run.info.run_id, folder)
+            run.data.tags["model"] = "true"
+        if history.end is None and not in_use(folder):
+            self._client.set_terminated(run.info.run_id, "KILLED")
         return history.end is not None
 
     def sweep(self, folder: Path) -> None:
@@ -143,24 +150,29 @@ class Mirror:
                     self._known[study] = self._runs_of(found.experiment_id)
         return self._experiments[study]
 
-    def _runs_of(self, experiment: str) -> dict[tuple[str, str], Any]:
+    def _runs_of(self, experiment: str, which: str = "") -> dict[tuple[str, str], Any]:
         runs: dict[tuple[str, str], Any] = {}
         token: str | None = ""
         while token is not None:
             page = self._client.search_runs(
-                [experiment], "tags.kind = 'run'", max_results=1000, page_token=token or None
+                [experiment],
+                f"tags.kind = 'run'{which}",
+                max_results=1000,
+                page_token=token or None,
             )
             for run in page:
                 runs[run.data.tags.get("identity", ""), run.data.tags.get("attempt", "1")] = run
             token = page.token or None
         return runs
 
-    def _find_or_create(self, history: History, sweep: str | None) -> Any:
+    def _find_or_create(self, history: History, sweep: str | None, first: bool) -> Any:
         start = history.start
         study = start["config"]["study"]
         experiment = self._experiment(study)
         key = (start["identity"], str(start["attempt"]))
         known = self._known[study]
+        if key not in known and not first:  # another process may have made it since we looked
+            known |= self._runs_of(experiment, f" and tags.identity = '{key[0]}'")
         if key not in known:
             tags = {"kind": "run", "identity": key[0], "attempt": key[1]}
             if sweep:
@@ -190,28 +202,33 @@ class Mirror:
             self._client.log_batch(run_id, points[i : i + BATCH])
 
     def _finish(self, run_id: str, folder: Path, history: History, lines: int) -> None:
-        """Write what is known once a run has ended: bars, tags, data set, artifacts, status."""
+        """Write what is known once a run has ended: tags, data set, bars, artifacts, status.
+
+        Bars and tables wait until it is finished: a run that was stopped may go on, and a point,
+        once written, stays.
+        """
         from mlflow.entities import Dataset, DatasetInput, Metric, RunTag
 
         start, end = history.start, history.end or {}
         moment = _milliseconds(end["time"])
-        bars = {f"final/{flat_name(k)}": v for k, v in final_metrics(history).items()}
-        bars |= {f"start/{flat_name(k)}": v for k, v in start_metrics(history).items()}
         told = ("verdict", "evidence", "diverged_at", "error", "seconds")
         tags = {key: str(end[key]) for key in told if end.get(key) is not None}
         tags |= {"chance": str(start["chance"]), "folder": str(folder)}
-        tags |= {"mlflow.note.content": describe(history)}
-        points = [Metric(name, value, moment, 0) for name, value in bars.items()]
-        self._client.log_batch(run_id, points, tags=[RunTag(k, v) for k, v in tags.items()])
-        data = Dataset(start["data"]["name"], start["digest"], "local", json.dumps(start["data"]))
-        self._client.log_inputs(run_id, [DatasetInput(data)])
+        tags |= {"mlflow.note.content": describe(history), "mirrored": str(lines)}
+        bars = {}
+        if history.status == "FINISHED":
+            bars = {f"final/{flat_name(k)}": v for k, v in final_metrics(history).items()}
+            bars |= {f"start/{flat_name(k)}": v for k, v in start_metrics(history).items()}
+            write_layers(history, folder)
         with replacing(folder / CONFIG) as file:
             file.write(yaml.safe_dump(start["config"], sort_keys=False).encode())
-        write_layers(history, folder)
+        data = Dataset(start["data"]["name"], start["digest"], "local", json.dumps(start["data"]))
+        self._client.log_inputs(run_id, [DatasetInput(data)])
         for name in (CONFIG, LAYERS, WEIGHTS, TRACEBACK):
             if (folder / name).exists():
                 self._client.log_artifact(run_id, str(folder / name))
-        self._client.set_tag(run_id, "mirrored", str(lines))
+        points = [Metric(name, value, moment, 0) for name, value in bars.items()]
+        self._client.log_batch(run_id, points, tags=[RunTag(k, v) for k, v in tags.items()])
         self._client.set_terminated(run_id, history.status, moment)
 
     def _log_model(self, run_id: str, folder: Path) -> None:
@@ -247,6 +264,16 @@ def describe(history: History) -> str:
         lines.append(f"Status: {history.status}. {history.end.get('error', '')}")
     lines.append("All probes of all layers: artifact `layers.parquet`.")
     return "\n\n".join(lines)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Let one process at a time mirror a run; yield whether none has before."""
+    path = folder / "mirror.lock"
+    first = not path.exists()
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield first
 
 
 @contextlib.contextmanager

@@ -157,14 +157,14 @@ def _present(plan: Plan, folder: Path, harness: Config) -> None:
 
 
 def _draw(tables: Tables, folder: Path) -> list[Path]:
-    from bpexp import figures
+    from bpexp.figures import draw_all
 
     metadata = {
         "Title": folder.parent.parent.name,
         "Keywords": " ".join(tables.runs["run"]),
         "Source": f"sweep {folder.name}",
     }
-    return figures.draw_all(tables, folder / "figures", metadata=metadata)
+    return draw_all(tables, folder / "figures", metadata=metadata)
 
 
 def _end(plan: Plan, folder: Path, harness: Config) -> None:
