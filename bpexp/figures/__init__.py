@@ -1,18 +1,22 @@
-"""Figures: functions from tidy frames to a Figure, and the table of those every sweep gets."""
+"""Figures: functions from tidy frames to a Figure, and the table of those that every sweep gets.
+
+A new figure is one function and one row of FIGURES.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bpexp.figures.frames import at_step, first_layer, measured, settings
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
 from bpexp.figures.outcomes import accuracy_by_depth, learning_curves, verdict_map
-from bpexp.figures.style import styled
+from bpexp.figures.style import in_style
 from bpexp.journal import replacing
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES",
+    "Drawing",
     "accuracy_by_depth",
     "draw_all",
     "first_layer_by_depth",
@@ -29,79 +34,111 @@ __all__ = [
     "verdict_map",
 ]
 
-# file name: the function, the table it is drawn from, and the columns that it takes
-FIGURES: dict[str, tuple[Callable[[pd.DataFrame], Figure], str, tuple[str, ...]]] = {
-    "gradient_norm_by_layer": (
-        gradient_by_layer,
-        "layers",
-        (
-            "run",
-            "name",
-            "activation",
-            "init",
-            "depth",
-            "seed",
-            "step",
-            "layer",
-            "grad_norm",
-            "source",
-        ),
+RUN = ("run", "name", "activation", "init", "depth", "seed")
+# What SVG's metadata, which is Dublin Core, may hold of what a PNG's text chunks may.
+DUBLIN_CORE = {
+    *("Title", "Description", "Keywords", "Source", "Creator", "Contributor", "Publisher"),
+    *("Rights", "Identifier", "Language", "Relation", "Coverage", "Type", "Format"),
+}
+
+
+def _all(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and what it is drawn from; called with tables, it draws.
+
+    Attributes:
+        draw: from a frame to a figure.
+        table: which of the tables: runs, layers or curves.
+        columns: those drawn; the first is what must not be all missing.
+        rows: picks the rows drawn.
+    """
+
+    draw: Callable[[pd.DataFrame], Figure]
+    table: Literal["runs", "layers", "curves"]
+    columns: tuple[str, ...]
+    rows: Callable[[pd.DataFrame], pd.DataFrame] = _all
+
+    def __call__(self, tables: Tables) -> Figure:
+        """Draw the figure from tables."""
+        return self.draw(self.data(tables))
+
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Return the rows and columns drawn; empty if there is nothing to draw."""
+        frame: pd.DataFrame = getattr(tables, self.table)
+        if frame.empty or frame[self.columns[0]].isna().all():
+            return frame.head(0)
+        rows = self.rows(frame)
+        columns = dict.fromkeys([*RUN, *settings(rows, ["depth"]), *self.columns])
+        return rows[[name for name in columns if name in rows]]
+
+
+FIGURES: dict[str, Drawing] = {
+    "gradient_norm_by_layer": Drawing(
+        gradient_by_layer, "layers", ("grad_norm", "step", "layer", "source"), at_step
     ),
-    "first_layer_by_depth": (
-        first_layer_by_depth,
-        "layers",
-        ("run", "name", "activation", "depth", "seed", "step", "layer", "grad_norm", "source"),
+    "first_layer_by_depth": Drawing(
+        first_layer_by_depth, "layers", ("grad_norm", "step", "layer", "source"), first_layer
     ),
-    "accuracy_by_depth": (
-        accuracy_by_depth,
-        "runs",
-        ("run", "name", "activation", "depth", "seed", "accuracy/test", "chance"),
+    "accuracy_by_depth": Drawing(accuracy_by_depth, "runs", ("accuracy/test", "chance")),
+    "gradient_norm_by_epoch": Drawing(
+        gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
     ),
-    "gradient_norm_by_epoch": (
-        gradient_heatmap,
-        "layers",
-        ("run", "name", "epoch", "layer", "grad_norm", "source"),
+    "learning_curves": Drawing(
+        learning_curves, "curves", ("loss/test", "accuracy/test", "epoch", "cost")
     ),
-    "learning_curves": (
-        learning_curves,
-        "curves",
-        ("run", "name", "activation", "depth", "seed", "epoch", "loss/test", "accuracy/test"),
-    ),
-    "verdicts": (
-        verdict_map,
-        "runs",
-        ("run", "name", "activation", "init", "depth", "seed", "verdict", "accuracy/test"),
-    ),
+    "verdicts": Drawing(verdict_map, "runs", ("verdict", "accuracy/test")),
 }
 
 
 def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> list[Path]:
     """Draw every figure of FIGURES as PNG and SVG, each beside the CSV that it was drawn from.
 
+    Figures without data are left out. The same tables give the same bytes.
+
     Args:
         tables: the three frames of a sweep or study.
         folder: where to write; made if need be.
-        metadata: Title, Keywords, Source and the like, carried in each file.
+        metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
+            PNG and as Dublin Core of the SVG, where other keys are told in its Description.
 
     Returns:
         The PNG files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, (draw, table, columns) in FIGURES.items():
-        frame = getattr(tables, table)[list(columns)]
-        with styled():
-            _save(draw(frame), folder / name, dict(metadata))
-        with replacing(folder / f"{name}.csv") as file:
+    for name, drawing in FIGURES.items():
+        frame = drawing.data(tables)
+        if frame.empty:
+            continue
+        stem = folder / name
+        _save(drawing.draw(frame), stem, metadata)
+        with replacing(stem.with_suffix(".csv")) as file:
             file.write(frame.to_csv(index=False).encode())
-        written.append(folder / f"{name}.png")
+        written.append(stem.with_suffix(".png"))
     return written
 
 
-def _save(figure: Figure, stem: Path, metadata: dict[str, Any]) -> None:
-    FigureCanvasAgg(figure)
-    with replacing(stem.with_suffix(".png")) as file:
-        figure.savefig(file, format="png", dpi=150, metadata=metadata)
-    with replacing(stem.with_suffix(".svg")) as file:
-        # without a date the same run draws the same bytes
-        figure.savefig(file, format="svg", metadata={**metadata, "Date": None})
+def _save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
+    with in_style():
+        # laid out once for both files: it costs as much as drawing
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        with replacing(stem.with_suffix(".png")) as file:
+            figure.savefig(file, format="png", dpi=150, metadata=dict(metadata))
+        with replacing(stem.with_suffix(".svg")) as file:
+            figure.savefig(file, format="svg", dpi=150, metadata=_dublin_core(metadata))
+
+
+def _dublin_core(metadata: Mapping[str, str]) -> dict[str, Any]:
+    known = {key: value for key, value in metadata.items() if key in DUBLIN_CORE}
+    told = [f"{key}: {value}" for key, value in metadata.items() if key not in DUBLIN_CORE]
+    if told:
+        known["Description"] = "\n".join([*filter(None, [known.get("Description")]), *told])
+    # without a date the same tables give the same bytes
+    return {**known, "Date": None}

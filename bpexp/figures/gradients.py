@@ -2,175 +2,221 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from bpexp.figures.style import (
-    COLOURS,
-    averaged,
-    draw_line,
-    legend,
-    look,
-    mark_zeros,
-    panels,
-    shades,
-    whole,
+from bpexp.figures import style
+from bpexp.figures.frames import (
+    Step,
+    at_step,
+    compared,
+    first_layer,
+    levels,
+    measured,
+    parted,
+    settings,
+    varies,
 )
+from bpexp.figures.lines import draw_lines, notes
 
 NORM = r"$\Vert\partial C/\partial W^{(l)}\Vert_F$"
 MOST_PANELS = 48
+ZERO, NOT_FINITE = "#e4e4e4", "#e31a1c"  # neither is near any colour of viridis
 
 
-def gradient_by_layer(layers: pd.DataFrame) -> Figure:
-    """Draw the gradient norm of every layer before training: a line a depth, a panel an activation.
+@style.styled
+def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first") -> Figure:
+    """Draw the gradient norm against layer: a line a depth, a panel an activation.
 
-    Log scale; seeds are averaged geometrically, with a 95 % interval. Rows whose source is
-    'theory' are thin lines of the same colour. Crosses on the lower edge are exact zeros.
+    A panel an initialization if only that varies; other settings that vary part panels further.
+    x: layer, 1 nearest the input. y: Frobenius norm of the weights' gradient, log scale. Lines and
+    bands: geometric mean over seeds and its 95 % Student t interval. Thin and dashed: theory.
+    Crosses at the lower edge: exact zeros. The straight lines to look for are those of Glorot and
+    Bengio (2010), figure 7.
 
     Args:
-        layers: columns activation, init, depth, step, layer, grad_norm, source.
+        layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source.
+        step: each run's first or last probe, or an optimizer step.
+
+    Raises:
+        ValueError: no run was probed at that step.
     """
-    start = layers[layers["step"] == 0]
-    facet = (
-        "init" if _several(start, "init") and not _several(start, "activation") else "activation"
+    rows = at_step(layers, step)
+    main = compared(rows)
+    parts = parted(rows, [main, *settings(rows, [main, "depth"])])
+    depths = levels(rows, "depth")
+    palette = style.shades(depths)
+    columns = 3 if len(parts) in (3, 5, 6, 9) else 4
+    size = (2.7, 2.3) if len(parts) > 1 else (4.2, 3.0)
+    figure, axes = style.panels(len(parts), columns=columns, size=size, sharex=True, sharey=True)
+    pairs = [(panel, part) for panel, (_, part) in zip(axes, parts, strict=True)]
+    draw_lines(
+        pairs, "layer", "grad_norm", "depth", palette, log=True, markersize=4, markeredgewidth=0.3
     )
-    facets = list(start[facet].dropna().unique().sort_values())
-    depths = sorted(start["depth"].unique())
-    colours = shades(depths, "crest")
-    figure, axes = panels(len(facets), columns=4)
-    for panel, name in zip(axes, facets, strict=True):
-        for depth in depths:
-            lines = start[(start[facet] == name) & (start["depth"] == depth)]
-            for source, rows in lines.groupby("source"):
-                points = averaged(rows, ["layer"], "grad_norm", log=True)
-                theory = source == "theory"
-                draw_line(
-                    panel,
-                    points,
-                    "layer",
-                    color=colours[depth],
-                    linewidth=0.8 if theory else 1.8,
-                    linestyle=":" if theory else "-",
-                    marker=None if theory else "o",
-                    markersize=3.5,
-                    label="_theory" if theory else f"{depth}",
-                )
-                mark_zeros(panel, sorted(rows["layer"][rows["grad_norm"] == 0]), colours[depth])
-        panel.set_yscale("log")
-        panel.set_title(str(name))
-        panel.set_xlabel("layer $l$ (1 = first)")
-        whole(panel.xaxis)
-    axes[0].set_ylabel(f"gradient norm {NORM}")
-    legend(figure, axes, "hidden\nlayers")
-    figure.suptitle("Gradient norm by layer before training", fontsize=11)
+    for panel, (title, _) in zip(axes, parts, strict=True):
+        panel.set_title(title)
+        panel.set_xlim(0.4, max(depths, default=0) + 1.6)  # so that there is no tick at 0
+        style.whole(panel.xaxis)
+    figure.supxlabel("layer $l$ (1 = nearest the input)")
+    figure.supylabel(f"gradient norm {NORM}")
+    style.legend(figure, "hidden layers", palette, notes=notes(rows, "grad_norm", log=True))
+    figure.suptitle(f"Gradient norm of each layer {_when(rows, step)}")
     return figure
 
 
+@style.styled
 def first_layer_by_depth(layers: pd.DataFrame) -> Figure:
-    """Draw the first layer's gradient norm before training against depth, a line an activation.
+    """Draw the first layer's gradient norm at the first probe against depth, a line an activation.
 
-    Log scale; seeds are averaged geometrically, with a 95 % interval.
+    A line an initialization if only that varies; other settings that vary part panels.
+    x: hidden layers. y: Frobenius norm of the first weights' gradient, log scale. Lines, bands,
+    dashes and crosses as in `gradient_by_layer`.
 
     Args:
-        layers: columns activation, depth, step, layer, grad_norm, source.
+        layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source.
     """
-    start = layers[(layers["step"] == 0) & (layers["layer"] == 1)]
-    figure, (panel,) = panels(1)
-    for (name, source), rows in start.groupby(["activation", "source"], observed=True):
-        theory = source == "theory"
-        draw_line(
-            panel,
-            averaged(rows, ["depth"], "grad_norm", log=True),
-            "depth",
-            **(look(name) if not theory else {"color": COLOURS[name], "linestyle": ":"}),
-            linewidth=0.8 if theory else 1.8,
-            markersize=5,
-            label="_theory" if theory else name,
-        )
-        mark_zeros(panel, sorted(rows["depth"][rows["grad_norm"] == 0].unique()), COLOURS[name])
-    panel.set_yscale("log")
-    whole(panel.xaxis, _ticks(start["depth"]))
-    panel.set_xlabel("hidden layers")
-    panel.set_ylabel(NORM.replace("(l)", "(1)"))
-    legend(figure, [panel], "activation")
-    figure.suptitle("First layer's gradient norm before training", fontsize=11)
+    rows = first_layer(layers)
+    figure, _ = by_depth(rows, "grad_norm", log=True)
+    figure.supylabel(f"gradient norm {NORM.replace('(l)', '(1)')}")
+    figure.suptitle(f"Gradient norm of the first layer {_when(rows, 'first')}")
     return figure
 
 
+def by_depth(
+    rows: pd.DataFrame, y: str, *, log: bool = False, also: Sequence[Artist] = ()
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Draw a number against depth, a line an activation (or init); return panels with their rows.
+
+    Args:
+        rows: columns run, activation, init, depth, seed, y, and if need be source.
+        y: the number's column.
+        log: draw it on a log axis.
+        also: what else the legend explains.
+    """
+    main = compared(rows)
+    parts = parted(rows, settings(rows, [main, "depth"]))
+    palette, shapes = style.colours(rows, main), style.markers(rows, main)
+    size = (2.7, 2.4) if len(parts) > 1 else (4.6, 3.4)
+    figure, axes = style.panels(len(parts), columns=4, size=size, sharex=True, sharey=True)
+    pairs = [(panel, part) for panel, (_, part) in zip(axes, parts, strict=True)]
+    draw_lines(pairs, "depth", y, main, palette, markers=shapes, log=log, markersize=6)
+    for panel, (title, _) in zip(axes, parts, strict=True):
+        panel.set_title(title)
+        style.whole(panel.xaxis, levels(rows, "depth"))
+    figure.supxlabel("hidden layers")
+    shown = {name: palette[name] for name in levels(rows, main)}
+    style.legend(figure, main, shown, shapes, notes=[*notes(rows, y, log=log), *also])
+    return figure, pairs
+
+
+@style.styled
 def gradient_heatmap(layers: pd.DataFrame) -> Figure:
-    """Draw log10 gradient norm as a heat map, layer against epoch, a panel a run.
+    """Draw log10 of the gradient norm as a heat map, layer against epoch, a panel a run.
 
-    One colour scale for all panels; exact zeros and what is not finite are grey.
+    x: epochs done. y: layer, 1 nearest the input, at the bottom. Colour: log10 of the Frobenius
+    norm of the weights' gradient, one scale for all panels; exact zeros are light grey, what is not
+    finite is red. Panels are in the order of activation, init, other settings, seed and depth, so
+    that a row is one configuration; of more than 48 the first 48 are drawn, and the title says so.
 
     Args:
-        layers: columns run, name, epoch, layer, grad_norm, source.
+        layers: columns run, name, activation, init, depth, seed, epoch, layer, grad_norm, source.
     """
-    measured = layers[layers["source"] == "measured"]
-    runs = list(measured.groupby("run", sort=False, observed=True))
-    shown = runs[:MOST_PANELS]
-    tables = [
-        rows.pivot_table(index="layer", columns="epoch", values="grad_norm", aggfunc="last")
-        for _, rows in shown
-    ]
-    logs = [_log10(table.to_numpy(float)) for table in tables]
-    finite = np.concatenate([values[np.isfinite(values)] for values in logs])
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    columns = measured.groupby("run", observed=True)["layer"].max().nunique()
-    figure, axes = panels(len(shown), columns=columns if 3 <= columns <= 8 else 8, sharey=False)
-    mesh = None
-    for panel, (_, rows), table, values in zip(axes, shown, tables, logs, strict=True):
-        panel.set_facecolor("0.75")
-        panel.grid(False)
-        mesh = panel.pcolormesh(
-            _edges(table.columns.to_numpy(float)),
-            np.append(table.index.to_numpy(float) - 0.5, table.index[-1] + 0.5),
-            np.ma.masked_invalid(values),
-            cmap="viridis",
-            vmin=low,
-            vmax=high if high > low else low + 1,
-            rasterized=True,
-        )
-        panel.set_title(str(rows["name"].iloc[0]))
-        whole(panel.yaxis)
-        whole(panel.xaxis)
-    _outer_labels(axes, "epoch", "layer (1 = first)")
-    if mesh is not None:
-        figure.colorbar(mesh, ax=axes, label=rf"$\log_{{10}}$ {NORM} (grey: 0 or not finite)")
-    title = "Gradient norm through training"
-    if len(shown) < len(runs):
-        title += f" (the first {len(shown)} of {len(runs)} runs)"
-    figure.suptitle(title, fontsize=11)
+    rows = measured(layers)
+    runs = _in_order(rows)
+    shown = runs.head(MOST_PANELS)
+    by_run = dict(list(rows.groupby("run")))
+    tables = [_table(by_run[run]) for run in shown["run"]]
+    values = np.concatenate([table.to_numpy(float).ravel() for table in tables] or [np.empty(0)])
+    scale = _scale(values)
+    size = (1.75, 1.5) if len(shown) > 1 else (4.2, 3.0)
+    figure, axes = style.panels(max(len(shown), 1), columns=_across(shown), size=size)
+    meshes = []
+    for panel, name, table in zip(axes, shown["name"], tables, strict=False):
+        meshes.append(_draw_cells(panel, table, scale))
+        panel.set_title(textwrap.fill(str(name), 24), fontsize=8 if len(shown) > 1 else None)
+    if meshes:
+        label = rf"$\log_{{10}}$ of gradient norm {NORM}"
+        figure.colorbar(meshes[0], ax=axes, label=label, aspect=30, fraction=0.05)
+    figure.supxlabel("epoch")
+    figure.supylabel("layer $l$ (1 = nearest the input)")
+    marks = [(ZERO, "exactly 0", values == 0), (NOT_FINITE, "not finite", ~np.isfinite(values))]
+    patches = [style.note_patch(colour, label) for colour, label, cells in marks if cells.any()]
+    style.legend(figure, "", {}, notes=patches, loc="outside lower right", ncols=2)
+    cut = len(shown) < len(runs)
+    order = f"\nfirst {len(shown)} of {len(runs)} runs, by activation, setting, seed, depth"
+    figure.suptitle(f"Gradient norm of each layer through training{order if cut else ''}")
     return figure
 
 
-def _log10(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log10(values)
-    return np.where(np.isfinite(logs), logs, np.nan)
+def _when(rows: pd.DataFrame, step: Step) -> str:
+    if (rows["step"] == 0).all():
+        return "before training"
+    return f"at step {step}" if isinstance(step, int) else f"at the {step} probe"
 
 
-def _edges(centres: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a run, in the order in which panels are drawn."""
+    runs = rows.drop_duplicates("run")
+    factors = [name for name in ("activation", "init") if name in runs]
+    factors += [name for name in settings(runs, ["depth"]) if name not in factors]
+    return runs.sort_values([*factors, "seed", "depth"], kind="stable")
+
+
+def _across(runs: pd.DataFrame) -> int:
+    """Choose the panels in a row: a column a depth where that makes a grid of bearable height."""
+    depths = runs["depth"].nunique() if varies(runs, "depth") else min(len(runs), 4)
+    depths = min(max(depths, 1), 8)
+    return depths if len(runs) <= 8 * depths else depths * (8 // depths)
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a run's gradient norms, layer by epoch."""
+    cells = rows.drop_duplicates(["layer", "epoch"], keep="last")
+    return cells.pivot(index="layer", columns="epoch", values="grad_norm")
+
+
+def _scale(norms: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the least and greatest finite logarithm, apart from each other."""
+    drawable = norms[np.isfinite(norms) & (norms > 0)]
+    if not drawable.size:
+        return 0.0, 1.0
+    low, high = float(np.log10(drawable.min())), float(np.log10(drawable.max()))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _draw_cells(panel: Axes, table: pd.DataFrame, scale: tuple[float, float]) -> QuadMesh:
+    norms = table.to_numpy(float)
+    positive = np.isfinite(norms) & (norms > 0)
+    edges = _edges(table.columns.to_numpy(float)), _edges(table.index.to_numpy(float))
+    logs = np.log10(norms, out=np.zeros_like(norms), where=positive)
+    cells = np.ma.masked_where(~positive, logs)
+    # one image of pixels in an SVG, not thousands of paths
+    common: dict[str, Any] = {"rasterized": True}
+    viridis = mpl.colormaps["viridis"].with_extremes(bad=NOT_FINITE)
+    mesh = panel.pcolormesh(*edges, cells, cmap=viridis, vmin=scale[0], vmax=scale[1], **common)
+    if (norms == 0).any():
+        zeros = np.ma.masked_where(norms != 0, norms)
+        panel.pcolormesh(*edges, zeros, cmap=ListedColormap([ZERO]), **common)
+    panel.grid(False)
+    style.whole(panel.xaxis, most=4)
+    style.whole(panel.yaxis, most=4)
+    return mesh
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of cells about these centres: halfway between neighbours."""
     if len(centres) == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    inner = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate(
-        [[centres[0] - (inner[0] - centres[0])], inner, [2 * centres[-1] - inner[-1]]]
-    )
-
-
-def _outer_labels(axes: list, x: str, y: str) -> None:  # type: ignore[type-arg]
-    for panel in axes:
-        place = panel.get_subplotspec()
-        if place.is_first_col():
-            panel.set_ylabel(y)
-        panel.set_xlabel(x if panel.xaxis.get_tick_params()["labelbottom"] else "")
-
-
-def _several(frame: pd.DataFrame, column: str) -> bool:
-    return frame[column].nunique() > 1
-
-
-def _ticks(values: pd.Series) -> list[int] | None:  # type: ignore[type-arg]
-    found = sorted(values.unique())
-    return found if len(found) <= 10 else None
+    inner: NDArray[np.float64] = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])

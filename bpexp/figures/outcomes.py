@@ -2,126 +2,193 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from bpexp.diagnosis import VERDICTS
-from bpexp.figures.gradients import _several, _ticks
-from bpexp.figures.style import (
-    PANEL,
-    VERDICT_COLOURS,
-    averaged,
-    draw_line,
-    legend,
-    look,
-    panels,
-    shades,
-    whole,
-)
+from bpexp.figures import style
+from bpexp.figures.frames import compared, levels, parted, settings, varies
+from bpexp.figures.gradients import by_depth
+from bpexp.figures.lines import draw_lines, notes
+
+ENTROPIES = {"cross_entropy", "binary_cross_entropy"}
 
 
+@style.styled
 def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
-    """Draw the test accuracy at the end against depth, a line an activation.
+    """Draw the test accuracy after training against depth, a line an activation.
 
-    Seeds are averaged, with a 95 % interval; the dotted line is the best constant guess.
+    A line an initialization if only that varies; other settings that vary part panels.
+    x: hidden layers. y: share of the test split that is classified right. Lines and bands: mean
+    over seeds and its 95 % Student t interval. Dotted: the best constant guess.
 
     Args:
-        runs: columns activation, depth, accuracy/test, chance.
+        runs: columns run, activation, init, depth, seed, accuracy/test, and if known chance.
     """
-    figure, (panel,) = panels(1)
-    for name, rows in runs.groupby("activation", observed=True):
-        draw_line(
-            panel,
-            averaged(rows, ["depth"], "accuracy/test"),
-            "depth",
-            **look(name),
-            linewidth=1.8,
-            markersize=5,
-            label=name,
-        )
-    panel.axhline(runs["chance"].mean(), color="0.4", linestyle=":", linewidth=1.2, label="chance")
-    panel.set_ylim(0, 1.03)
-    whole(panel.xaxis, _ticks(runs["depth"]))
-    panel.set_xlabel("hidden layers")
-    panel.set_ylabel("test accuracy")
-    legend(figure, [panel], "activation")
-    figure.suptitle("Test accuracy after training", fontsize=11)
+    guess = [style.note_chance()] if "chance" in runs and runs["chance"].notna().any() else []
+    figure, panels = by_depth(runs, "accuracy/test", also=guess)
+    for panel, rows in panels:
+        for chance in levels(rows, "chance") if "chance" in rows else ():
+            panel.axhline(chance, **style.CHANCE)
+        panel.set_ylim(0, 1.03)
+    figure.supylabel("test accuracy (share correct)")
+    figure.suptitle("Test accuracy after training")
     return figure
 
 
-def learning_curves(curves: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy on the test split against epoch, a column an activation.
+@style.styled
+def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "test") -> Figure:
+    """Draw loss above accuracy against epoch: a line an activation, a panel a depth.
 
-    A line a depth; seeds are averaged, with a 95 % interval.
+    A line an initialization if only that varies; other settings that vary part panels further.
+    x: epochs done. y: mean cost an example (nats where the cost is a cross-entropy), log scale; and
+    share classified right. Lines and bands: mean over seeds (geometric for the loss) and its 95 %
+    Student t interval. Crosses at the lower edge: losses of exactly 0. A line ends where its run
+    diverged.
 
     Args:
-        curves: columns activation, depth, epoch, loss/test, accuracy/test.
+        curves: columns run, activation, init, depth, seed, cost, epoch, loss/test and accuracy/test
+            (or loss/train and accuracy/train).
+        split: the split on which both were measured.
     """
-    names = list(curves["activation"].dropna().unique().sort_values())
-    depths = sorted(curves["depth"].unique())
-    colours = shades(depths, "crest")
-    figure = Figure(
-        figsize=(PANEL[0] * max(len(names), 1.2) * 0.9 + 1.2, 2 * PANEL[1] * 0.9 + 0.6),
-        layout="constrained",
-    )
-    grid = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey="row")
-    for column, name in enumerate(names):
-        of_name = curves[curves["activation"] == name]
-        for row, metric in enumerate(("loss/test", "accuracy/test")):
-            for depth in depths:
-                rows = of_name[of_name["depth"] == depth]
-                draw_line(
-                    grid[row, column],
-                    averaged(rows, ["epoch"], metric, log=metric == "loss/test"),
-                    "epoch",
-                    color=colours[depth],
-                    linewidth=1.5,
-                    label=f"{depth}",
-                )
-        grid[0, column].set_title(str(name))
-        grid[0, column].set_yscale("log")
-        grid[1, column].set_ylim(0, 1.03)
-        grid[1, column].set_xlabel("epoch")
-        whole(grid[1, column].xaxis)
-    grid[0, 0].set_ylabel("test loss")
-    grid[1, 0].set_ylabel("test accuracy")
-    legend(figure, list(grid.ravel()), "hidden\nlayers")
-    figure.suptitle("Learning curves", fontsize=11)
+    main = compared(curves)
+    parts = parted(curves, ["depth", *settings(curves, [main, "depth"])])
+    palette, shapes = style.colours(curves, main), style.markers(curves, main)
+    figure, pairs = _paired_panels(len(parts))
+    loss, accuracy = f"loss/{split}", f"accuracy/{split}"
+    every = max(1, curves["epoch"].nunique() // 5)
+    look: dict[str, Any] = {"markers": shapes, "markersize": 5, "markevery": every}
+    for half, y in enumerate((loss, accuracy)):
+        halves = [(pair[half], rows) for pair, (_, rows) in zip(pairs, parts, strict=True)]
+        draw_lines(halves, "epoch", y, main, palette, log=y == loss, least=5, **look)
+    for (above, below), (title, _) in zip(pairs, parts, strict=True):
+        above.set_title(title)
+        style.plain(above.yaxis)
+        below.set_ylim(0, 1.03)
+        style.whole(below.xaxis, most=5)
+    for above, below in pairs[:: _across(len(pairs))]:
+        above.set_ylabel(f"{split} loss{_unit(curves)}")
+        below.set_ylabel(f"{split} accuracy")
+    figure.supxlabel("epoch")
+    shown = {name: palette[name] for name in levels(curves, main)}
+    style.legend(figure, main, shown, shapes, notes=notes(curves, loss, log=True))
+    figure.suptitle(f"Loss and accuracy on the {split} split through training")
     return figure
 
 
-def verdict_map(runs: pd.DataFrame) -> Figure:
-    """Draw each cell's commonest verdict and mean test accuracy, depth against activation.
+@style.styled
+def verdict_map(
+    runs: pd.DataFrame, *, rows: str | None = None, columns: str | None = None
+) -> Figure:
+    """Draw the verdicts over two swept factors: colour and words say what became of the runs.
 
-    Against the initialization, if there is one activation and several initializations; the first
-    verdict in the order of `bpexp.diagnosis.VERDICTS` where two are as common.
+    A cell names the commonest verdict of its seeds (the gravest of those as common), how many of
+    them share it if not all do, and the mean test accuracy. Settings that vary beside the two
+    factors part panels.
 
     Args:
-        runs: columns activation, init, depth, verdict, accuracy/test.
+        runs: columns run, activation, init, depth, seed, verdict, accuracy/test.
+        rows: the factor drawn downwards; depth, unless another setting alone varies.
+        columns: the factor drawn across; the activation, or the init if only that varies.
     """
-    across = "init" if _several(runs, "init") and not _several(runs, "activation") else "activation"
     told = runs.dropna(subset=["verdict"])
-    cells = told.groupby(["depth", across], observed=True)
-    commonest = cells["verdict"].agg(lambda words: words.mode().iloc[0]).astype(str).unstack()
-    accuracy = cells["accuracy/test"].mean().unstack()
-    codes = commonest.map(lambda word: VERDICTS.index(word) if word in VERDICTS else float("nan"))
-    rows, columns = codes.shape
-    figure = Figure(figsize=(1.15 * columns + 1.6, 0.55 * rows + 1.3), layout="constrained")
-    panel = figure.subplots()
-    panel.grid(False)
-    colours = ListedColormap([VERDICT_COLOURS[word] for word in VERDICTS])
-    panel.imshow(
-        codes.to_numpy(float), cmap=colours, vmin=-0.5, vmax=len(VERDICTS) - 0.5, aspect="auto"
+    across = columns or compared(told)
+    others = settings(told, [across])
+    down = rows or ("depth" if varies(told, "depth") or not others else others[0])
+    parts = parted(told, settings(told, [across, down]))
+    size = (max(told[across].nunique() + 0.2, 1.6), max(0.5 * told[down].nunique(), 0.5) + 0.5)
+    figure, axes = style.panels(
+        len(parts), columns=max(1, int(16 / size[0])), size=size, sharex=True, sharey=True
     )
-    for i in range(rows):
-        for j in range(columns):
-            if isinstance(commonest.iat[i, j], str):
-                text = f"{commonest.iat[i, j]}\n{accuracy.iat[i, j]:.3f}"
-                panel.text(j, i, text, ha="center", va="center", fontsize=8)
-    panel.set_xticks(range(columns), [str(name) for name in codes.columns])
-    panel.set_yticks(range(rows), [str(depth) for depth in codes.index])
-    panel.set_xlabel(across)
-    panel.set_ylabel("hidden layers")
-    figure.suptitle("Verdict and test accuracy", fontsize=11)
+    for panel, (title, part) in zip(axes, parts, strict=True):
+        panel.set_title(title)
+        if not part.empty:
+            _draw_verdicts(panel, part, down, across, told)
+    figure.supxlabel(_axis(across))
+    figure.supylabel(_axis(down))
+    figure.suptitle("Verdict and test accuracy")
     return figure
+
+
+def _across(n: int) -> int:
+    """Choose how many pairs of panels stand side by side: at most six, in even rows."""
+    return -(-n // -(-n // 6))
+
+
+def _paired_panels(n: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """Return n pairs of panels, one above the other, all with the same axes."""
+    across = _across(n)
+    blocks = -(-n // across)
+    width = 2.3 if n > 1 else 4.2
+    figure = Figure(figsize=(width * across + 1.6, 3.6 * blocks + 0.7), layout="constrained")
+    pairs: list[tuple[Axes, Axes]] = []
+    for i in range(n):
+        row, column = divmod(i, across)
+        first = pairs[0] if pairs else (None, None)
+        pair = [
+            figure.add_subplot(
+                2 * blocks,
+                across,
+                (2 * row + half) * across + column + 1,
+                sharex=first[0],
+                sharey=first[half],
+            )
+            for half in (0, 1)
+        ]
+        for half, panel in enumerate(pair):
+            panel.tick_params(
+                which="both", labelbottom=half == 1 and i >= n - across, labelleft=column == 0
+            )
+        pairs.append((pair[0], pair[1]))
+    return figure, pairs
+
+
+def _unit(curves: pd.DataFrame) -> str:
+    entropies = "cost" in curves and curves["cost"].isin(ENTROPIES).all()
+    return " (nats)" if entropies else ""
+
+
+def _axis(factor: str) -> str:
+    return "hidden layers" if factor == "depth" else factor
+
+
+def _draw_verdicts(
+    panel: Axes, part: pd.DataFrame, down: str, across: str, told: pd.DataFrame
+) -> None:
+    """Colour and letter one panel's cells; cells without a run stay white."""
+    index, names = levels(told, down), levels(told, across)
+    codes = pd.DataFrame(float("nan"), index, names)
+    words = pd.DataFrame("", index, names)
+    for key, runs in part.groupby([down, across], observed=True):
+        codes.loc[key], words.loc[key] = _cell(runs)
+    sns.heatmap(
+        codes,
+        annot=words,
+        fmt="",
+        annot_kws={"fontsize": 7.5, "color": "black"},
+        cmap=ListedColormap(list(style.VERDICTS.values())),
+        vmin=-0.5,
+        vmax=len(style.VERDICTS) - 0.5,
+        cbar=False,
+        linewidths=1,
+        xticklabels=names,
+        yticklabels=index,
+        ax=panel,
+    )
+    panel.set(xlabel="", ylabel="")
+    panel.tick_params(length=0, labelrotation=0)
+
+
+def _cell(runs: pd.DataFrame) -> tuple[int, str]:
+    """Return the place of a cell's verdict in VERDICTS, and the cell's words."""
+    gravity = list(style.VERDICTS)
+    counts = runs["verdict"].astype(str).value_counts()
+    verdict = max(gravity, key=lambda word: (counts.get(word, 0), gravity.index(word)))
+    share = f" {counts[verdict]}/{len(runs)}" if counts[verdict] < len(runs) else ""
+    accuracy = runs["accuracy/test"].mean()
+    told = "" if pd.isna(accuracy) else f"\n{accuracy:.3f}"
+    return gravity.index(verdict), f"{verdict}{share}{told}"

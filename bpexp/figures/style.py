@@ -1,162 +1,192 @@
-"""What all figures share: colours, axes, panels, and the averaging over seeds."""
+"""What all figures share: colours, markers, panels, ticks, legends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from itertools import pairwise
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
-from scipy.stats import t as student
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
-# One colour an activation in every figure; a marker as second cue for those who see few colours.
-COLOURS = {
-    "identity": "#7f7f7f",
-    "sigmoid": "#d55e00",
-    "tanh": "#cc79a7",
-    "softsign": "#8c564b",
-    "softplus": "#b8860b",
-    "relu": "#0072b2",
-    "leaky": "#009e73",
-    "elu": "#56b4e9",
-    "selu": "#6a3d9a",
-    "silu": "#1b9e9e",
-    "gelu": "#e69f00",
+P = ParamSpec("P")
+Palette = Mapping[Any, Any]
+
+# One colour an activation in every figure. Chosen so that any two stay apart for normal sight and
+# in simulated protanopia, deuteranopia and tritanopia (CIELAB distance at least 14; simulation of
+# Machado, Oliveira and Fernandes 2009); the marker is a second cue.
+ACTIVATIONS: dict[str, tuple[str, str]] = {
+    "identity": ("#b0b0b0", "P"),
+    "sigmoid": ("#d55e00", "o"),
+    "tanh": ("#d55ca0", "s"),
+    "softsign": ("#882255", "D"),
+    "softplus": ("#7a5c1e", "X"),
+    "relu": ("#0072b2", "^"),
+    "leaky": ("#56b4e9", "v"),
+    "elu": ("#009e73", "<"),
+    "selu": ("#332288", ">"),
+    "silu": ("#f0a400", "p"),
+    "gelu": ("#000000", "h"),
 }
-MARKERS = dict(zip(COLOURS, "osD^vPXp*hd", strict=True))
-# Near relatives often coincide (leaky on relu): dashed lines let the one below be seen.
-DASHED = {"leaky", "softsign", "selu", "gelu", "identity"}
-VERDICT_COLOURS = {
-    "healthy": "#a6dba0",
-    "vanishing": "#fdb863",
-    "exploding": "#f4a582",
-    "saturated": "#b2abd2",
-    "dead": "#bdbdbd",
-    "diverged": "#d6604d",
+VERDICTS: dict[str, str] = {
+    "healthy": "#a6d8a8",
+    "vanishing": "#9ecae1",
+    "exploding": "#fdc27a",
+    "saturated": "#cdb5de",
+    "dead": "#c8c8c8",
+    "diverged": "#f09a8c",
 }
-PANEL = (3.4, 2.9)  # inches
-COLUMNS = 8  # panels in a row, at most
+MEASURED: dict[str, Any] = {"linewidth": 1.6, "linestyle": "-", "zorder": 2}
+THEORY: dict[str, Any] = {"linewidth": 0.8, "linestyle": "--", "zorder": 2.5}
+NEUTRAL = "0.35"  # what the legend explains without regard to colour
+CHANCE: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
+
+RC: Any = {
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 8.5,
+    "legend.frameon": False,
+    "figure.titlesize": 11,
+    "figure.labelsize": 9.5,
+    # matplotlib ships this one: a figure looks the same on every machine
+    "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bpexp",
+}
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Draw in the project's style, and leave the user's as it was."""
-    with (
-        sns.axes_style("ticks", {"axes.grid": True, "grid.color": "0.92", "axes.axisbelow": True}),
-        sns.plotting_context("paper", rc={"axes.titlesize": 10, "axes.labelsize": 9.5}),
-        mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bpexp", "legend.frameon": False}),
-    ):
+def in_style() -> Iterator[None]:
+    """Set the style of all figures, and restore the caller's."""
+    with sns.axes_style("ticks"), sns.plotting_context("paper"), mpl.rc_context(RC):
         yield
 
 
-def panels(n: int, *, columns: int = COLUMNS, **kwargs: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure of n panels with shared axes, in rows as even as can be."""
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let a function draw in the style of all figures."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with in_style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def colours(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
+    """Return each level's colour: an activation's own, else one by its place in the categories."""
+    return {level: colour for level, (colour, _) in _looks(frame, factor).items()}
+
+
+def markers(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
+    """Return each level's marker, chosen as `colours` are."""
+    return {level: marker for level, (_, marker) in _looks(frame, factor).items()}
+
+
+def _looks(frame: pd.DataFrame, factor: str) -> dict[Hashable, tuple[str, str]]:
+    column = frame[factor]
+    known = column.cat.categories if hasattr(column, "cat") else sorted(column.dropna().unique())
+    cycle = list(ACTIVATIONS.values())
+    by_place = {level: cycle[place % len(cycle)] for place, level in enumerate(known)}
+    own = ACTIVATIONS if factor == "activation" else {}
+    return {level: own.get(level, look) for level, look in by_place.items()}
+
+
+def shades(values: Sequence[Any]) -> dict[Any, Any]:
+    """Return a sequential colour for each of some ordered values, light to dark."""
+    return dict(zip(values, sns.color_palette("crest", len(values)), strict=True))
+
+
+def panels(
+    n: int, *, columns: int, size: tuple[float, float], **share: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of n panels of a size (width, height in inches), in even rows."""
     rows = -(-n // columns)
     across = -(-n // rows)
-    size = (PANEL[0] * max(across, 1.2) + 1.2, PANEL[1] * rows + 0.7)
-    figure = Figure(figsize=size, layout="constrained")
-    kwargs = {"sharex": True, "sharey": True, **kwargs}
-    grid = figure.subplots(rows, across, squeeze=False, **kwargs)
-    axes = list(grid.ravel())
+    extent = (size[0] * across + 1.6, size[1] * rows + 0.7)  # legend, title and labels
+    figure = Figure(figsize=extent, layout="constrained")
+    axes = list(figure.subplots(rows, across, squeeze=False, **share).ravel())
     for spare in axes[n:]:
         spare.remove()
-    for above in axes[max(n - across, 0) : n]:
-        above.tick_params(labelbottom=True)
+    for lowest in axes[max(n - across, 0) : n]:
+        lowest.tick_params(labelbottom=True)
     return figure, axes[:n]
 
 
-def averaged(
-    frame: pd.DataFrame, by: Sequence[str], value: str, *, log: bool = False
-) -> pd.DataFrame:
-    """Average a column over seeds: mean and 95 % interval (Student's t), of logarithms if `log`.
-
-    Args:
-        frame: rows to average; it is not changed.
-        by: the columns that tell the points apart.
-        value: the column to average; what is not finite (or, if `log`, not positive) is left out.
-        log: average logarithms, giving the geometric mean and its interval.
-
-    Returns:
-        Columns `by`, mean, low, high and n, sorted by `by`.
-    """
-    rows = frame[[*by, value]].copy()
-    rows[value] = rows[value].where(np.isfinite(rows[value]))
-    if log:
-        rows[value] = np.log(rows[value].where(rows[value] > 0))
-    grouped = rows.dropna(subset=[value]).groupby(list(by), observed=True)[value]
-    points = grouped.agg(["mean", "std", "count"]).reset_index()
-    spread = student.ppf(0.975, (points["count"] - 1).clip(lower=1))
-    half = (spread * points["std"] / np.sqrt(points["count"])).fillna(0.0)
-    points["low"], points["high"] = points["mean"] - half, points["mean"] + half
-    if log:
-        points[["mean", "low", "high"]] = np.exp(points[["mean", "low", "high"]])
-    return points.drop(columns="std").rename(columns={"count": "n"})
+def whole(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
+    """Put an axis' ticks at whole numbers: at these values if they stand wide enough apart."""
+    gaps = [after - before for before, after in pairwise(values)]
+    if values and (not gaps or min(gaps) * 16 >= values[-1] - values[0]):
+        axis.set_major_locator(FixedLocator(values))
+    else:
+        axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
-def draw_line(axes: Axes, points: pd.DataFrame, x: str, **style: Any) -> None:
-    """Draw averaged points as a line, with its interval as a band where there are several seeds."""
-    axes.plot(points[x], points["mean"], **style)
-    if (points["n"] > 1).any():
-        axes.fill_between(
-            points[x].to_numpy(float),
-            points["low"],
-            points["high"],
-            color=style.get("color"),
-            alpha=0.18,
-            linewidth=0,
-        )
-
-
-def look(activation: str) -> dict[str, Any]:
-    """Return the colour, marker and dashes that an activation has in every figure."""
-    return {
-        "color": COLOURS[activation],
-        "marker": MARKERS[activation],
-        "linestyle": (0, (4, 1.5)) if activation in DASHED else "-",
-    }
-
-
-def mark_zeros(axes: Axes, x: Sequence[float], colour: Any) -> None:
-    """Mark exact zeros, which a log axis cannot hold, by crosses on its lower edge."""
-    if len(x):
-        axes.plot(
-            x,
-            np.zeros(len(x)),
-            "x",
-            color=colour,
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-            label="_zeros",
-        )
-
-
-def whole(axis: Any, values: Sequence[int] | None = None) -> None:
-    """Put ticks of an axis at whole numbers only, or at these values."""
-    axis.set_major_locator(
-        FixedLocator(values) if values is not None else MaxNLocator(6, integer=True, min_n_ticks=1)
-    )
+def plain(axis: Axis) -> None:
+    """Label a short log axis with plain numbers: 0.2, 0.5, 1."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
 
-def shades(values: Sequence[Any], palette: str = "flare") -> dict[Any, Any]:
-    """Return a sequential colour for each value, light to dark."""
-    return dict(zip(values, sns.color_palette(palette, len(values)), strict=True))
+def legend(
+    figure: Figure,
+    title: str,
+    palette: Palette,
+    shapes: Mapping[Any, str] | None = None,
+    *,
+    notes: Sequence[Artist] = (),
+    **place: Any,
+) -> None:
+    """Explain colours and markers, then notes, outside of all panels: by default at the right."""
+    entries: list[Artist] = [
+        Line2D([], [], color=colour, marker=(shapes or {}).get(level, "o"), markersize=5)
+        for level, colour in palette.items()
+    ]
+    for entry, level in zip(entries, palette, strict=True):
+        entry.set_label(str(level))
+    handles = [*entries, *notes]
+    if handles:
+        place = {"loc": "outside right center", **place}
+        figure.legend(handles=handles, title=title, alignment="left", **place)
 
 
-def legend(figure: Figure, axes: Sequence[Axes], title: str) -> None:
-    """Put one legend for all panels at the right, outside of the data."""
-    entries: dict[str, Any] = {}
-    for panel in axes:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            if not label.startswith("_"):
-                entries.setdefault(label, handle)
-    if entries:
-        figure.legend(
-            list(entries.values()), list(entries), title=title, loc="outside right center"
-        )
+def note_theory() -> Artist:
+    """Explain the lines that theory predicts."""
+    return Line2D([], [], color=NEUTRAL, label="theory", **THEORY)
+
+
+def note_zeros() -> Artist:
+    """Explain the crosses at the lower edge."""
+    return Line2D([], [], color=NEUTRAL, linestyle="", marker="x", markersize=5, label="exactly 0")
+
+
+def note_chance() -> Artist:
+    """Explain the dotted line."""
+    return Line2D([], [], label="chance", **CHANCE)
+
+
+def note_interval() -> Artist:
+    """Explain the bands."""
+    return Patch(facecolor=NEUTRAL, alpha=0.2, label="95 % interval\nover seeds")
+
+
+def note_patch(colour: Any, label: str) -> Artist:
+    """Explain a colour of cells."""
+    return Patch(facecolor=colour, edgecolor="0.6", linewidth=0.5, label=label)

@@ -230,7 +230,8 @@ def _scores(configs: Sequence[Config], plan: Plan) -> list[float | None]:
     """Return the accuracy of each configuration asked for, for sweepers that optimise it."""
     by_config = {json.dumps(m.config.nested(), sort_keys=True): m for m in plan.members}
     members = [by_config.get(json.dumps(c.nested(), sort_keys=True)) for c in configs]
-    return [m and final_metrics(read(m.folder)).get("accuracy/test") for m in members]
+    finals = [final_metrics(read(m.folder)) if m else {} for m in members]
+    return [final.get("accuracy/test") for final in finals]
 
 
 def _error(member: Member) -> str:

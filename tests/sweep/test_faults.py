@@ -21,7 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn 
 
 KILLS = int(os.environ.get("BPEXP_KILLS", "6"))
 WORDS = [
-    "-m", "activation=sigmoid,relu", "depth=2,4", "seed=0,1", "width=32", "checkpoint.every=1", "jobs=2", "log_model=none",
+    "-m", "activation=sigmoid,relu", "depth=2,4", "seed=0,1", "width=32",
+    "checkpoint.every=1", "jobs=2", "log_model=none",
 ]  # fmt: skip
 
 

@@ -1,0 +1,161 @@
+"""Lines over tidy rows: the mean over seeds, its interval, theory beside it, zeros at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from scipy.special import stdtrit  # type: ignore[import-untyped]
+
+from bpexp.figures import style
+from bpexp.figures.frames import levels
+
+
+def draw_lines(
+    parts: Sequence[tuple[Axes, pd.DataFrame]],
+    x: str,
+    y: str,
+    hue: str,
+    palette: style.Palette,
+    *,
+    markers: Mapping[Any, str] | None = None,
+    log: bool = False,
+    least: float = 100.0,
+    **kwargs: Any,
+) -> None:
+    """Draw y against x in panels that share axes; where x repeats, the mean over seeds.
+
+    The band is the 95 % Student t interval of that mean. On a log axis both are of logarithms:
+    geometric mean and its interval. Rows whose `source` is 'theory' are thin dashed lines of the
+    same colour. What is not finite is left out; on a log axis exact zeros are crosses in a grey
+    strip along the lower edge, a row of them a line.
+
+    Args:
+        parts: each panel with its rows: columns x, y, hue, and if they are there seed and source.
+        x: column of the abscissa.
+        y: column of the ordinate.
+        hue: column that tells lines apart.
+        palette: a colour a level.
+        markers: a marker a level; circles if none.
+        log: draw y on a log axis.
+        least: ratio that a log axis spans at least, so that noise about a constant looks small.
+        kwargs: style of the measured lines, as Line2D takes it.
+    """
+    for panel, rows in parts:
+        panel.set_yscale("log" if log else "linear")
+        _draw(panel, rows, x, y, hue, palette, markers, kwargs)
+    if log:
+        zeros = [(panel, rows[rows[y] == 0]) for panel, rows in parts]
+        n = max((rows[hue].nunique() for _, rows in zeros), default=0)
+        _make_room(parts[0][0], n * _height(n), least)
+        for panel, rows in zeros:
+            _mark_zeros(panel, rows, x, hue, palette, n)
+
+
+def _draw(
+    panel: Axes,
+    rows: pd.DataFrame,
+    x: str,
+    y: str,
+    hue: str,
+    palette: style.Palette,
+    markers: Mapping[Any, str] | None,
+    kwargs: dict[str, Any],
+) -> None:
+    drawable = rows[np.isfinite(rows[y]) & ((rows[y] > 0) | (panel.get_yscale() == "linear"))]
+    theory = drawable["source"] == "theory" if "source" in rows else drawable[y].isna()
+    order = levels(rows, hue)
+    common: dict[str, Any] = {"x": x, "y": y, "hue": hue, "hue_order": order, "ax": panel}
+    common |= {"palette": dict(palette), "legend": False}
+    shapes: dict[str, Any] = {"marker": "o"}
+    if markers is not None:
+        shapes = {"style": hue, "style_order": order, "markers": dict(markers), "dashes": False}
+    if not drawable[~theory].empty:
+        band = interval if averages(rows) else None
+        look = {**common, **shapes, **style.MEASURED, **kwargs}
+        sns.lineplot(drawable[~theory], errorbar=band, **look)
+    if not drawable[theory].empty:
+        before = len(panel.lines)
+        sns.lineplot(drawable[theory], errorbar=None, **common, **style.THEORY)
+        for line in panel.lines[before:]:
+            if np.size(line.get_xdata()) == 1:  # a line of one point would not be seen
+                line.set_marker("_")
+    panel.set(xlabel="", ylabel="")
+
+
+def interval(values: pd.Series[float]) -> tuple[float, float]:
+    """Return the 95 % Student t interval of the mean of two or more values.
+
+    A bootstrap of three seeds would be far too narrow: it holds the mean 3 times of 4.
+
+    >>> low, high = interval(pd.Series([1.0, 2.0, 3.0]))
+    >>> f"{low:.3f} {high:.3f}"
+    '-0.484 4.484'
+    """
+    half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
+    return values.mean() - half, values.mean() + half
+
+
+def averages(rows: pd.DataFrame) -> bool:
+    """Tell whether there are several seeds to average over."""
+    return "seed" in rows and rows["seed"].nunique() > 1
+
+
+def notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]:
+    """Return the legend's notes on what `draw_lines` draws of these rows."""
+    found: list[Artist] = []
+    if averages(rows):
+        found.append(style.note_interval())
+    if "source" in rows and (rows["source"] == "theory").any():
+        found.append(style.note_theory())
+    if log and (rows[y] == 0).any():
+        found.append(style.note_zeros())
+    return found
+
+
+def _height(n: int) -> float:
+    """Return the height of a row of crosses, of n, as a share of the panel."""
+    return min(0.035, 0.4 / max(n, 1))
+
+
+def _make_room(panel: Axes, strip: float, least: float) -> None:
+    """Let a log axis span at least a ratio, and leave a strip of the panel's height below."""
+    low, high = np.log10(panel.get_ylim())
+    lacking = max(np.log10(least) - (high - low), 0.0)
+    low, high = low - lacking / 2, high + lacking / 2
+    floor = low
+    low -= (high - low) * strip / (1 - strip)
+    limits = 10.0 ** max(low, -307.0), 10.0**high
+    panel.set_ylim(limits)
+    if strip:  # no numbers beside the strip: its crosses are not on the scale
+        for minor in (False, True):
+            ticks = panel.get_yticks(minor=minor)
+            panel.set_yticks(ticks[(ticks >= 10.0**floor) & (ticks <= limits[1])], minor=minor)
+
+
+def _mark_zeros(
+    panel: Axes, zeros: pd.DataFrame, x: str, hue: str, palette: style.Palette, n: int
+) -> None:
+    """Draw crosses in n rows at the lower edge, on a strip that sets them apart from the scale."""
+    if zeros.empty:
+        return
+    height = _height(n)
+    panel.add_patch(
+        Rectangle((0, 0), 1, n * height, transform=panel.transAxes, color="0.92", zorder=0)
+    )
+    for place, level in enumerate(levels(zeros, hue)):
+        positions = levels(zeros[zeros[hue] == level], x)
+        panel.plot(
+            positions,
+            np.full(len(positions), (place + 0.5) * height),
+            "x",
+            color=palette[level],
+            markersize=3.5,
+            transform=panel.get_xaxis_transform(),
+        )
