@@ -48,8 +48,12 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
         "seconds",
     ]
     body = [[*(_text(row.get(key)) for key in keys), *_numbers(row)] for row in rows[:ROWS]]
+    return "\n".join([*_aligned(head, body, {*keys, "verdict"}), *_rest(rows, "summary.csv")])
+
+
+def _aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: set[str]) -> list[str]:
+    """Return lines of columns two spaces apart; those named in `left` begin at their left."""
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    left = {*keys, "verdict"}
 
     def line(cells: Sequence[str]) -> str:
         padded = (
@@ -58,10 +62,29 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
         )
         return "  ".join(padded).rstrip()
 
-    lines = [line(head), *map(line, body)]
-    if len(rows) > ROWS:
-        lines.append(f"... and {len(rows) - ROWS} more: see summary.csv")
-    return "\n".join(lines)
+    return [line(head), *map(line, body)]
+
+
+def _rest(rows: Sequence[object], file: str) -> list[str]:
+    return [f"... and {len(rows) - ROWS} more: see {file}"] if len(rows) > ROWS else []
+
+
+def forecasts(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table of a forecast, a row a run, as text."""
+    head = ["run", "expected", "chi_1", "6 xi_c", "first/last", "because"]
+    body = [
+        [
+            row["name"],
+            "trains" if row["trains"] else "fails",
+            f"{row['chi_1']:.3g}",
+            f"{row['deepest']:.3g}",
+            f"{row['first_to_last']:.1e}",
+            row["reason"],
+        ]
+        for row in rows[:ROWS]
+    ]
+    lines = _aligned(head, body, left={"run", "expected", "because"})
+    return "\n".join([*lines, *_rest(rows, "forecast.csv")])
 
 
 def _numbers(row: dict[str, Any]) -> list[str]:

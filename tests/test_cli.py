@@ -214,3 +214,18 @@ def test_a_folder_of_ones_own_choices_is_respected(empty):
 
 def test_the_package_needs_no_checkout():
     assert (Path(__file__).parents[1] / "conf" / "config.yaml").exists()
+
+
+def test_a_forecast_alone_trains_nothing(empty):
+    done = run("-m", *SMALL, "activation=sigmoid,relu", "depth=8", "forecast=only", cwd=empty)
+    table = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if "-d8" in line}
+    assert table == {"sigmoid-d8": "fails", "relu-d8": "trains"}
+    assert not list(empty.glob("runs/bpexp/*/journal.jsonl"))
+    assert list(empty.glob("runs/bpexp/sweeps/*/figures/forecast.png"))
+
+
+def test_a_forecast_is_scored(empty):
+    done = run("-m", *SMALL, "activation=sigmoid", "depth=6,8", "forecast=on", cwd=empty)
+    assert "forecast: 100% right; trained as expected 0, failed as expected 2" in done.stdout
+    (cells,) = empty.glob("runs/bpexp/sweeps/*/forecast.csv")
+    assert cells.read_text().splitlines()[0].endswith("first_to_last,trained")

@@ -277,6 +277,15 @@ def test_seeds_give_the_geometric_mean_and_its_interval():
     np.testing.assert_allclose(corners[7:12, 1][::-1], np.exp(high), rtol=1e-12)
 
 
+def test_two_seeds_give_their_geometric_mean_without_an_interval():
+    layers = tables(("tanh",), (4,), seeds=(0, 1), theory=False).layers
+    (panel,) = gradient_by_layer(layers).axes
+    norms = layers[layers["step"] == 0].pivot(index="layer", columns="seed", values="grad_norm")
+    (line,) = lines(panel)
+    assert_line(line, norms.index, stats.gmean(norms, axis=1))
+    assert list(panel.collections) == []
+
+
 def test_settings_part_panels_rather_than_be_averaged():
     given = tables(rates=(0.01, 0.1))
     expected = [f"{name}, lr {lr}" for name in ("sigmoid", "tanh", "relu") for lr in (0.01, 0.1)]
@@ -555,3 +564,34 @@ def test_a_failed_drawing_leaves_the_old_file(tmp_path, monkeypatch):
         draw_all(EDGES["one run"], tmp_path, metadata={})
     assert [path.name for path in tmp_path.iterdir()] == ["verdicts.png"]
     assert (tmp_path / "verdicts.png").read_bytes() == b"old"
+
+
+def test_the_forecast_map_tells_expectation_and_outcome():
+    from bpexp.figures.forecasts import CELLS, forecast_map
+
+    cells = pd.DataFrame(
+        {
+            "activation": ["relu", "relu", "sigmoid", "sigmoid"],
+            "init": "he_normal",
+            "depth": [2, 8, 2, 8],
+            "trains": [True, True, False, False],
+            "trained": [True, False, True, False],
+            "first_to_last": [1.0, 1.1, 0.1, 1e-4],
+        }
+    )
+    words = {
+        t.get_text().rpartition("\n")[0].replace("\n", " ") for t in _texts(forecast_map(cells))
+    }
+    assert words >= {
+        "trains as expected",
+        "fails unexpectedly",
+        "trains unexpectedly",
+        "fails as expected",
+    }
+    before = _texts(forecast_map(cells.assign(trained=None)))
+    assert {t.get_text().partition("\n")[0] for t in before} >= {"trains", "fails"}
+    assert len(CELLS) == 6
+
+
+def _texts(figure):
+    return [text for axes in figure.axes for text in axes.texts]

@@ -115,14 +115,14 @@ def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> li
         if frame.empty:
             continue
         stem = folder / name
-        _save(drawing.draw(frame), stem, metadata)
+        save(drawing.draw(frame), stem, metadata)
         with replacing(stem.with_suffix(".csv")) as file:
             file.write(frame.to_csv(index=False).encode())
         written.append(stem.with_suffix(".png"))
     return written
 
 
-def _save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
+def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
     with in_style():
         # laid out once for both files: it costs as much as drawing
         engine = figure.get_layout_engine()

@@ -42,8 +42,8 @@ def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first") -> Figure:
     A panel an initialization if only that varies; other settings that vary part panels further.
     x: layer, 1 nearest the input. y: Frobenius norm of the weights' gradient, log scale. Lines and
     bands: geometric mean over seeds and its 95 % Student t interval. Thin and dashed: theory.
-    Crosses at the lower edge: exact zeros. The straight lines to look for are those of Glorot and
-    Bengio (2010), figure 7.
+    Crosses at the lower edge: exact zeros. Geometric decay towards the input
+    is a straight line here.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source.

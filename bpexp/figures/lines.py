@@ -31,10 +31,10 @@ def draw_lines(
 ) -> None:
     """Draw y against x in panels that share axes; where x repeats, the mean over seeds.
 
-    The band is the 95 % Student t interval of that mean. On a log axis both are of logarithms:
-    geometric mean and its interval. Rows whose `source` is 'theory' are thin dashed lines of the
-    same colour. What is not finite is left out; on a log axis exact zeros are crosses in a grey
-    strip along the lower edge, a row of them a line.
+    The band is the 95 % Student t interval of that mean, from three seeds on. On a log
+    axis both are of logarithms: geometric mean and its interval. Rows whose `source` is 'theory'
+    are thin dashed lines of the same colour. What is not finite is left out; on a log axis exact
+    zeros are crosses in a grey strip along the lower edge, a row of them a line.
 
     Args:
         parts: each panel with its rows: columns x, y, hue, and if they are there seed and source.
@@ -77,7 +77,7 @@ def _draw(
     if markers is not None:
         shapes = {"style": hue, "style_order": order, "markers": dict(markers), "dashes": False}
     if not drawable[~theory].empty:
-        band = interval if averages(rows) else None
+        band = interval if has_interval(rows) else None
         look = {**common, **shapes, **style.MEASURED, **kwargs}
         sns.lineplot(drawable[~theory], errorbar=band, **look)
     if not drawable[theory].empty:
@@ -90,27 +90,30 @@ def _draw(
 
 
 def interval(values: pd.Series[float]) -> tuple[float, float]:
-    """Return the 95 % Student t interval of the mean of two or more values.
+    """Return the 95 % Student t interval of the mean of three or more values.
 
-    A bootstrap of three seeds would be far too narrow: it holds the mean 3 times of 4.
+    A bootstrap of three seeds would be far too narrow. Of two values, whose interval is 13 times as
+    wide as they are apart and would hide all else, there is none: NaN.
 
     >>> low, high = interval(pd.Series([1.0, 2.0, 3.0]))
     >>> f"{low:.3f} {high:.3f}"
     '-0.484 4.484'
     """
+    if len(values) < 3:
+        return float("nan"), float("nan")
     half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
     return values.mean() - half, values.mean() + half
 
 
-def averages(rows: pd.DataFrame) -> bool:
-    """Tell whether there are several seeds to average over."""
-    return "seed" in rows and rows["seed"].nunique() > 1
+def has_interval(rows: pd.DataFrame) -> bool:
+    """Tell whether there are seeds enough for an interval of their mean."""
+    return "seed" in rows and rows["seed"].nunique() >= 3
 
 
 def notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]:
     """Return the legend's notes on what `draw_lines` draws of these rows."""
     found: list[Artist] = []
-    if averages(rows):
+    if has_interval(rows):
         found.append(style.note_interval())
     if "source" in rows and (rows["source"] == "theory").any():
         found.append(style.note_theory())

@@ -42,10 +42,11 @@ class Activation:
     def __call__(self, z: Array) -> tuple[Array, Array]:
         """Return (g(z), g'(z)) as new arrays: for use by hand, not in the training step."""
         z = np.asarray(z, dtype=np.result_type(z, np.float32))
-        a, slope = np.empty_like(z), np.empty_like(z)
+        flat = np.ravel(z)
+        a, slope = np.empty_like(flat), np.empty_like(flat)
         with np.errstate(over="ignore", under="ignore"):
-            self.evaluate(z, a, slope, np.empty((2, *z.shape), z.dtype))
-        return a, slope
+            self.evaluate(flat, a, slope, np.empty((2, flat.size), z.dtype))
+        return a.reshape(z.shape), slope.reshape(z.shape)
 
 
 def identity() -> Activation:

@@ -21,6 +21,10 @@ class Choice:
     name: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        """Hash by value, as dataclasses do for fields that are hashable."""
+        return hash((self.name, tuple(sorted(self.parameters.items()))))
+
     def build(self, table: Mapping[str, Callable[..., T]]) -> T:
         """Call the factory of this name.
 

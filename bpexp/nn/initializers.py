@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bpexp.nn.choices import within
 
 Weights = NDArray[np.float64]
+Variance = Callable[[int, int, float], float]
 
 # The independent streams of a run's seed; the batch order has its own (see batch_order).
 WEIGHTS, BIASES, ORDER = 0, 1, 2
@@ -28,11 +29,13 @@ class Initializer:
 
     Attributes:
         weights: `weights(rng, n_in, n_out, negative_slope)` gives (n_in, n_out) float64.
+        variance: `variance(n_in, n_out, negative_slope)` is Var W, for theory.
         bias_std: biases are N(0, bias_std^2).
         unit_variance: rescale layer by layer until Var z = 1 on a batch (LSUV).
     """
 
     weights: Callable[[Generator, int, int, float], Weights]
+    variance: Variance
     bias_std: float = 0.0
     unit_variance: bool = False
 
@@ -47,24 +50,24 @@ def batch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     return stream(seed, ORDER, epoch).permutation(n)
 
 
-def _normal(variance: Callable[[int, int, float], float], bias_std: float) -> Initializer:
+def _normal(variance: Variance, bias_std: float) -> Initializer:
     within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
 
     def weights(rng: Generator, n_in: int, n_out: int, negative_slope: float) -> Weights:
         std = np.sqrt(variance(n_in, n_out, negative_slope))
         return np.asarray(std * rng.standard_normal((n_in, n_out)))
 
-    return Initializer(weights, bias_std)
+    return Initializer(weights, variance, bias_std)
 
 
-def _uniform(bound: Callable[[int, int, float], float], bias_std: float) -> Initializer:
+def _uniform(bound: Variance, bias_std: float) -> Initializer:
     within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
 
     def weights(rng: Generator, n_in: int, n_out: int, negative_slope: float) -> Weights:
         limit = bound(n_in, n_out, negative_slope)
         return np.asarray(limit * (2 * rng.random((n_in, n_out)) - 1))
 
-    return Initializer(weights, bias_std)
+    return Initializer(weights, lambda n_in, n_out, s: bound(n_in, n_out, s) ** 2 / 3, bias_std)
 
 
 def uniform(*, bound: float = 1.0, bias_std: float = 0.0) -> Initializer:
@@ -120,12 +123,20 @@ def orthogonal(*, gain: float = 1.0, bias_std: float = 0.0) -> Initializer:
     """W = gain Q, Q with orthonormal rows or columns, Haar-distributed (Saxe et al. 2014)."""
     within("gain", gain, "a finite number above 0", 0 < gain < np.inf)
     within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
-    return Initializer(lambda rng, n_in, n_out, s: gain * _haar(rng, n_in, n_out), bias_std)
+    return Initializer(
+        lambda rng, n_in, n_out, s: gain * _haar(rng, n_in, n_out),
+        lambda n_in, n_out, s: gain**2 / max(n_in, n_out),
+        bias_std,
+    )
 
 
 def lsuv() -> Initializer:
     """Orthogonal, then each layer scaled to Var z = 1 on a batch (Mishkin & Matas 2016)."""
-    return Initializer(lambda rng, n_in, n_out, s: _haar(rng, n_in, n_out), unit_variance=True)
+    return Initializer(
+        lambda rng, n_in, n_out, s: _haar(rng, n_in, n_out),
+        lambda n_in, n_out, s: 1 / max(n_in, n_out),  # before the scaling
+        unit_variance=True,
+    )
 
 
 def _haar(rng: Generator, n_in: int, n_out: int) -> Weights:

@@ -57,6 +57,14 @@ def conduct(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome
     harness = configs[0]
     plan = make_plan(configs, root)
     folder = _begin(plan, multirun)
+    cells = None
+    if harness.forecast != "off":
+        from bpexp.sweep import forecasting
+
+        cells = forecasting.tell(plan, folder)
+        if harness.forecast == "only":
+            forecasting.draw(cells, folder)
+            return Outcome(0, [None] * len(configs))
     tracked = harness.tracking.name != "off"
     interrupt = Interrupt()
     with _signals(interrupt):
@@ -65,7 +73,9 @@ def conduct(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = _train(plan, harness, interrupt, mirror)
-            _present(plan, folder, harness)
+            _present(plan, folder)
+            if cells is not None:
+                forecasting.settle(cells, plan, folder)
             _end(plan, folder, harness)
             if mirror is not None:
                 _await(mirror, harness)
@@ -141,7 +151,7 @@ def _import_figures() -> None:
     import bpexp.figures  # noqa: F401
 
 
-def _present(plan: Plan, folder: Path, harness: Config) -> None:
+def _present(plan: Plan, folder: Path) -> None:
     """Print the summary; write it and the figures into the sweep's folder."""
     from bpexp.results import Tables
 

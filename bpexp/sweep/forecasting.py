@@ -1,0 +1,86 @@
+"""The forecast of a sweep: told before it trains, scored afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpexp.journal import read, replacing
+from bpexp.sweep.plan import Plan, architecture, dataset
+from bpexp.tables import final_metrics
+from bpexp.terminal import forecasts as table
+from bpexp.terminal import say
+from bpexp.theory import forecast, score, trained
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "forecast.csv"
+
+
+def tell(plan: Plan, folder: Path) -> pd.DataFrame:
+    """Print what theory expects of each run, and write it to forecast.csv.
+
+    Returns:
+        A row a run: run, name, activation, init, depth, and the fields of `bpexp.theory.Forecast`.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for member in plan.members:
+        config, data = member.config, dataset(member.config)
+        moment = float(np.mean(np.square(data.x_train), dtype=np.float64))
+        sizes = architecture(config, data).sizes
+        told = forecast(sizes, config.activation, config.init, moment)
+        own = {"run": member.identity, "name": member.name, "depth": config.depth}
+        names = {"activation": config.activation.name, "init": config.init.name}
+        rows.append({**own, **names, **asdict(told)})
+    say("forecast (before training):", "", table(rows), "")
+    cells = pd.DataFrame(rows)
+    _write(cells, folder)
+    return cells
+
+
+def settle(cells: pd.DataFrame, plan: Plan, folder: Path) -> None:
+    """Score the forecast against what happened, print the confusion matrix, and draw both.
+
+    A run trained if its train accuracy came above (1 + chance) / 2; runs without an end are left
+    out.
+    """
+    outcomes: dict[str, bool] = {}
+    for member in plan.members:
+        history = read(member.folder)
+        accuracy = final_metrics(history).get("accuracy/train")
+        if history.status == "FINISHED" and accuracy is not None:
+            outcomes[member.identity] = trained(accuracy, history.start["chance"])
+    cells = cells.assign(trained=cells["run"].map(outcomes))
+    _write(cells, folder)
+    known = cells.dropna(subset=["trained"])
+    found = score(known["trains"].astype(bool), known["trained"].astype(bool))
+    say(
+        f"forecast: {found.accuracy:.0%} right; trained as expected {found.hits}, failed as "
+        f"expected {found.rejections}, failed unexpectedly {found.false_alarms}, trained "
+        f"unexpectedly {found.misses}"
+    )
+    _draw(cells, folder)
+
+
+def _write(cells: pd.DataFrame, folder: Path) -> None:
+    with replacing(folder / FILE) as file:
+        file.write(cells.to_csv(index=False).encode())
+
+
+def _draw(cells: pd.DataFrame, folder: Path) -> None:
+    from bpexp.figures import save
+    from bpexp.figures.forecasts import forecast_map
+
+    (folder / "figures").mkdir(exist_ok=True)
+    save(forecast_map(cells), folder / "figures" / "forecast", {"Keywords": " ".join(cells["run"])})
+
+
+def draw(cells: pd.DataFrame, folder: Path) -> None:
+    """Draw the forecast alone: nothing is trained."""
+    _draw(cells.assign(trained=None), folder)

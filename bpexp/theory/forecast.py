@@ -1,0 +1,100 @@
+"""The forecast: which networks theory expects to train, and how it fared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bpexp.nn import Choice
+from bpexp.theory.mean_field import MeanField
+from bpexp.theory.prediction import field_of, predict
+
+DEPTH_SCALES = 6.0  # Schoenholz et al. 2017 find networks trainable up to 6 xi_c
+LARGEST_FACTOR = 1e3  # of the signal between last and first layer, either way
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What theory expects of one network.
+
+    Attributes:
+        trains: it will reach a train accuracy above (1 + chance) / 2.
+        reason: why, or why not.
+        chi_1: factor of E||delta||^2 a layer at the fixed point.
+        deepest: 6 xi_c, hidden layers.
+        first_to_last: predicted ||delta^(1)|| / ||delta^(L)|| at step 0.
+    """
+
+    trains: bool
+    reason: str
+    chi_1: float
+    deepest: float
+    first_to_last: float
+
+
+def forecast(
+    sizes: tuple[int, ...], activation: Choice, init: Choice, input_moment: float
+) -> Forecast:
+    """Forecast one network: it trains if its depth is at most 6 xi_c and its gradient passes.
+
+    Args:
+        sizes: units a layer, inputs first.
+        activation: of the hidden layers.
+        init: the initialization.
+        input_moment: mean of x^2 over examples and features.
+    """
+    depth = len(sizes) - 2
+    factor = predict(sizes, activation, init, input_moment).first_to_last
+    chi_1, scale = _scales(field_of(sizes, activation, init))
+    deepest = DEPTH_SCALES * scale
+    if depth > 1 and depth > deepest:
+        return Forecast(False, f"deeper than 6 xi_c = {deepest:.3g}", chi_1, deepest, factor)
+    if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
+        word = "vanishes" if factor < 1 else "explodes"
+        return Forecast(False, f"the signal {word} by {factor:.2g}", chi_1, deepest, factor)
+    return Forecast(True, "signal and gradient pass", chi_1, deepest, factor)
+
+
+@lru_cache(maxsize=1024)
+def _scales(field: MeanField) -> tuple[float, float]:
+    return field.chi_1(), field.correlation_scale()
+
+
+@dataclass(frozen=True)
+class Score:
+    """A confusion matrix of forecasts against outcomes.
+
+    Attributes:
+        hits: forecast to train, and did.
+        false_alarms: forecast to train, and did not.
+        misses: forecast not to train, and did.
+        rejections: forecast not to train, and did not.
+    """
+
+    hits: int
+    false_alarms: int
+    misses: int
+    rejections: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right forecasts."""
+        right, wrong = self.hits + self.rejections, self.false_alarms + self.misses
+        return right / (right + wrong) if right + wrong else float("nan")
+
+
+def score(forecasts: Iterable[bool], outcomes: Iterable[bool]) -> Score:
+    """Count forecasts against outcomes."""
+    pairs = list(zip(forecasts, outcomes, strict=True))
+    return Score(
+        hits=pairs.count((True, True)),
+        false_alarms=pairs.count((True, False)),
+        misses=pairs.count((False, True)),
+        rejections=pairs.count((False, False)),
+    )
+
+
+def trained(accuracy: float, chance: float) -> bool:
+    """Whether a run trained: its train accuracy is above (1 + chance) / 2."""
+    return accuracy > (1 + chance) / 2

@@ -1,0 +1,177 @@
+"""Theory against closed forms, published values, other quadrature, and wide random networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from bpexp.nn import ACTIVATIONS, Choice
+from bpexp.nn.network import one_hot
+from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.probes import Prober
+from bpexp.theory import MeanField, critical_sigma_w2, forecast, predict, score, trained
+from bpexp.theory.gaussian import mean, mean_product
+from bpexp.theory.mean_field import activity, slope_moment
+
+
+@pytest.mark.parametrize("q", [0.01, 1.0, 30.0])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_moments_equal_adaptive_quadrature(name, q):
+    g = ACTIVATIONS[name]()
+
+    def density(z):
+        return np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+
+    for which, moment in ((0, activity(g, q)), (1, slope_moment(g, q))):
+        halves = (
+            quad(lambda z, w=which: density(z) * float(g(np.sqrt(q) * z)[w]) ** 2, *ends,
+                 epsabs=0, epsrel=1e-11, limit=200)[0]
+            for ends in ((-12, 0), (0, 12))
+        )  # fmt: skip
+        assert moment == pytest.approx(sum(halves), rel=1e-9)
+
+
+@pytest.mark.parametrize("c", [-0.9, 0.0, 0.5, 0.99, 1.0])
+def test_products_of_relu_have_their_closed_form(c):
+    """The arc-cosine kernel (Cho & Saul 2009): E[relu relu] and E[relu' relu']."""
+    angle = np.arccos(c)
+    relu = ACTIVATIONS["relu"]()
+    first = (np.sin(angle) + (np.pi - angle) * c) / (2 * np.pi)
+    assert mean_product(lambda u: relu(u)[0], 3.0, c) == pytest.approx(3 * first, rel=1e-10)
+    second = (np.pi - angle) / (2 * np.pi)
+    assert mean_product(lambda u: relu(u)[1], 3.0, c) == pytest.approx(second, rel=1e-10)
+
+
+def test_the_gaussian_has_its_moments():
+    assert mean(np.ones_like, 2.0) == pytest.approx(1, rel=1e-13)
+    assert mean(lambda u: u**2, 2.0) == pytest.approx(2, rel=1e-13)
+    assert mean(lambda u: u**4, 2.0) == pytest.approx(12, rel=1e-13)
+    assert mean_product(lambda u: u, 2.0, 0.3) == pytest.approx(0.6, rel=1e-12)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01, 0.2, 1.0])
+@pytest.mark.parametrize("sigma_w2", [1.0, 2.0, 3.0])
+def test_leaky_has_its_closed_form(slope, sigma_w2):
+    field = MeanField(Choice("leaky", {"negative_slope": slope}), sigma_w2)
+    expected = sigma_w2 * (1 + slope**2) / 2
+    assert field.chi(1.7) == pytest.approx(expected, rel=1e-12)
+    assert field.next_length(1.7) == pytest.approx(1.7 * expected, rel=1e-12)
+    assert field.chi_1() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w2", "sigma_b2", "q", "chi_1"),
+    [
+        ("tanh", 1.76, 0.05, 0.569463, 0.999796),
+        ("sigmoid", 1.5, 0.0, 0.407052, 0.079423),
+        ("selu", 1.0, 0.0, 1.0, 1.071575),
+    ],
+)
+def test_fixed_points_have_their_known_values(name, sigma_w2, sigma_b2, q, chi_1):
+    field = MeanField(Choice(name), sigma_w2, sigma_b2)
+    assert field.fixed_length() == pytest.approx(q, rel=2e-6)
+    assert field.chi_1() == pytest.approx(chi_1, rel=1e-5)
+
+
+def test_the_critical_line_has_its_known_values():
+    assert critical_sigma_w2(Choice("tanh"), 0.05) == pytest.approx(1.760955, rel=1e-6)
+    assert critical_sigma_w2(Choice("relu"), 0.0) == pytest.approx(2, rel=1e-6)
+
+
+def test_scales_diverge_on_the_critical_line_and_part_beyond_it():
+    ordered, chaotic = (MeanField(Choice("tanh"), w, 0.05) for w in (1.2, 3.0))
+    assert ordered.fixed_correlation() == 1
+    assert ordered.correlation_scale() == pytest.approx(ordered.gradient_scale(), rel=1e-12)
+    c = chaotic.fixed_correlation()
+    assert 0 < c < 1
+    assert chaotic.next_correlation(c, chaotic.fixed_length()) == pytest.approx(c, abs=1e-8)
+    assert chaotic.gradient_scale() < 0 < chaotic.correlation_scale()
+    assert MeanField(Choice("relu"), 2.0).correlation_scale() == np.inf
+    critical = critical_sigma_w2(Choice("tanh"), 0.05)
+    assert MeanField(Choice("tanh"), critical, 0.05).correlation_scale() > 1e5
+
+
+def test_runaway_lengths_are_told():
+    assert MeanField(Choice("relu"), 2.5).fixed_length() == np.inf
+    assert MeanField(Choice("relu"), 1.5).fixed_length() == 0
+    assert MeanField(Choice("relu"), 2.0).fixed_length(3.0) == pytest.approx(3.0)
+
+
+WIDTH, DEPTH, SEEDS = 500, 6, 20
+
+
+def measured(activation, init):
+    """Mean squared delta and q of each layer over wide random networks."""
+    sizes = (WIDTH, *[WIDTH] * DEPTH, 10)
+    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    rng = np.random.default_rng(0)
+    x = with_constant_unit(rng.standard_normal((64, WIDTH)), np.float32)
+    y = one_hot(rng.integers(0, 10, 64), 10, np.float32)
+    squares, lengths, prober = [], [], None
+    for seed in range(SEEDS):
+        stack = Stack.of(architecture, [initial_theta(architecture, init, seed)], np.float32)
+        prober = prober or Prober(stack, x, y)
+        look = prober(stack, None, np.array([True]))
+        squares.append(look["delta_norm"][0] ** 2 / look["delta_norm"][0, -2] ** 2)
+        lengths.append(look["q"][0])
+    return sizes, np.mean(squares, axis=0), np.mean(lengths, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "sigma_w2", "sigma_b2", "tolerance"),
+    [
+        ("tanh", 1.2, 0.05, 0.005),
+        ("tanh", 1.76, 0.05, 0.005),
+        ("relu", 2.0, 0.0, 0.005),
+        ("sigmoid", 1.5, 0.0, 0.005),
+        ("softsign", 1.5, 0.05, 0.005),
+        ("gelu", 2.0, 0.05, 0.01),  # 0.64 % off was measured at this width
+        ("tanh", 3.0, 0.05, 0.015),
+    ],
+)
+def test_wide_random_networks_do_as_predicted(activation, sigma_w2, sigma_b2, tolerance):
+    """The mean of ||delta||^2 ratios, not of their logarithms; a factor is its L-th root."""
+    init = Choice("mean_field", {"sigma_w2": sigma_w2, "sigma_b2": sigma_b2})
+    sizes, squares, lengths = measured(activation, init)
+    expected = predict(sizes, Choice(activation), init, input_moment=1.0)
+    np.testing.assert_allclose(lengths[:-1], expected.q[:-1], rtol=0.05)
+    found = squares[0] ** (1 / (DEPTH - 1))
+    ratio = expected.delta_norm[0] / expected.delta_norm[-2]
+    assert found == pytest.approx(ratio ** (2 / (DEPTH - 1)), rel=tolerance)
+
+
+@pytest.mark.parametrize("init", ["orthogonal", "lsuv", "glorot_uniform", "he_normal"])
+def test_every_scheme_has_its_variances(init):
+    sizes = (40, 60, 30, 10)
+    found = predict(sizes, Choice("tanh"), Choice(init), input_moment=0.5)
+    if init == "lsuv":
+        np.testing.assert_allclose(found.q, 1, rtol=1e-12)
+        return
+    architecture = Architecture(sizes, Choice("tanh"), Choice("cross_entropy"))
+    draws = [initial_theta(architecture, Choice(init), seed) for seed in range(60)]
+    for i, n_in in enumerate(sizes[:-1]):
+        variance = np.mean([(architecture.layers(draw)[i][1:] ** 2).mean() for draw in draws])
+        assert found.sigma_w2[i] == pytest.approx(n_in * variance, rel=0.02)
+
+
+def test_the_forecast_knows_what_is_known():
+    def told(activation, depth, init="he_normal"):
+        sizes = (64, *[64] * depth, 10)
+        return forecast(sizes, Choice(activation), Choice(init), input_moment=0.3)
+
+    assert told("relu", 8).trains
+    assert told("leaky", 8).trains
+    assert told("sigmoid", 2).trains
+    deep = told("sigmoid", 8)
+    assert not deep.trains
+    assert "6 xi_c" in deep.reason
+    assert deep.first_to_last < 1e-3
+
+
+def test_scores_are_a_confusion_matrix():
+    found = score([True, True, False, False, True], [True, False, True, False, True])
+    assert (found.hits, found.false_alarms, found.misses, found.rejections) == (2, 1, 1, 1)
+    assert found.accuracy == 0.6
+    assert trained(0.56, 0.1)
+    assert not trained(0.55, 0.1)
