@@ -77,8 +77,9 @@ def _run() -> int:
         return outcome.scores[0]
 
     try:
+        base = {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}
         entry: Any = hydra.main(
-            version_base="1.3", config_path=str(tree("conf").resolve()), config_name="config"
+            config_path=str(tree("conf").resolve()), config_name="config", **base
         )
         entry(task)()
     except (HydraException, OmegaConfBaseException) as error:

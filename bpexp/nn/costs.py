@@ -41,11 +41,12 @@ def cross_entropy() -> Cost:
         np.subtract(out, t, out=out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
-        wide = z.astype(np.float64)
-        wide -= np.maximum.reduce(wide, axis=-2, keepdims=True)
-        log_sum = np.log(np.add.reduce(np.exp(wide), axis=-2))
-        wide *= t
-        return np.asarray(log_sum - np.add.reduce(wide, axis=-2))
+        # Exponentials in z's dtype, sums in float64: a small cost is a sum of small exponentials
+        # beside one 1, and float32 would lose them there.
+        shifted = z - np.maximum.reduce(z, axis=-2, keepdims=True)
+        log_sum = np.log(np.add.reduce(np.exp(shifted), axis=-2, dtype=np.float64))
+        np.multiply(shifted, t, out=shifted)
+        return np.asarray(log_sum - np.add.reduce(shifted, axis=-2, dtype=np.float64))
 
     def output(z: Array) -> Array:
         out = np.empty_like(z)

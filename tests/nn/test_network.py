@@ -66,6 +66,14 @@ def test_costs_of_large_logits_are_right(cost, z, t, expected, dtype):
     assert np.isfinite(out).all()
 
 
+@pytest.mark.parametrize("margin", [1.0, 5.0, 10.0, 15.0])
+def test_a_small_cost_keeps_its_digits_in_float32(margin):
+    z = np.float32([margin, 0, 0])[None, :, None]
+    t = np.float32([1, 0, 0])[None, :, None]
+    expected = math.log1p(2 * math.exp(-margin))
+    assert COSTS["cross_entropy"]().value(z, t)[0, 0] == pytest.approx(expected, rel=1e-6, abs=0)
+
+
 def test_squared_error_knows_both_conventions():
     z, t = np.zeros((1, 2, 1)), np.array([1.0, 0.0])[None, :, None]
     assert COSTS["squared_error"](factor=1.0).value(z, t)[0, 0] == 0.5

@@ -1,0 +1,33 @@
+"""Studies: each file says what it asks, and composes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+from helpers import ROOT
+
+STUDIES = sorted((ROOT / "experiments").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_is_headed_by_its_question_command_time_and_finding(path):
+    head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
+    for word in ("Question", "Command", "Time", "Finding"):
+        assert any(line.startswith(f"# {word} ") for line in head), word
+    assert f"experiment={path.stem}" in path.read_text()
+    assert path.stem in (ROOT / "experiments" / "README.md").read_text()
+    assert yaml.safe_load(path.read_text())["study"] == path.stem
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_runs_quickly_and_the_command_line_overrides_it(path, tmp_path):
+    words = ["-m", f"experiment={path.stem}", "quick=true", "seed=0", "tracking=off"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bpexp", *words], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob(f"runs/{path.stem}/*/weights.npz"))
