@@ -28,7 +28,7 @@ FLOORS = {
     "tracking": ("journal", "tables", "config", "serving"),
     "sync": ("tracking", "journal", "errors"),
     "results": ("journal", "tables", "config", "data", "diagnosis", "nn", "errors"),
-    "figures": ("results", "journal", "diagnosis", "errors"),
+    "figures": ("results", "journal", "diagnosis", "schema", "errors"),
     "terminal": (),
     "sweep": (
         "config", "schema", "data", "nn", "training", "diagnosis", "journal", "tables", "results",
