@@ -72,39 +72,25 @@ def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimiz
 def momentum(
     *, momentum: float = 0.9, weight_decay: float = 0.0, clip_norm: float | None = None
 ) -> Optimizer:
-    """V <- mu v - eta dC/dtheta; theta <- theta + v (Polyak 1964)."""
-    within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
+    """v <- mu v - eta dC/dtheta; theta <- theta + v (Polyak 1964)."""
 
-    def update(
-        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
-    ) -> None:
-        velocity = state[0]
-        np.multiply(gradient, rates, out=gradient)
-        np.multiply(velocity, momentum, out=velocity)
-        np.subtract(velocity, gradient, out=velocity)
+    def move(theta: Array, velocity: Array, gradient: Array, work: Array) -> None:
         np.add(theta, velocity, out=theta)
 
-    return _checked(Optimizer(1, update, weight_decay, clip_norm))
+    return _with_velocity(momentum, move, weight_decay, clip_norm)
 
 
 def nesterov(
     *, momentum: float = 0.9, weight_decay: float = 0.0, clip_norm: float | None = None
 ) -> Optimizer:
-    """V <- mu v - eta dC/dtheta; theta <- theta + mu v - eta dC/dtheta (Sutskever et al. 2013)."""
-    within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
+    """v <- mu v - eta dC/dtheta; theta <- theta + mu v - eta dC/dtheta (Sutskever et al. 2013)."""
 
-    def update(
-        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
-    ) -> None:
-        velocity = state[0]
-        np.multiply(gradient, rates, out=gradient)
-        np.multiply(velocity, momentum, out=velocity)
-        np.subtract(velocity, gradient, out=velocity)
+    def move(theta: Array, velocity: Array, gradient: Array, work: Array) -> None:
         np.multiply(velocity, momentum, out=work)
         np.add(theta, work, out=theta)
         np.subtract(theta, gradient, out=theta)
 
-    return _checked(Optimizer(1, update, weight_decay, clip_norm))
+    return _with_velocity(momentum, move, weight_decay, clip_norm)
 
 
 def adam(
@@ -140,6 +126,27 @@ def adam(
         np.subtract(theta, work, out=theta)
 
     return _checked(Optimizer(2, update, weight_decay, clip_norm))
+
+
+def _with_velocity(
+    momentum: float,
+    move: Callable[[Array, Array, Array, Array], None],
+    weight_decay: float,
+    clip_norm: float | None,
+) -> Optimizer:
+    """v <- mu v - eta dC/dtheta, then `move(theta, v, eta dC/dtheta, work)`."""
+    within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
+
+    def update(
+        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+    ) -> None:
+        velocity = state[0]
+        np.multiply(gradient, rates, out=gradient)
+        np.multiply(velocity, momentum, out=velocity)
+        np.subtract(velocity, gradient, out=velocity)
+        move(theta, velocity, gradient, work)
+
+    return _checked(Optimizer(1, update, weight_decay, clip_norm))
 
 
 def _checked(optimizer: Optimizer) -> Optimizer:
