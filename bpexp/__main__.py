@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bpexp.errors import BpexpError
+from bpexp.errors import BpexpError, StorageError
 
 PACKAGE = Path(__file__).parent
 
@@ -25,7 +25,7 @@ def main() -> None:
             code = _run()
     except BpexpError as error:
         print(error, file=sys.stderr)
-        code = 2
+        code = 1 if isinstance(error, StorageError) else 2
     except KeyboardInterrupt:  # before or after training, which has handlers of its own
         code = 130
     except BrokenPipeError:  # whoever read our output has seen enough

@@ -18,6 +18,10 @@ class DataError(BpexpError):
     """A data file that is missing, damaged or not what it claims to be."""
 
 
+class StorageError(BpexpError):
+    """A disk that is full or may not be written: nothing can be recorded, so nothing is trained."""
+
+
 def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
     """Word the refusal of a name that is not in a table.
 

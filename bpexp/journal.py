@@ -17,6 +17,7 @@ Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lin
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -30,7 +31,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.errors import BpexpError
+from bpexp.errors import BpexpError, StorageError
 from bpexp.training import Observation
 
 RUNS = "runs"
@@ -115,14 +116,13 @@ class Journal:
             JournalError: another process has it, or it is damaged.
         """
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         path = folder / FILE
-        self._file = path.open("ab")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        with _space(folder):
+            self._file = path.open("ab", buffering=0)
+        if not _locked(self._file):
             self._file.close()
-            raise JournalError(f"{folder}: another process trains this run") from None
+            raise JournalError(f"{folder}: another process trains this run")
         self.history = read(folder)
         whole = path.read_bytes().rfind(b"\n") + 1
         self._file.truncate(whole)
@@ -176,7 +176,8 @@ class Journal:
 
     def sync(self) -> None:
         """Make all lines so far durable."""
-        os.fsync(self._file.fileno())
+        with _space(self.folder):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Release the lock."""
@@ -184,8 +185,29 @@ class Journal:
 
     def _append(self, kind: str, fields: dict[str, Any]) -> None:
         line = {"kind": kind, "time": round(time.time(), 3), **fields}
-        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
+        text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        with _space(self.folder):
+            if self._file.write(text) < len(text):  # the rest is a torn line, dropped when read
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def attempt_folder(study: Path, identity: str, attempt: int) -> Path:
+    """Return the folder of one attempt: the identity, and -2, -3, ... for what `force` added."""
+    return study / (identity if attempt == 1 else f"{identity}-{attempt}")
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Take a journal's lock; wait a second, since `in_use` holds it for a moment."""
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def in_use(folder: Path) -> bool:
@@ -217,7 +239,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file to be written so that a reader sees the old one or the whole new one."""
     temporary = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("wb") as file:
+        with _space(path.parent), temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -225,6 +247,36 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _space(folder: Path) -> Iterator[None]:
+    """Name a disk that is full or may not be written.
+
+    Raises:
+        StorageError: it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"{folder}: {error.strerror}; what is recorded is safe, and the same command goes "
+                "on when there is room"
+            ) from None
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise StorageError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        StorageError: the disk is full or may not be written.
+    """
+    with _space(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _observation(line: dict[str, Any]) -> Observation:

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bpexp.config import flatten
-from bpexp.journal import SWEEP, TRACEBACK, WEIGHTS, History, in_use, read, replacing
+from bpexp.journal import (
+    RUNS,
+    SWEEP,
+    TRACEBACK,
+    WEIGHTS,
+    History,
+    attempt_folder,
+    in_use,
+    read,
+    replacing,
+)
 from bpexp.tables import (
     LAYERS,
     final_metrics,
@@ -148,7 +158,18 @@ class Mirror:
                 else:
                     self._experiments[study] = found.experiment_id
                     self._known[study] = self._runs_of(found.experiment_id)
+                    self._mark_abandoned(study)
         return self._experiments[study]
+
+    def _mark_abandoned(self, study: str) -> None:
+        """Mark runs that stand as RUNNING, have no end, and that no process trains."""
+        for (identity, attempt), run in self._known[study].items():
+            folder = attempt_folder(self._root / RUNS / study, identity, int(attempt))
+            if run.info.status != "RUNNING" or not folder.exists():
+                continue
+            with _alone(folder):  # another mirror may be about to end it
+                if read(folder).end is None and not in_use(folder):
+                    self._client.set_terminated(run.info.run_id, "KILLED")
 
     def _runs_of(self, experiment: str, which: str = "") -> dict[tuple[str, str], Any]:
         runs: dict[tuple[str, str], Any] = {}

@@ -17,7 +17,7 @@ from bpexp.figures.frames import at_step, first_layer, measured, settings
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
 from bpexp.figures.outcomes import accuracy_by_depth, learning_curves, verdict_map
 from bpexp.figures.style import in_style
-from bpexp.journal import replacing
+from bpexp.journal import make_folder, replacing
 
 if TYPE_CHECKING:
     from bpexp.results import Tables
@@ -108,7 +108,7 @@ def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> li
     Returns:
         The PNG files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = []
     for name, drawing in FIGURES.items():
         frame = drawing.data(tables)

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config import Config
-from bpexp.journal import SWEEP, SWEEPS, read, replacing
+from bpexp.journal import SWEEP, SWEEPS, make_folder, read, replacing
 from bpexp.sweep.executors import execute
 from bpexp.sweep.mirroring import MirrorProcess
 from bpexp.sweep.plan import Member, Plan, cores, make_plan, varied
@@ -94,7 +94,7 @@ def _begin(plan: Plan, multirun: bool) -> Path:
     sweep_id = hashlib.sha256(identities.encode()).hexdigest()[:16]
     study = plan.members[0].folder.parent
     folder = study / SWEEPS / sweep_id
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     command = "python -m bpexp " + shlex.join(sys.argv[1:])
     record = {
         "id": sweep_id,

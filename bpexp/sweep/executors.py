@@ -17,6 +17,7 @@ from threading import Thread
 from types import FrameType
 from typing import Any
 
+from bpexp.errors import StorageError
 from bpexp.sweep.plan import Member
 from bpexp.sweep.stacks import Interrupt, fail, train_stack
 
@@ -42,6 +43,9 @@ def execute(
         interrupt: set by a signal handler; no stack is begun after that.
         fail_fast: begin no stack after the first run that failed.
         meanwhile: called in a thread while workers train; not where this process trains.
+
+    Raises:
+        StorageError: the disk is full.
     """
     if jobs == 1 or len(stacks) <= 1:
         return _here(stacks, report, interrupt, fail_fast)
@@ -139,6 +143,8 @@ class _Pool:
             return
         if isinstance(message, int):
             self._report(message)
+        elif isinstance(message, StorageError):
+            raise message
         else:
             assert worker.stack is not None
             identities = [member.identity for member in worker.stack]
@@ -188,6 +194,9 @@ def _work(pipe: Connection, inherited: Sequence[Connection]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C reaches all; one decides
     try:
         while (stack := pipe.recv()) is not None:
-            pipe.send(train_stack(stack, report, interrupt))
+            try:
+                pipe.send(train_stack(stack, report, interrupt))
+            except StorageError as error:
+                pipe.send(error)
     except (EOFError, OSError):
         return

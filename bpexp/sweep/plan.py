@@ -14,7 +14,7 @@ import numpy as np
 from bpexp.config import Config
 from bpexp.data import Dataset, load
 from bpexp.errors import ConfigError
-from bpexp.journal import RUNS, WEIGHTS, read, read_checkpoint
+from bpexp.journal import RUNS, WEIGHTS, attempt_folder, read, read_checkpoint
 from bpexp.nn.choices import Value
 from bpexp.nn.stack import Architecture
 from bpexp.schema import NUMBERS
@@ -126,11 +126,6 @@ def _member(config: Config, identity: str, name: str, root: Path) -> Member:
 def _checkpoint_epoch(folder: Path) -> int:
     checkpoint = read_checkpoint(folder)
     return 0 if checkpoint is None else int(checkpoint["epoch"])
-
-
-def attempt_folder(study: Path, identity: str, attempt: int) -> Path:
-    """Return the folder of one attempt: the identity, and -2, -3, ... for what `force` added."""
-    return study / (identity if attempt == 1 else f"{identity}-{attempt}")
 
 
 def last_attempt(study: Path, identity: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bpexp.diagnosis import Evidence, verdict
+from bpexp.errors import StorageError
 from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, Journal, read_checkpoint, replacing
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
@@ -38,6 +39,9 @@ def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interr
     """Train a stack to its end and return each run's status: FINISHED, FAILED or KILLED.
 
     If a stack of several raises, each of its runs is tried alone, so that only the guilty fails.
+
+    Raises:
+        StorageError: the disk is full; the journals and checkpoints stand as they were.
     """
     try:
         with ExitStack() as resources:
@@ -45,6 +49,8 @@ def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interr
             threads = members[0].config.threads
             resources.enter_context(threadpool_limits(threads, user_api="blas"))
             return _StackRun(members, journals, progress, interrupt).run()
+    except StorageError:
+        raise
     except Exception:
         if len(members) == 1:
             fail(members[0], traceback.format_exc())
