@@ -23,7 +23,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bpexp.data import load as load_data
     from bpexp.nn import Choice, Network
-    from bpexp.results import load_curves, load_layers, load_network, load_runs
+    from bpexp.results import (
+        load_curves,
+        load_layers,
+        load_network,
+        load_runs,
+        load_spectra,
+        load_tables,
+        load_theory,
+        paired_differences,
+    )
     from bpexp.training import train
 
 __version__ = "0.1.0"
@@ -36,6 +45,10 @@ __all__ = [
     "load_layers",
     "load_network",
     "load_runs",
+    "load_spectra",
+    "load_tables",
+    "load_theory",
+    "paired_differences",
     "train",
 ]
 
@@ -48,6 +61,10 @@ _HOMES = {
     "load_layers": "bpexp.results",
     "load_network": "bpexp.results",
     "load_runs": "bpexp.results",
+    "load_spectra": "bpexp.results",
+    "load_tables": "bpexp.results",
+    "load_theory": "bpexp.results",
+    "paired_differences": "bpexp.results",
     "train": "bpexp.training",
 }
 

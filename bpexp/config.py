@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Choice
 from bpexp.nn.choices import Value
+from bpexp.nn.stack import Architecture
 from bpexp.schema import KEYS, NUMBERS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
 
 ALGORITHM = 1  # raised whenever a change alters the numbers of a run
+LARGEST_NETWORK = 2**28  # parameters
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Probe:
 
     every: int | None
     examples: int
+    jacobian: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,21 @@ class Config:
             allowed = f"an integer of at most depth + 1 = {config.depth + 1}"
             raise ConfigError(out_of_range("frozen", config.frozen, allowed))
         return config._shrunk() if config.quick else config
+
+    def architecture(self, data: Dataset) -> Architecture:
+        """Return the shape of the run's network.
+
+        Raises:
+            ConfigError: it has more parameters than can be meant.
+        """
+        sizes = (data.n_features, *[self.width] * self.depth, data.n_classes)
+        shape = Architecture(sizes, self.activation, self.cost)
+        if shape.n_parameters > LARGEST_NETWORK:
+            raise ConfigError(
+                f"width: {self.width} at depth {self.depth} makes {shape.n_parameters} parameters; "
+                f"at most {LARGEST_NETWORK} are allowed"
+            )
+        return shape
 
     def flat(self) -> dict[str, Value]:
         """Return {override key: value}: `activation`, `activation.negative_slope`, `depth`, ..."""

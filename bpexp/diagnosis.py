@@ -42,6 +42,28 @@ def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
     return summary
 
 
+def isometry(spectra: NDArray[np.float64]) -> dict[str, float]:
+    """Summarise the singular values s of the input-output Jacobian, over all examples.
+
+    mean_square is the mean of s^2, chi_1^(depth-1) in mean field; relative_variance is
+    var(s^2) / mean(s^2)^2, 0 for an isometry (Pennington et al. 2017); largest is max s.
+
+    Args:
+        spectra: (E, n).
+
+    Returns:
+        The numbers that are defined: none from spectra that are not finite.
+    """
+    if not np.isfinite(spectra).all():
+        return {}
+    squares = np.square(spectra)
+    mean = float(squares.mean())
+    summary = {"jacobian/mean_square": mean, "jacobian/largest": float(spectra.max())}
+    if mean > 0:
+        summary["jacobian/relative_variance"] = float((squares / mean).var())
+    return summary
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a verdict rests on.

@@ -10,7 +10,8 @@ A run's folder `runs/<study>/<identity>/` holds
 Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lines:
 
     start        time, identity, attempt, name, config, digest, data (name, source), version
-    observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]}
+    observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]},
+                 spectra [singular values an example], if they are asked for
     end          time, status (FINISHED, FAILED, KILLED), seconds, and for a finished run verdict,
                  evidence, diverged_at
 """
@@ -153,11 +154,13 @@ class Journal:
             "layers": observation.layers
             and {name: values.tolist() for name, values in observation.layers.items()},
         }
+        if observation.spectra is not None:
+            line["spectra"] = observation.spectra.tolist()
         held = self._held.get(observation.step)
         if held is None:
             self._append("observation", line)
             self.observations.append(observation)
-        elif json.dumps({key: held[key] for key in line}) != json.dumps(line):
+        elif json.dumps({key: held.get(key) for key in line}) != json.dumps(line):
             raise JournalError(
                 f"{self.folder}: step {observation.step} does not repeat: other package versions, "
                 "BLAS or processor than before? force=true trains anew"
@@ -282,4 +285,5 @@ def make_folder(folder: Path) -> None:
 def _observation(line: dict[str, Any]) -> Observation:
     layers = line["layers"]
     arrays = layers and {name: np.array(values) for name, values in layers.items()}
-    return Observation(line["step"], line["epoch"], line["metrics"], arrays)
+    spectra = np.array(line["spectra"]) if "spectra" in line else None
+    return Observation(line["step"], line["epoch"], line["metrics"], arrays, spectra)

@@ -112,6 +112,7 @@ NUMBERS: dict[str, Key | Group] = {
         "steps between probes; null: every epoch; 0: first and last only", 0, nullable=True
     ),
     "probe.examples": _integer("examples of the probe batch", 2),
+    "probe.jacobian": _integer("examples whose Jacobian's singular values are taken; 0: none", 0),
 }
 
 # What decides how and where runs are made, and not their numbers.

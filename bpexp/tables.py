@@ -10,6 +10,10 @@ Names of metrics are the same everywhere, in MLflow and in data frames:
     gradient/first_to_last        ||delta^(1)|| / ||delta^(L)||
     grad_norm/layer_001 ...       ||dC/dW^(l)||_F of the mean cost over the probe batch
     grad_norm/first, /last        the same for l = 1 and l = L, in a run's row
+    jacobian/mean_square          mean of s^2, s the singular values of dz^(L-1)/dz^(1), over the
+                                  examples of probe.jacobian; chi_1^(depth - 1) in mean field
+    jacobian/relative_variance    variance of s^2 over its mean squared; 0 for an isometry
+    jacobian/largest              the largest s
     epoch                         epochs done; the step axis counts optimizer steps
 """
 
@@ -21,11 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from bpexp.diagnosis import decay
+from bpexp.diagnosis import decay, isometry
 from bpexp.journal import History, replacing
 from bpexp.probes import PROBES
 
 LAYERS = "layers.parquet"
+SPECTRA = "spectra.parquet"
 
 # The numbers of a run's row, and of its bars in MLflow.
 FINAL = (
@@ -38,10 +43,13 @@ FINAL = (
     "gradient/first_to_last",
     "grad_norm/first",
     "grad_norm/last",
+    "jacobian/mean_square",
+    "jacobian/relative_variance",
+    "jacobian/largest",
 )
 
 # What the gradients were before training: in a run's row, and in MLflow, as start/...
-START = ("gradient/decay_rate", "gradient/first_to_last", "grad_norm/first", "grad_norm/last")
+START = tuple(name for name in FINAL if name.split("/")[0] in ("gradient", "grad_norm", "jacobian"))
 
 
 def flat_name(metric: str) -> str:
@@ -56,6 +64,8 @@ def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
         values |= decay(np.array(line["layers"]["delta_norm"]))
         norms = line["layers"]["grad_norm"]
         values |= {"grad_norm/first": norms[0], "grad_norm/last": norms[-1]}
+    if "spectra" in line:
+        values |= isometry(np.array(line["spectra"]))
     return values
 
 
@@ -110,10 +120,29 @@ def layer_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
     return columns
 
 
-def write_layers(history: History, folder: Path) -> None:
-    """Write the run's whole layer-by-step table as Parquet."""
+def spectrum_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
+    """Return every singular value as columns: step, epoch, example, rank (from 1, the largest)."""
+    looked = [line for line in history.observations if "spectra" in line]
+    values = np.array([line["spectra"] for line in looked], np.float64)
+    if not looked:
+        values = np.empty((0, 0, 0))
+    steps, examples, ranks = np.indices(values.shape)
+    return {
+        "step": np.array([line["step"] for line in looked], np.int64)[steps].ravel(),
+        "epoch": np.array([line["epoch"] for line in looked], np.float64)[steps].ravel(),
+        "example": examples.ravel(),
+        "rank": ranks.ravel() + 1,
+        "singular_value": values.ravel(),
+    }
+
+
+def write_tables(history: History, folder: Path) -> None:
+    """Write the run's whole layer-by-step table as Parquet, and that of its spectra if any."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with replacing(folder / LAYERS) as file:
-        pq.write_table(pa.table(layer_columns(history)), file)
+    tables = {LAYERS: layer_columns(history), SPECTRA: spectrum_columns(history)}
+    for name, columns in tables.items():
+        if len(columns["step"]):
+            with replacing(folder / name) as file:
+                pq.write_table(pa.table(columns), file)

@@ -35,13 +35,14 @@ from bpexp.journal import (
 )
 from bpexp.tables import (
     LAYERS,
+    SPECTRA,
     final_metrics,
     finite,
     flat_name,
     layer_metrics,
     start_metrics,
     summary_metrics,
-    write_layers,
+    write_tables,
 )
 
 if TYPE_CHECKING:
@@ -240,12 +241,12 @@ class Mirror:
         if history.status == "FINISHED":
             bars = {f"final/{flat_name(k)}": v for k, v in final_metrics(history).items()}
             bars |= {f"start/{flat_name(k)}": v for k, v in start_metrics(history).items()}
-            write_layers(history, folder)
+            write_tables(history, folder)
         with replacing(folder / CONFIG) as file:
             file.write(yaml.safe_dump(start["config"], sort_keys=False).encode())
         data = Dataset(start["data"]["name"], start["digest"], "local", json.dumps(start["data"]))
         self._client.log_inputs(run_id, [DatasetInput(data)])
-        for name in (CONFIG, LAYERS, WEIGHTS, TRACEBACK):
+        for name in (CONFIG, LAYERS, SPECTRA, WEIGHTS, TRACEBACK):
             if (folder / name).exists():
                 self._client.log_artifact(run_id, str(folder / name))
         points = [Metric(name, value, moment, 0) for name, value in bars.items()]

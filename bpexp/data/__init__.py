@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from bpexp.data.arrays import gaussian, npz, parity
 from bpexp.data.dataset import Dataset
@@ -13,7 +14,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     loader.__name__: loader for loader in (digits, mnist, fashion_mnist, parity, npz, gaussian)
 }
 
-__all__ = ["DATASETS", "Dataset", "load"]
+__all__ = ["DATASETS", "Dataset", "load", "load_once"]
 
 
 def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
@@ -29,3 +30,9 @@ def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
     if name not in DATASETS:
         raise ConfigError(one_of("data", name, DATASETS))
     return DATASETS[name](**parameters)
+
+
+@lru_cache(maxsize=8)
+def load_once(name: str, **parameters: bool | int | float | str | None) -> Dataset:
+    """Load a data set as `load` does, once a process."""
+    return load(name, **parameters)

@@ -6,14 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bpexp.journal import read, replacing
-from bpexp.sweep.plan import Plan, architecture, dataset
+from bpexp.predictions import forecast_run
+from bpexp.sweep.plan import Plan, dataset
 from bpexp.tables import final_metrics
 from bpexp.terminal import forecasts as table
 from bpexp.terminal import say
-from bpexp.theory import forecast, score, trained
+from bpexp.theory import score, trained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +31,7 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for member in plan.members:
         config, data = member.config, dataset(member.config)
-        moment = float(np.mean(np.square(data.x_train), dtype=np.float64))
-        sizes = architecture(config, data).sizes
-        told = forecast(sizes, config.activation, config.init, moment)
+        told = forecast_run(config, data)
         own = {"run": member.identity, "name": member.name, "depth": config.depth}
         names = {"activation": config.activation.name, "init": config.init.name}
         rows.append({**own, **names, **asdict(told)})

@@ -6,17 +6,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from bpexp.config import Config
-from bpexp.data import Dataset, load
-from bpexp.errors import ConfigError
+from bpexp.data import Dataset, load_once
 from bpexp.journal import RUNS, WEIGHTS, attempt_folder, read, read_checkpoint
 from bpexp.nn.choices import Value
-from bpexp.nn.stack import Architecture
 from bpexp.schema import NUMBERS
 
 # A stack saves Python's cost a call; it pays while what a step touches stays in the cache. Measured
@@ -24,7 +21,6 @@ from bpexp.schema import NUMBERS
 # none is slower than its runs alone.
 CACHE_BYTES = 6 * 2**20
 LARGEST_STACK = 16
-LARGEST_NETWORK = 2**28  # parameters
 
 
 @dataclass(frozen=True)
@@ -69,28 +65,7 @@ def dataset(config: Config) -> Dataset:
         ConfigError: a parameter out of range.
         DataError: a file that is missing or damaged.
     """
-    return _load(config.data.name, tuple(sorted(config.data.parameters.items())))
-
-
-@lru_cache(maxsize=8)
-def _load(name: str, parameters: tuple[tuple[str, Value], ...]) -> Dataset:
-    return load(name, **dict(parameters))
-
-
-def architecture(config: Config, data: Dataset) -> Architecture:
-    """Return the shape of a run's network.
-
-    Raises:
-        ConfigError: it has more parameters than can be meant.
-    """
-    sizes = (data.n_features, *[config.width] * config.depth, data.n_classes)
-    shape = Architecture(sizes, config.activation, config.cost)
-    if shape.n_parameters > LARGEST_NETWORK:
-        raise ConfigError(
-            f"width: {config.width} at depth {config.depth} makes {shape.n_parameters} parameters; "
-            f"at most {LARGEST_NETWORK} are allowed"
-        )
-    return shape
+    return load_once(config.data.name, **config.data.parameters)
 
 
 def make_plan(configs: Sequence[Config], root: Path) -> Plan:
@@ -104,7 +79,7 @@ def make_plan(configs: Sequence[Config], root: Path) -> Plan:
     members: dict[str, Member] = {}
     for config, name in zip(configs, names, strict=True):
         data = dataset(config)
-        architecture(config, data)
+        config.architecture(data)  # refuses networks that are too large
         identity = config.identity(data.digest)
         if identity not in members:  # two spellings of one run are one run
             members[identity] = _member(config, identity, name, root)
@@ -169,7 +144,7 @@ def stack_size(config: Config, data: Dataset) -> int:
     One step of one network touches its parameters, gradient and scratch, and two buffers of
     activity a layer; as many networks are stacked as keep that within the cache.
     """
-    shape = architecture(config, data)
+    shape = config.architecture(data)
     activity = config.batch_size * (shape.sizes[0] + 3 * sum(shape.sizes[1:]))
     touched = (3 * shape.n_parameters + activity) * np.dtype(config.dtype).itemsize
     return max(1, min(LARGEST_STACK, CACHE_BYTES // touched))
@@ -177,7 +152,7 @@ def stack_size(config: Config, data: Dataset) -> int:
 
 def _work(stack: tuple[Member, ...]) -> float:
     config = stack[0].config
-    parameters = architecture(config, dataset(config)).n_parameters
+    parameters = config.architecture(dataset(config)).n_parameters
     return len(stack) * (config.epochs - stack[0].epoch) * (parameters + 1000 * (config.depth + 1))
 
 

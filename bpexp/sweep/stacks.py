@@ -16,7 +16,7 @@ from bpexp.errors import StorageError
 from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, Journal, read_checkpoint, replacing
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
-from bpexp.sweep.plan import Member, architecture, dataset
+from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
 Progress = Callable[[int], None]
@@ -71,7 +71,7 @@ class _StackRun:
         self._members, self._journals = members, journals
         self._progress, self._interrupt = progress, interrupt
         self._config = members[0].config
-        self._shape = architecture(self._config, dataset(self._config))
+        self._shape = self._config.architecture(dataset(self._config))
         self._trainer = self._make_trainer()
         self._statuses = ["KILLED"] * len(members)
         self._begun = time.perf_counter()
@@ -117,6 +117,7 @@ class _StackRun:
             batch_size=config.batch_size,
             frozen=config.frozen,
             probe_examples=config.probe.examples,
+            jacobian_examples=config.probe.jacobian,
         )
         if resumed:
             trainer.restore(resumed)

@@ -1,17 +1,28 @@
 """Theory: what the equations predict before any training."""
 
+from bpexp.theory.batch import BatchPrediction, predict_batch
+from bpexp.theory.finite_width import log_norm_std, moment_ratio
 from bpexp.theory.forecast import Forecast, Score, forecast, score, trained
-from bpexp.theory.mean_field import MeanField, critical_sigma_w2
-from bpexp.theory.prediction import Prediction, predict
+from bpexp.theory.jacobian import jacobian_moments
+from bpexp.theory.mean_field import MeanField, critical_line, critical_sigma_w2
+from bpexp.theory.prediction import Prediction, field_of, layer_variances, predict
 
 __all__ = [
+    "BatchPrediction",
     "Forecast",
     "MeanField",
     "Prediction",
     "Score",
+    "critical_line",
     "critical_sigma_w2",
+    "field_of",
     "forecast",
+    "jacobian_moments",
+    "layer_variances",
+    "log_norm_std",
+    "moment_ratio",
     "predict",
+    "predict_batch",
     "score",
     "trained",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bpexp.nn import Choice
+from bpexp.nn.stack import Architecture
 from bpexp.theory.mean_field import MeanField
 from bpexp.theory.prediction import field_of, predict
 
@@ -21,6 +21,8 @@ class Forecast:
     Attributes:
         trains: it will reach a train accuracy above (1 + chance) / 2.
         reason: why, or why not.
+        sigma_w2: n_in Var W of the hidden layers after the first.
+        sigma_b2: Var b of them.
         chi_1: factor of E||delta||^2 a layer at the fixed point.
         deepest: 6 xi_c, hidden layers.
         first_to_last: predicted ||delta^(1)|| / ||delta^(L)|| at step 0.
@@ -28,32 +30,36 @@ class Forecast:
 
     trains: bool
     reason: str
+    sigma_w2: float
+    sigma_b2: float
     chi_1: float
     deepest: float
     first_to_last: float
 
 
 def forecast(
-    sizes: tuple[int, ...], activation: Choice, init: Choice, input_moment: float
+    architecture: Architecture, variances: Sequence[tuple[float, float]], input_moment: float
 ) -> Forecast:
     """Forecast one network: it trains if its depth is at most 6 xi_c and its gradient passes.
 
     Args:
-        sizes: units a layer, inputs first.
-        activation: of the hidden layers.
-        init: the initialization.
+        architecture: the network.
+        variances: (Var W, Var b) of each layer; see `layer_variances`.
         input_moment: mean of x^2 over examples and features.
     """
-    depth = len(sizes) - 2
-    factor = predict(sizes, activation, init, input_moment).first_to_last
-    chi_1, scale = _scales(field_of(sizes, activation, init))
+    depth = len(architecture.sizes) - 2
+    factor = predict(architecture, variances, input_moment).first_to_last
+    field = field_of(architecture, variances)
+    chi_1, scale = _scales(field)
     deepest = DEPTH_SCALES * scale
     if depth > 1 and depth > deepest:
-        return Forecast(False, f"deeper than 6 xi_c = {deepest:.3g}", chi_1, deepest, factor)
-    if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
+        trains, reason = False, f"deeper than 6 xi_c = {deepest:.3g}"
+    elif not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
         word = "vanishes" if factor < 1 else "explodes"
-        return Forecast(False, f"the signal {word} by {factor:.2g}", chi_1, deepest, factor)
-    return Forecast(True, "signal and gradient pass", chi_1, deepest, factor)
+        trains, reason = False, f"the signal {word} by {factor:.2g}"
+    else:
+        trains, reason = True, "signal and gradient pass"
+    return Forecast(trains, reason, field.sigma_w2, field.sigma_b2, chi_1, deepest, factor)
 
 
 @lru_cache(maxsize=1024)

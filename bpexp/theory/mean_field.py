@@ -18,7 +18,7 @@ import numpy as np
 
 from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.nn.activations import Activation
-from bpexp.theory.gaussian import mean, mean_product
+from bpexp.theory.gaussian import FINE, USUAL, Rule, Vector, mean, mean_product
 
 LONGEST, SHORTEST = 1e9, 1e-9  # a length that passes these runs away from every fixed point
 ROUNDING = 1e-13  # relative; more than quadrature and float64 err
@@ -79,15 +79,15 @@ class MeanField:
 
     def chi_1(self) -> float:
         """The factor by which E||delta||^2 changes a layer at q*, or in the limit without one."""
-        return self.chi(self._settled())
+        return self.chi(self.settled_length())
 
-    def next_correlation(self, c: float, q: float) -> float:
+    def next_correlation(self, c: float, q: float, rule: Rule = FINE) -> float:
         """c^(l+1) of two inputs of one length q: (sigma_w2 E[g(u1) g(u2)] + sigma_b2) / q^(l+1).
 
         Schoenholz et al., eq. 4, there at q = q*, where the divisor is q* itself.
         """
         g = self.g
-        product = mean_product(lambda u: g(u)[0], q, c)
+        product = mean_product(lambda u: g(u)[0], q, c, rule)
         return (self.sigma_w2 * product + self.sigma_b2) / self.next_length(q)
 
     def fixed_correlation(self) -> float:
@@ -101,9 +101,9 @@ class MeanField:
             return 1.0
 
         def drift(c: float) -> float:
-            return self.next_correlation(c, q) - c
+            return self.next_correlation(c, q, USUAL) - c
 
-        if drift(0.0) <= ROUNDING:
+        if drift(0.0) <= 1e-9:
             return 0.0
         low, high = 0.0, 1 - 1e-9
         while high - low > 1e-10:
@@ -117,7 +117,7 @@ class MeanField:
         Infinite on the critical line. Where q runs away, the signal's length is what is lost: xi_c
         is then the layers in which it changes by a factor e, 1 / |ln chi_1|.
         """
-        c, q = self.fixed_correlation(), self._settled()
+        c, q = self.fixed_correlation(), self.settled_length()
         if c == 1:
             return abs(_layers(self.chi(q)))
         g = self.g
@@ -127,7 +127,7 @@ class MeanField:
         """xi_grad = -1 / ln chi_1: layers in which E||delta||^2 falls by e; negative: it grows."""
         return _layers(self.chi_1())
 
-    def _settled(self) -> float:
+    def settled_length(self) -> float:
         """q*, or a length near enough to 0 or infinity that chi is at its limit."""
         return float(np.clip(self.fixed_length(), SHORTEST, LONGEST))
 
@@ -157,6 +157,20 @@ def critical_sigma_w2(activation: Choice, sigma_b2: float) -> float:
     if abs(excess(found)) > 1e-3:
         raise ValueError(f"{activation.name} is nowhere critical at sigma_b2 = {sigma_b2}")
     return found
+
+
+def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
+    """Return (sigma_w2, sigma_b2) of the points with chi_1 = 1, one for each q* in `lengths`.
+
+    At a given q* both follow at once: sigma_w2 = 1 / E[g'(sqrt(q*) z)^2], and
+    sigma_b2 = q* - sigma_w2 E[g(sqrt(q*) z)^2]. Points with sigma_b2 < 0 are left out. For ReLU and
+    its kin all are one point.
+    """
+    g = activation.build(ACTIVATIONS)
+    sigma_w2 = np.array([1 / slope_moment(g, float(q)) for q in lengths])
+    sigma_b2 = lengths - sigma_w2 * [activity(g, float(q)) for q in lengths]
+    kept = sigma_b2 > -ROUNDING * lengths
+    return sigma_w2[kept], np.maximum(sigma_b2[kept], 0.0)
 
 
 def _crossing(f: Callable[[float], float], positive: float, other: float) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from bpexp.nn import ACTIVATIONS, INITIALIZERS, Choice
+from bpexp.nn.activations import Array
+from bpexp.nn.stack import Architecture, initial_theta
 from bpexp.theory.gaussian import Vector
 from bpexp.theory.mean_field import MeanField, activity, slope_moment
 
@@ -45,8 +48,30 @@ class Prediction:
         return float(np.log(self.delta_norm[0]) / layers) if layers else 0.0
 
 
+def layer_variances(
+    architecture: Architecture, init: Choice, seed: int = 0, batch: Array | None = None
+) -> list[tuple[float, float]]:
+    """Return (Var W, Var b) of each layer; of lsuv, which looks at data, measured on one draw.
+
+    Args:
+        architecture: the network.
+        init: the initialization.
+        seed: of the draw, for lsuv.
+        batch: inputs (B, n_0), for lsuv.
+    """
+    scheme = init.build(INITIALIZERS)
+    if scheme.unit_variance:
+        layers = architecture.layers(initial_theta(architecture, init, seed, batch))
+        return [(float(np.mean(theta[1:] ** 2)), 0.0) for theta in layers]
+    slope = architecture.activation.build(ACTIVATIONS).negative_slope
+    return [
+        (scheme.variance(n_in, n_out, slope), scheme.bias_std**2)
+        for n_in, n_out in pairwise(architecture.sizes)
+    ]
+
+
 def predict(
-    sizes: tuple[int, ...], activation: Choice, init: Choice, input_moment: float
+    architecture: Architecture, variances: Sequence[tuple[float, float]], input_moment: float
 ) -> Prediction:
     """Predict every layer, with real fan-ins, also where q is not at its fixed point yet.
 
@@ -55,33 +80,31 @@ def predict(
     eq. 18, with the fan-in of each layer in place of one width).
 
     Args:
-        sizes: units a layer, inputs first.
-        activation: of the hidden layers.
-        init: the initialization; lsuv sets each q to 1.
+        architecture: the network.
+        variances: (Var W, Var b) of each layer; see `layer_variances`.
         input_moment: mean of x^2 over examples and features.
     """
-    g, scheme = activation.build(ACTIVATIONS), init.build(INITIALIZERS)
-    n_layers = len(sizes) - 1
-    sigma_w2, q = np.empty(n_layers), np.empty(n_layers)
+    g = architecture.activation.build(ACTIVATIONS)
+    var_w, sigma_b2 = np.array(variances).T
+    sigma_w2 = np.array(architecture.sizes[:-1]) * var_w
+    q = np.empty_like(sigma_w2)
     moment = input_moment
-    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
-        sigma_w2[i] = n_in * scheme.variance(n_in, n_out, g.negative_slope)
-        if scheme.unit_variance:
-            sigma_w2[i] = 1 / moment if moment else np.nan
-        q[i] = sigma_w2[i] * moment + scheme.bias_std**2
+    for i in range(len(q)):
+        q[i] = sigma_w2[i] * moment + sigma_b2[i]
         moment = activity(g, q[i])
     weight = np.append(np.sqrt(sigma_w2[1:]), np.nan)
     slope = np.append([np.sqrt(slope_moment(g, value)) for value in q[:-1]], np.nan)
     hops = weight[:-1] * slope[:-1]
     delta = np.append(np.cumprod(hops[::-1])[::-1], 1.0)
-    return Prediction(sigma_w2, np.full(n_layers, scheme.bias_std**2), q, weight, slope, delta)
+    return Prediction(sigma_w2, sigma_b2, q, weight, slope, delta)
 
 
-def field_of(sizes: tuple[int, ...], activation: Choice, init: Choice) -> MeanField:
-    """The mean field of a network's hidden layers after the first: where its signal settles."""
-    g, scheme = activation.build(ACTIVATIONS), init.build(INITIALIZERS)
-    n_in, n_out = (sizes[1], sizes[2]) if len(sizes) > 2 else (sizes[0], sizes[1])
-    sigma_w2 = n_in * scheme.variance(n_in, n_out, g.negative_slope)
-    if scheme.unit_variance:
-        sigma_w2 = 1 / activity(g, 1.0)
-    return MeanField(activation, sigma_w2, scheme.bias_std**2)
+def field_of(architecture: Architecture, variances: Sequence[tuple[float, float]]) -> MeanField:
+    """The mean field of the hidden layers after the first: where the network's signal settles.
+
+    Layers may differ (fan-ins do, and so does what lsuv measures): theirs is the geometric mean.
+    """
+    inner = variances[1:-1] or variances[-1:]
+    n_in = architecture.sizes[1:-2] or architecture.sizes[-2:-1]
+    logs = [np.log(n * var_w) for n, (var_w, _) in zip(n_in, inner, strict=True)]
+    return MeanField(architecture.activation, float(np.exp(np.mean(logs))), inner[0][1])

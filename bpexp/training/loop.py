@@ -25,12 +25,14 @@ class Observation:
         epoch: epochs so far; a fraction inside one.
         metrics: by name; empty inside an epoch.
         layers: each probe's values, (L,), or None where nothing was probed.
+        spectra: singular values of the Jacobian at each of E examples, (E, n), if asked for.
     """
 
     step: int
     epoch: float
     metrics: dict[str, float]
     layers: dict[str, NDArray[np.float64]] | None
+    spectra: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Record:
         epoch: epochs so far; a fraction inside one.
         metrics: (R,) by name; empty inside an epoch.
         layers: each probe's values, (R, L).
-        probed: whether `layers` holds a run, (R,).
+        spectra: singular values of Jacobians, (R, E, n), if asked for.
+        probed: whether `layers` and `spectra` hold a run, (R,).
         ended: whether a run ends here: last epoch, stop rule or divergence, (R,).
         diverged_at: the step of the first non-finite cost, 0 where all were finite, (R,).
     """
@@ -53,6 +56,7 @@ class Record:
     epoch: float
     metrics: Metrics
     layers: dict[str, NDArray[np.float64]]
+    spectra: NDArray[np.float64] | None
     probed: NDArray[np.bool_]
     ended: NDArray[np.bool_]
     diverged_at: NDArray[np.int64]
@@ -60,8 +64,11 @@ class Record:
     def of(self, r: int) -> Observation:
         """Return the part of the run at place r of `rows`."""
         metrics = {name: float(values[r]) for name, values in self.metrics.items()}
+        if not self.probed[r]:
+            return Observation(self.step, self.epoch, metrics, None)
         layers = {name: values[r] for name, values in self.layers.items()}
-        return Observation(self.step, self.epoch, metrics, layers if self.probed[r] else None)
+        spectra = None if self.spectra is None else self.spectra[r]
+        return Observation(self.step, self.epoch, metrics, layers, spectra)
 
 
 def run(
@@ -111,6 +118,7 @@ def train(
     stop: str | Choice = "none",
     probe_every: int | None = None,
     probe_examples: int = 512,
+    jacobian_examples: int = 0,
 ) -> list[Observation]:
     """Train one network in place and return what was seen on the way: for use by hand.
 
@@ -130,6 +138,7 @@ def train(
         batch_size=batch_size,
         frozen=frozen,
         probe_examples=probe_examples,
+        jacobian_examples=jacobian_examples,
     )
     rule = chosen(stop).build(STOPS)
     records = run(trainer, epochs=epochs, stop=rule, probe_every=probe_every)
@@ -148,13 +157,14 @@ def _record(
     runs = len(trainer.rows)
     ended = np.broadcast_to(ended, runs)
     probed = ended | due
-    layers = trainer.look(probed) if probed.any() else {}
+    looked = probed.any()
     return Record(
         rows=trainer.rows,
         step=trainer.step,
         epoch=epoch,
         metrics=metrics,
-        layers=layers,
+        layers=trainer.look(probed) if looked else {},
+        spectra=trainer.look_at_jacobians(probed) if looked else None,
         probed=probed,
         ended=ended,
         diverged_at=np.broadcast_to(diverged_at, runs),

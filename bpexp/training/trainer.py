@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data import Dataset
+from bpexp.jacobians import JacobianProber
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import Choice
 from bpexp.nn.initializers import batch_order
@@ -47,6 +48,7 @@ class Trainer:
         batch_size: int,
         frozen: int = 0,
         probe_examples: int = 512,
+        jacobian_examples: int = 0,
         batches: Batches | None = None,
         divisor: float | None = None,
     ) -> None:
@@ -61,6 +63,8 @@ class Trainer:
             batch_size: examples a step; an epoch's last batch may be smaller.
             frozen: the first k layers keep their weights.
             probe_examples: size of the probe batch, the first examples of the training split.
+            jacobian_examples: how many of them to take Jacobians at; there are none with fewer than
+                two hidden layers.
             batches: the batches of an epoch instead of a shuffle by seed.
             divisor: divide a batch's summed cost by this instead of by its own size.
         """
@@ -74,6 +78,9 @@ class Trainer:
         self._train, self._test = splits(data, stack.theta.dtype)
         self._probe = self._train.head(probe_examples)
         self._prober = Prober(stack, self._probe.rows, self._probe.targets)
+        self._jacobian_prober = None
+        if jacobian_examples and len(stack.layers) > 2:
+            self._jacobian_prober = JacobianProber(stack, self._probe.rows[:jacobian_examples])
         self._lowest = min(frozen, len(stack.layers)) + 1
         self._trained = slice(stack.architecture.first_parameter(self._lowest), None)
         is_weight = np.ones(stack.theta.shape[1], stack.theta.dtype)
@@ -130,6 +137,13 @@ class Trainer:
         if which.all():
             self._probed = self.stack.theta.copy()
         return layers
+
+    def look_at_jacobians(self, which: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        """Return singular values (R, E, n) of the networks `which` (R,), if they are asked for."""
+        if self._jacobian_prober is None:
+            return None
+        with np.errstate(all="ignore"):
+            return self._jacobian_prober(self.stack, which)
 
     def state(self, r: int) -> dict[str, NDArray[Any]]:
         """Return all that network r needs to go on from the end of this epoch."""

@@ -1,0 +1,75 @@
+"""From a tracking server to the same rows as journals give."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bpexp.errors import BpexpError
+from bpexp.tables import FINAL, LAYERS, flat_name
+
+
+def _stored_runs(study: str, uri: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield (MLflow run, the run's own columns) of a study in a tracking store."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        raise BpexpError(f"study: {uri} has no experiment {study!r}")
+    token: str | None = ""
+    while token is not None:
+        page = client.search_runs(
+            [experiment.experiment_id],
+            "tags.kind = 'run'",
+            max_results=1000,
+            order_by=["attributes.start_time"],
+            page_token=token or None,
+        )
+        for run in page:
+            params = {key: _literal(value) for key, value in run.data.params.items()}
+            own = {"run": run.data.tags["identity"], "name": run.info.run_name, **params}
+            yield run, own
+        token = page.token or None
+
+
+def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows that `frames.run_frame` has."""
+    for run, own in _stored_runs(study, uri):
+        tags, metrics = run.data.tags, run.data.metrics
+        finals = {name: metrics.get(f"final/{flat_name(name)}", np.nan) for name in FINAL}
+        yield {
+            **own,
+            "status": run.info.status,
+            "verdict": tags.get("verdict"),
+            "evidence": tags.get("evidence"),
+            "diverged_at": tags.get("diverged_at"),
+            "seconds": float(tags.get("seconds", "nan")),
+            "epoch": metrics.get("epoch", 0.0),
+            "chance": float(tags.get("chance", "nan")),
+            **finals,
+            **{name: value for name, value in metrics.items() if name.startswith("start/")},
+            "folder": tags.get("folder"),
+        }
+
+
+def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield each run's own columns and its table of probes."""
+    from mlflow import artifacts
+
+    for run, own in _stored_runs(study, uri):
+        path = artifacts.download_artifacts(
+            artifact_uri=f"{run.info.artifact_uri}/{LAYERS}", tracking_uri=uri
+        )
+        yield own, pd.read_parquet(path)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

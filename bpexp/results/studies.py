@@ -1,0 +1,170 @@
+"""A study's frames, from its journals or from a tracking server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bpexp.errors import BpexpError
+from bpexp.journal import FILE, RUNS, WEIGHTS, read
+from bpexp.nn import Network
+from bpexp.results.frames import Run, frame, joined, layer_frame, run_frame, typed
+from bpexp.results.store import stored_layers, stored_rows
+from bpexp.results.theory import forecast_frame, plane, theory_frame
+from bpexp.tables import curve_rows, spectrum_columns
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The frames that figures are drawn from.
+
+    Attributes:
+        runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
+            sigma_b2, chi_1, deepest (6 xi_c), first_to_last, trains, jacobian_mean_square, ...
+        layers: as `load_layers`, theory's rows below the measured ones.
+        curves: as `load_curves`.
+        spectra: as `load_spectra`.
+        plane: points of the (sigma_w2, sigma_b2) plane: each activation's critical line, source
+            "theory", in columns activation, theory/sigma_w2 and theory/sigma_b2; and the runs.
+    """
+
+    runs: pd.DataFrame
+    layers: pd.DataFrame
+    curves: pd.DataFrame
+    spectra: pd.DataFrame = field(default_factory=pd.DataFrame)
+    plane: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @classmethod
+    def of(cls, folders: Iterable[Path]) -> Tables:
+        """Read the journals of these runs; runs that never began are left out."""
+        return cls._of([(folder, history) for folder in folders if (history := read(folder)).start])
+
+    @classmethod
+    def _of(cls, found: Sequence[Run]) -> Tables:
+        runs = run_frame(found)
+        if not found:
+            return cls(runs, runs, runs)
+        runs = pd.concat([runs, forecast_frame(found)], axis=1)
+        layers = pd.concat([layer_frame(found), theory_frame(found)], ignore_index=True)
+        curves, spectra = (frame(found, columns) for columns in (curve_rows, spectrum_columns))
+        return cls(runs, layers, curves, spectra, plane(found, runs))
+
+
+def load_tables(study: str, *, root: str | Path = ".") -> Tables:
+    """Load all of a study, theory beside it: what `bpexp.figures` draws.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return Tables._of(_study(study, root))
+
+
+def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> pd.DataFrame:
+    """Load a study's runs, a row a run, the latest attempt of each.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+        uri: read from this MLflow tracking store instead of from journals.
+
+    Returns:
+        Columns run, name, the configuration, then status, verdict, evidence, diverged_at (step or
+        NaN), seconds, epoch (epochs done), chance (accuracy of the best constant guess), the
+        metrics of `bpexp.tables.FINAL` (the last finite value each; float64, NaN where there is
+        none), those of START as start/..., and folder.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return (
+        typed(pd.DataFrame(list(stored_rows(study, uri))))
+        if uri
+        else run_frame(_study(study, root))
+    )
+
+
+def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -> pd.DataFrame:
+    """Load every probe of a study: a row a run, step and layer.
+
+    Returns:
+        The run's own columns, step (int64), epoch (float64), layer (int64, from 1), the probes of
+        `bpexp.probes.PROBES` (float64) and source ("measured").
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    if uri:
+        return joined(stored_layers(study, uri)).assign(source="measured")
+    return layer_frame(_study(study, root))
+
+
+def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
+    """Predict what the probes of a study saw at step 0: the columns of `load_layers`.
+
+    Returns:
+        A row a run and layer, at step 0: the probes that theory knows (see
+        `bpexp.theory.predict_batch`; the others are absent), source "theory". Runs whose data set
+        is not at hand are left out.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return theory_frame(_study(study, root))
+
+
+def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
+    """Load the learning curves of a study: a row a run and epoch, step 0 included.
+
+    Returns:
+        The run's own columns, step, epoch, and the metrics of `bpexp.tables`.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return frame(_study(study, root), curve_rows)
+
+
+def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
+    """Load the Jacobians' singular values of a study (`probe.jacobian`), all that were taken.
+
+    Returns:
+        The run's own columns, step, epoch, example, rank (1 is the largest), singular_value.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return frame(_study(study, root), spectrum_columns)
+
+
+def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Network:
+    """Load the trained network of a run: a row of `load_runs`, or the run's folder.
+
+    Raises:
+        BpexpError: the run is not finished.
+    """
+    folder = Path(run) if isinstance(run, str | Path) else Path(str(run["folder"]))
+    if not (folder / WEIGHTS).exists():
+        raise BpexpError(f"{folder}: the run has no {WEIGHTS}; is it finished?")
+    return Network.load(folder / WEIGHTS)
+
+
+def _study(study: str, root: str | Path) -> list[Run]:
+    """Read each run's latest attempt, in the order in which they began."""
+    folder = Path(root) / RUNS / study
+    if not folder.is_dir():
+        known = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
+        raise BpexpError(f"study: no {folder}; there is {', '.join(known) or 'none'}")
+    latest: dict[str, Run] = {}
+    for journal in folder.glob(f"*/{FILE}"):
+        history = read(journal.parent)
+        if not history.start:
+            continue
+        identity = history.start["identity"]
+        held = latest.get(identity)
+        if held is None or held[1].start["attempt"] < history.start["attempt"]:
+            latest[identity] = (journal.parent, history)
+    return sorted(latest.values(), key=lambda run: (run[1].start["time"], str(run[0])))
