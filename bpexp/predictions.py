@@ -10,14 +10,16 @@ import numpy as np
 
 from bpexp.config import Config
 from bpexp.data import Dataset
-from bpexp.nn import Choice
+from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.nn.stack import Architecture
 from bpexp.theory import (
+    BatchPrediction,
     Forecast,
-    field_of,
+    Prediction,
     forecast,
     jacobian_moments,
     layer_variances,
+    predict,
     predict_batch,
 )
 
@@ -46,15 +48,19 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
     """Predict the moments of a run's Jacobian at step 0; none for fewer than two hidden layers."""
     if config.depth < 2:
         return {}
-    shape = config.architecture(data)
-    field = field_of(shape, _variances(shape, config.init, data, config.probe.examples))
-    orthogonal = config.init.name in ("orthogonal", "lsuv")
-    square, variance = jacobian_moments(field, config.depth - 1, orthogonal=orthogonal)
+    shape, hops = config.architecture(data), config.depth - 1
+    told = _prediction(shape, config.init, data, config.probe.examples)
+    square, variance = jacobian_moments(
+        config.activation.build(ACTIVATIONS),
+        told.sigma_w2[1 : hops + 1],
+        told.q[:hops],
+        orthogonal=config.init.name in ("orthogonal", "lsuv"),
+    )
     return {"jacobian/mean_square": square, "jacobian/relative_variance": variance}
 
 
 @lru_cache(maxsize=1024)
-def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Any:
+def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> BatchPrediction:
     variances = _variances(shape, init, data, examples)
     return predict_batch(shape, variances, data.x_train[:examples], data.y_train[:examples])
 
@@ -62,7 +68,18 @@ def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> 
 @lru_cache(maxsize=1024)
 def _forecast(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Forecast:
     variances = _variances(shape, init, data, examples)
-    return forecast(shape, variances, float(np.mean(np.square(data.x_train), dtype=np.float64)))
+    return forecast(shape, variances, _moment(data))
+
+
+@lru_cache(maxsize=1024)
+def _prediction(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Prediction:
+    return predict(shape, _variances(shape, init, data, examples), _moment(data))
+
+
+@lru_cache(maxsize=8)
+def _moment(data: Dataset) -> float:
+    """E[x^2] over examples and features."""
+    return float(np.mean(np.square(data.x_train), dtype=np.float64))
 
 
 def _variances(

@@ -15,7 +15,23 @@ from matplotlib.figure import Figure
 
 from bpexp.figures.frames import at_step, first_layer, measured, settings
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
-from bpexp.figures.outcomes import accuracy_by_depth, learning_curves, verdict_map
+from bpexp.figures.maps import SIGMAS, mapped, on_the_plane, phase_diagram, trainability_map
+from bpexp.figures.outcomes import (
+    accuracy_by_depth,
+    learning_curves,
+    paired_accuracy,
+    paired_by_depth,
+    verdict_map,
+)
+from bpexp.figures.scales import (
+    ERROR,
+    RATE,
+    decay_rate_by_depth,
+    decay_rates,
+    jacobian_moments,
+    jacobian_spectrum,
+    moments,
+)
 from bpexp.figures.style import in_style
 from bpexp.journal import make_folder, replacing
 
@@ -26,11 +42,17 @@ __all__ = [
     "FIGURES",
     "Drawing",
     "accuracy_by_depth",
+    "decay_rate_by_depth",
     "draw_all",
     "first_layer_by_depth",
     "gradient_by_layer",
     "gradient_heatmap",
+    "jacobian_moments",
+    "jacobian_spectrum",
     "learning_curves",
+    "paired_by_depth",
+    "phase_diagram",
+    "trainability_map",
     "verdict_map",
 ]
 
@@ -46,19 +68,23 @@ def _all(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def _with_maps(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs if mapped(runs) and runs["depth"].nunique() > 1 else runs.head(0)
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A figure and what it is drawn from; called with tables, it draws.
 
     Attributes:
         draw: from a frame to a figure.
-        table: which of the tables: runs, layers or curves.
+        table: which of the tables: runs, layers, curves, spectra or plane.
         columns: those drawn; the first is what must not be all missing.
-        rows: picks the rows drawn.
+        rows: picks or makes the rows drawn; none, where the figure would show nothing.
     """
 
     draw: Callable[[pd.DataFrame], Figure]
-    table: Literal["runs", "layers", "curves"]
+    table: Literal["runs", "layers", "curves", "spectra", "plane"]
     columns: tuple[str, ...]
     rows: Callable[[pd.DataFrame], pd.DataFrame] = _all
 
@@ -69,9 +95,11 @@ class Drawing:
     def data(self, tables: Tables) -> pd.DataFrame:
         """Return the rows and columns drawn; empty if there is nothing to draw."""
         frame: pd.DataFrame = getattr(tables, self.table)
-        if frame.empty or frame[self.columns[0]].isna().all():
-            return frame.head(0)
+        if frame.empty:
+            return frame
         rows = self.rows(frame)
+        if self.columns[0] not in rows or rows[self.columns[0]].isna().all():
+            return frame.head(0)
         columns = dict.fromkeys([*RUN, *settings(rows, ["depth"]), *self.columns])
         return rows[[name for name in columns if name in rows]]
 
@@ -93,9 +121,29 @@ FIGURES: dict[str, Drawing] = {
     "verdicts": Drawing(verdict_map, "runs", ("verdict", "accuracy/test")),
 }
 
+# Those that a sweep gets if it has something of their kind: their rows are empty where not.
+OCCASIONAL: dict[str, Drawing] = {
+    "decay_rate_by_depth": Drawing(
+        decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
+    ),
+    "trainability": Drawing(
+        trainability_map, "runs", ("accuracy/train", "theory/deepest"), _with_maps
+    ),
+    "phase_diagram": Drawing(
+        phase_diagram, "plane", (SIGMAS[0], SIGMAS[1], "accuracy/train", "source"), on_the_plane
+    ),
+    "paired_accuracy": Drawing(
+        paired_by_depth, "runs", ("difference", "base", "source"), paired_accuracy
+    ),
+    "jacobian_spectrum": Drawing(
+        jacobian_spectrum, "spectra", ("singular_value", "step", "example", "rank")
+    ),
+    "jacobian_moments": Drawing(jacobian_moments, "runs", ("value", "moment", "source"), moments),
+}
+
 
 def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> list[Path]:
-    """Draw every figure of FIGURES as PNG and SVG, each beside the CSV that it was drawn from.
+    """Draw FIGURES and OCCASIONAL as PNG and SVG, each beside the CSV that it was drawn from.
 
     Figures without data are left out. The same tables give the same bytes.
 
@@ -110,7 +158,7 @@ def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> li
     """
     make_folder(folder)
     written = []
-    for name, drawing in FIGURES.items():
+    for name, drawing in (FIGURES | OCCASIONAL).items():
         frame = drawing.data(tables)
         if frame.empty:
             continue

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from bpexp.figures import style
 from bpexp.figures.frames import compared, levels, parted, settings, varies
 from bpexp.figures.gradients import by_depth
-from bpexp.figures.lines import draw_lines, notes
+from bpexp.figures.lines import draw_lines, has_interval, notes
+from bpexp.results.paired import paired_differences
 
 ENTROPIES = {"cross_entropy", "binary_cross_entropy"}
 
@@ -37,6 +38,39 @@ def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
         panel.set_ylim(0, 1.03)
     figure.supylabel("test accuracy (share correct)")
     figure.suptitle("Test accuracy after training")
+    return figure
+
+
+def paired_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return `paired_differences` of test accuracy between the compared levels, from three seeds.
+
+    Args:
+        runs: as `bpexp.load_runs` returns them.
+    """
+    main = compared(runs)
+    if not (varies(runs, main) and has_interval(runs)):
+        return runs.head(0)
+    return paired_differences(runs, main, "accuracy/test").assign(source="measured")
+
+
+@style.styled
+def paired_by_depth(differences: pd.DataFrame) -> Figure:
+    """Draw paired differences of test accuracy against depth, a line an activation.
+
+    Each run is compared with the run of the base level that shares its seed, and so its initial
+    draws and the order of its batches. x: hidden layers. y: difference of the share classified
+    right. Lines and bands: mean over seeds and its 95 % Student t interval; where a band leaves out
+    0 the levels differ.
+
+    Args:
+        differences: as `bpexp.paired_differences` returns them.
+    """
+    figure, panels = by_depth(differences, "difference")
+    for panel, _ in panels:
+        panel.axhline(0, color=style.NEUTRAL, linewidth=0.6, zorder=1)
+    base = differences["base"].iloc[0]
+    figure.supylabel(f"test accuracy less that of {base}")
+    figure.suptitle(f"Paired differences from {base}, same draws")
     return figure
 
 

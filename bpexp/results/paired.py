@@ -39,7 +39,7 @@ def paired_differences(
         if (name in NUMBERS or str(name).split(".")[0] in NUMBERS)
         and str(name).split(".")[0] != group
     ]
-    keyed = runs.assign(_pair=runs[shared].astype(str).agg("|".join, axis=1))
+    keyed = runs.assign(_pair=runs[shared].astype(str).fillna("").agg("|".join, axis=1))
     partners = keyed[keyed[factor] == first].drop_duplicates("_pair").set_index("_pair")[value]
     others = keyed[keyed[factor] != first]
     difference = others[value] - others["_pair"].map(partners)

@@ -30,7 +30,7 @@ from bpexp.nn.stack import Architecture
 from bpexp.theory.gaussian import COARSE, Vector, mean_products
 
 DRAWS = 1000  # of the outputs
-REPRESENTATIVES = 40  # examples that stand for a batch
+REPRESENTATIVES = 30  # examples that stand for a batch
 Matrix = NDArray[np.float64]
 
 

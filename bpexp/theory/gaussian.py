@@ -41,7 +41,7 @@ class Rule:
 
 FINE = Rule((0.0, *2.0 ** np.arange(-16, 1), *np.arange(2.0, 14.0)), 16, 64)  # beyond 13: 1e-38
 USUAL = Rule((0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 3.5, 5.5, 8.5), 8, 24)
-COARSE = Rule((0.0, 0.5, 1.5, 3.0, 5.0, 8.0), 5, 8)
+COARSE = Rule((0.0, 0.7, 2.0, 4.0, 7.0), 4, 6)
 
 
 def mean(f: Function, variance: float) -> float:

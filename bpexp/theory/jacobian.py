@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from bpexp.theory.gaussian import mean
-from bpexp.theory.mean_field import MeanField
+import numpy as np
+
+from bpexp.nn.activations import Activation
+from bpexp.theory.gaussian import Vector, mean
 
 
-def jacobian_moments(field: MeanField, hops: int, *, orthogonal: bool) -> tuple[float, float]:
-    """Mean and relative variance of s^2, s the singular values of dz^(l+hops)/dz^(l), at q*.
+def jacobian_moments(
+    g: Activation, sigma_w2: Vector, lengths: Vector, *, orthogonal: bool
+) -> tuple[float, float]:
+    """Mean and relative variance of s^2, s the singular values of dz^(H+1)/dz^(1) over H hops.
 
-    With mu_k = E[g'(sqrt(q*) z)^(2k)]: mean s^2 = (sigma_w2 mu_1)^hops = chi_1^hops, and
-    var s^2 / (mean s^2)^2 = hops (mu_2 / mu_1^2 - 1 - s_1), where s_1 is 0 for orthogonal and -1
-    for Gaussian weights (arXiv 1711.04735, eqs. 20 to 22). Dynamical isometry asks for both 1 and
-    0: orthogonal weights and slopes that are all alike.
+    With mu_k = E[g'(sqrt(q^(l)) z)^(2k)] of each layer: mean s^2 = prod_l sigma_w2 mu_1, and
+    var s^2 / (mean s^2)^2 = sum_l (mu_2 / mu_1^2 - 1 - s_1), where s_1 is 0 for orthogonal weights
+    and -1 for Gaussian ones (arXiv 1711.04735, eqs. 20 to 22, there with all layers at q*; free
+    factors add their relative variances). Dynamical isometry, 1 and 0, asks for orthogonal weights
+    and for slopes that are all alike.
 
-    >>> from bpexp.nn import Choice
-    >>> jacobian_moments(MeanField(Choice("identity"), 1.0), 10, orthogonal=True)
-    (1.0, 0.0)
+    >>> from bpexp.nn import ACTIVATIONS
+    >>> jacobian_moments(ACTIVATIONS["identity"](), np.ones(9), np.ones(9), orthogonal=False)
+    (1.0, 9.0)
 
     Args:
-        field: the activation at (sigma_w2, sigma_b2).
-        hops: weight matrices between the two layers of one width.
+        g: the activation.
+        sigma_w2: n_in Var W of the weights above each of the layers 1 .. H, (H,).
+        lengths: q of the layers 1 .. H, (H,).
         orthogonal: whether weights are orthogonal, or else Gaussian.
     """
-    q = field.settled_length()
-    g = field.g
-    mu_1, mu_2 = (mean(lambda u: g(u)[1] ** 2, q), mean(lambda u: g(u)[1] ** 4, q))
-    spread = mu_2 / mu_1**2 - 1 if mu_1 else float("nan")
-    return (field.sigma_w2 * mu_1) ** hops, hops * (spread + (0 if orthogonal else 1))
+    squares = [mean(lambda u: g(u)[1] ** 2, float(q)) for q in lengths]
+    fourths = [mean(lambda u: g(u)[1] ** 4, float(q)) for q in lengths]
+    mu_1, mu_2 = np.array(squares), np.array(fourths)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = mu_2 / mu_1**2 - 1 + (0 if orthogonal else 1)
+    return float(np.prod(sigma_w2 * mu_1)), float(spread.sum())

@@ -79,7 +79,7 @@ class MeanField:
 
     def chi_1(self) -> float:
         """The factor by which E||delta||^2 changes a layer at q*, or in the limit without one."""
-        return self.chi(self.settled_length())
+        return self.chi(self._settled())
 
     def next_correlation(self, c: float, q: float, rule: Rule = FINE) -> float:
         """c^(l+1) of two inputs of one length q: (sigma_w2 E[g(u1) g(u2)] + sigma_b2) / q^(l+1).
@@ -117,7 +117,7 @@ class MeanField:
         Infinite on the critical line. Where q runs away, the signal's length is what is lost: xi_c
         is then the layers in which it changes by a factor e, 1 / |ln chi_1|.
         """
-        c, q = self.fixed_correlation(), self.settled_length()
+        c, q = self.fixed_correlation(), self._settled()
         if c == 1:
             return abs(_layers(self.chi(q)))
         g = self.g
@@ -127,7 +127,7 @@ class MeanField:
         """xi_grad = -1 / ln chi_1: layers in which E||delta||^2 falls by e; negative: it grows."""
         return _layers(self.chi_1())
 
-    def settled_length(self) -> float:
+    def _settled(self) -> float:
         """q*, or a length near enough to 0 or infinity that chi is at its limit."""
         return float(np.clip(self.fixed_length(), SHORTEST, LONGEST))
 

@@ -1,0 +1,154 @@
+"""Maps: accuracy over two settings, with the border that theory draws through them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from bpexp.errors import one_of
+from bpexp.figures import style
+from bpexp.figures.frames import levels, parted, settings
+
+ACCURACY = "accuracy/train"
+BORDER: dict[str, Any] = {"color": "#e31a1c", "linewidth": 1.4}
+SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
+
+
+def mapped(runs: pd.DataFrame) -> list[str]:
+    """Name the numeric settings with three or more values that may lie along a map's x axis."""
+    numeric = [name for name in settings(runs, ["depth"]) if _is_numeric(runs[name])]
+    return [name for name in numeric if runs[name].nunique() >= 3]
+
+
+def _is_numeric(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+@style.styled
+def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+    """Draw the train accuracy over depth and a numeric setting, with 6 xi_c as a line.
+
+    x: the setting, log scale where its values are so spaced. y: hidden layers. Colour: share of the
+    training split classified right at the end, mean over seeds; white where there is no run. Line:
+    6 xi_c of mean field, the depth to which Schoenholz et al. (2017) found networks trainable.
+    Activations, initializations and other settings part panels.
+
+    Args:
+        runs: columns run, activation, init, depth, seed, the setting, accuracy/train, and if known
+            theory/deepest.
+        setting: the numeric setting; by default the first with three values or more.
+
+    Raises:
+        ValueError: there is no such setting.
+    """
+    candidates = mapped(runs)
+    across = setting or next(iter(candidates), None)
+    if across not in runs:
+        raise ValueError(one_of("setting", across, candidates))
+    parts = parted(runs, settings(runs, [str(across), "depth"]))
+    figure, axes = style.panels(len(parts), columns=3, size=(3.4, 2.8), sharex=True, sharey=True)
+    mesh = None
+    for panel, (title, part) in zip(axes, parts, strict=True):
+        panel.set_title(title)
+        mesh = _draw_map(panel, part, str(across))
+    if mesh is not None:
+        figure.colorbar(mesh, ax=axes, label="train accuracy (share correct)", aspect=30)
+    figure.supxlabel(str(across))
+    figure.supylabel("hidden layers")
+    if "theory/deepest" in runs:
+        border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
+        style.legend(figure, "", {}, notes=[border], loc="outside lower right")
+    figure.suptitle("Trainability")
+    return figure
+
+
+def _draw_map(panel: Axes, runs: pd.DataFrame, across: str) -> Any:
+    table = runs.pivot_table(index="depth", columns=across, values=ACCURACY, observed=True)
+    x, y = table.columns.to_numpy(float), table.index.to_numpy(float)
+    panel.set_xscale("log" if _is_geometric(x) else "linear")
+    panel.set_yscale("log" if _is_geometric(y) else "linear")
+    edges = _edges(x), _edges(y)
+    cells = np.ma.masked_invalid(table.to_numpy(float))
+    mesh = panel.pcolormesh(*edges, cells, cmap=mpl.colormaps["viridis"], vmin=0, vmax=1)
+    panel.grid(False)
+    panel.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
+    for axis in (panel.xaxis, panel.yaxis):
+        if axis.get_scale() == "log":
+            style.plain(axis)
+    if "theory/deepest" in runs:
+        line = runs.groupby(across)["theory/deepest"].mean()
+        panel.plot(line.index, line.clip(upper=1e6), **BORDER)
+    return mesh
+
+
+def _is_geometric(values: NDArray[np.float64]) -> bool:
+    """Tell whether positive values are spaced more evenly in their logarithms."""
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    logs, steps = np.diff(np.log(values)), np.diff(values)
+    return bool(logs.std() / logs.mean() < steps.std() / steps.mean())
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of cells about these centres, halfway between them on the axis' scale."""
+    if len(centres) == 1:
+        return np.array([centres[0] * 0.9 - 0.1, centres[0] * 1.1 + 0.1])
+    logarithmic = _is_geometric(centres)
+    places = np.log(centres) if logarithmic else centres
+    inner = (places[1:] + places[:-1]) / 2
+    edges = np.concatenate([[2 * places[0] - inner[0]], inner, [2 * places[-1] - inner[-1]]])
+    return np.exp(edges) if logarithmic else edges
+
+
+def on_the_plane(plane: pd.DataFrame) -> pd.DataFrame:
+    """Return the plane's rows if its runs make a diagram: three points or more of an activation."""
+    points = plane[plane["source"] == "measured"].drop_duplicates(["activation", *SIGMAS])
+    enough = points["activation"].value_counts().max() >= 3 if len(points) else False
+    return plane if enough else plane.head(0)
+
+
+@style.styled
+def phase_diagram(plane: pd.DataFrame) -> Figure:
+    """Draw the runs in the plane of weight and bias variance, with the critical line.
+
+    x: sigma_w2 = n_in Var W. y: sigma_b2 = Var b. Points: the runs, coloured by their train
+    accuracy, mean over all that share a point. Line: chi_1 = 1; to its left gradients vanish with
+    depth (the ordered phase), to its right they explode (the chaotic phase). A panel an activation.
+
+    Args:
+        plane: columns activation, theory/sigma_w2, theory/sigma_b2, source, accuracy/train.
+    """
+    measured = plane[plane["source"] == "measured"]
+    names = levels(measured, "activation")
+    figure, axes = style.panels(len(names), columns=4, size=(3.0, 2.6))
+    dots = None
+    for panel, name in zip(axes, names, strict=True):
+        own = plane[plane["activation"] == name]
+        line = own[own["source"] == "theory"]
+        points = own[own["source"] == "measured"].groupby(list(SIGMAS))[ACCURACY].mean()
+        x, y = (points.index.get_level_values(sigma).to_numpy(float) for sigma in SIGMAS)
+        look: dict[str, Any] = {"c": points.to_numpy(), "cmap": "viridis", "vmin": 0, "vmax": 1}
+        dots = panel.scatter(x, y, s=36, edgecolors="0.3", linewidths=0.5, zorder=3, **look)
+        limits = [0, 1.1 * x.max()], [-0.05 * max(y.max(), 0.1), 1.15 * max(y.max(), 0.1)]
+        upright = len(line) and np.ptp(line[SIGMAS[0]]) < 1e-9  # ReLU and its kin: at any bias
+        panel.plot(
+            line[SIGMAS[0]].head(2) if upright else line[SIGMAS[0]],
+            limits[1] if upright else line[SIGMAS[1]],
+            **BORDER,
+        )
+        panel.set(xlim=limits[0], ylim=limits[1], title=name)
+    if dots is not None:
+        figure.colorbar(dots, ax=axes, label="train accuracy", aspect=30)
+    figure.supxlabel(r"$\sigma_w^2$")
+    figure.supylabel(r"$\sigma_b^2$")
+    border = Line2D([], [], label=r"theory: $\chi_1 = 1$", **BORDER)
+    style.legend(figure, "", {}, notes=[border], loc="outside lower right")
+    figure.suptitle("Phase diagram")
+    return figure
