@@ -66,6 +66,7 @@ class Config:
     progress: bool
     quick: bool
     forecast: str
+    draw: list[str]
 
     @classmethod
     def of(cls, mapping: Mapping[str, Any]) -> Config:

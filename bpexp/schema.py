@@ -16,6 +16,7 @@ from typing import Any
 from bpexp.data import DATASETS
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
+from bpexp.probes import PROBES
 from bpexp.training import STOPS
 
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
@@ -77,6 +78,11 @@ def _name(meaning: str, *names: str) -> Key:
     return Key(str, f"one of {', '.join(names)}", lambda v: v in names, meaning)
 
 
+def _names(meaning: str, table: Mapping[str, object]) -> Key:
+    allowed = f"a list of any of {', '.join(table)}"
+    return Key(list, allowed, lambda v: all(name in table for name in v), meaning)
+
+
 def _switch(meaning: str) -> Key:
     return Key(bool, "true or false", lambda v: True, meaning)
 
@@ -132,9 +138,11 @@ HARNESS: dict[str, Key | Group] = {
     "fail_fast": _switch("stop the sweep at the first run that raises"),
     "progress": _switch("show a progress bar"),
     "quick": _switch(
-        f"shrink every run: at most {QUICK_EPOCHS} epochs of {QUICK_EXAMPLES} examples"
+        f"shrink every run: at most {QUICK_EPOCHS} epochs of {QUICK_EXAMPLES} examples; and a "
+        "study's own grid to the ends of its ranges"
     ),
     "forecast": _name("theory's forecast of which runs will train", "off", "on", "only"),
+    "draw": _names("probes to draw layer by layer through training, e.g. [dead,q]", PROBES),
 }
 
 KEYS = NUMBERS | HARNESS

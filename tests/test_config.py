@@ -74,6 +74,7 @@ CHANGES = {
     "fail_fast": True,
     "progress": True,
     "forecast": "on",
+    "draw": ["dead"],
 }
 
 

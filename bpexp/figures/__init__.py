@@ -5,8 +5,9 @@ A new figure is one function and one row of FIGURES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,17 @@ from matplotlib.figure import Figure
 
 from bpexp.figures.frames import at_step, first_layer, measured, settings
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
+from bpexp.figures.layers import (
+    accuracy_by_frozen,
+    dead_by_rate,
+    dying,
+    leaving_range,
+    prefixed,
+    range_by_layer,
+    through_training,
+    twinned,
+    twins_by_layer,
+)
 from bpexp.figures.maps import SIGMAS, mapped, on_the_plane, phase_diagram, trainability_map
 from bpexp.figures.outcomes import (
     accuracy_by_depth,
@@ -40,8 +52,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES",
+    "OCCASIONAL",
     "Drawing",
     "accuracy_by_depth",
+    "accuracy_by_frozen",
+    "dead_by_rate",
     "decay_rate_by_depth",
     "draw_all",
     "first_layer_by_depth",
@@ -52,7 +67,10 @@ __all__ = [
     "learning_curves",
     "paired_by_depth",
     "phase_diagram",
+    "range_by_layer",
+    "through_training",
     "trainability_map",
+    "twins_by_layer",
     "verdict_map",
 ]
 
@@ -139,11 +157,34 @@ OCCASIONAL: dict[str, Drawing] = {
         jacobian_spectrum, "spectra", ("singular_value", "step", "example", "rank")
     ),
     "jacobian_moments": Drawing(jacobian_moments, "runs", ("value", "moment", "source"), moments),
+    "accuracy_by_frozen": Drawing(
+        accuracy_by_frozen, "runs", ("accuracy/test", "chance", "frozen"), prefixed
+    ),
+    "dead_by_rate": Drawing(
+        dead_by_rate, "layers", ("dead", "delta_norm", "step", "layer", "source"), dying
+    ),
+    "range_by_layer": Drawing(
+        range_by_layer,
+        "layers",
+        ("subnormal_share", "zero_share", "q", "delta_norm", "step", "layer", "source"),
+        leaving_range,
+    ),
+    "twins_by_layer": Drawing(
+        twins_by_layer, "layers", ("grad_norm", "step", "epoch", "layer", "source"), twinned
+    ),
 }
 
 
-def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> list[Path]:
-    """Draw FIGURES and OCCASIONAL as PNG and SVG, each beside the CSV that it was drawn from.
+def of_probe(probe: str) -> Drawing:
+    """Return the figure of one probe, layer by layer through training."""
+    draw = partial(through_training, probe=probe)
+    return Drawing(draw, "layers", (probe, "epoch", "layer", "source"), measured)
+
+
+def draw_all(
+    tables: Tables, folder: Path, *, metadata: Mapping[str, str], probes: Sequence[str] = ()
+) -> list[Path]:
+    """Draw FIGURES, OCCASIONAL and probes as PNG and SVG, each beside the CSV it was drawn from.
 
     Figures without data are left out. The same tables give the same bytes.
 
@@ -152,13 +193,15 @@ def draw_all(tables: Tables, folder: Path, *, metadata: Mapping[str, str]) -> li
         folder: where to write; made if need be.
         metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
             PNG and as Dublin Core of the SVG, where other keys are told in its Description.
+        probes: probes to draw layer by layer through training.
 
     Returns:
         The PNG files.
     """
     make_folder(folder)
     written = []
-    for name, drawing in (FIGURES | OCCASIONAL).items():
+    through = {f"{probe}_through_training": of_probe(probe) for probe in probes}
+    for name, drawing in (FIGURES | OCCASIONAL | through).items():
         frame = drawing.data(tables)
         if frame.empty:
             continue

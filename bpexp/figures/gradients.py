@@ -96,25 +96,34 @@ def first_layer_by_depth(layers: pd.DataFrame) -> Figure:
 def by_depth(
     rows: pd.DataFrame, y: str, *, log: bool = False, also: Sequence[Artist] = ()
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """Draw a number against depth, a line an activation (or init); return panels with their rows.
+    """Draw a number against depth as `by_setting` does; return panels with their rows."""
+    figure, panels = by_setting(rows, "depth", y, log=log, also=also)
+    figure.supxlabel("hidden layers")
+    return figure, panels
+
+
+def by_setting(
+    rows: pd.DataFrame, x: str, y: str, *, log: bool = False, also: Sequence[Artist] = ()
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Draw y against x, a line an activation (or init); return panels with their rows.
 
     Args:
-        rows: columns run, activation, init, depth, seed, y, and if need be source.
+        rows: columns run, activation, init, depth, seed, x, y, and if need be source.
+        x: a setting of whole numbers, such as depth.
         y: the number's column.
         log: draw it on a log axis.
         also: what else the legend explains.
     """
     main = compared(rows)
-    parts = parted(rows, settings(rows, [main, "depth"]))
+    parts = parted(rows, settings(rows, [main, x]))
     palette, shapes = style.colours(rows, main), style.markers(rows, main)
     size = (2.7, 2.4) if len(parts) > 1 else (4.6, 3.4)
     figure, axes = style.panels(len(parts), columns=4, size=size, sharex=True, sharey=True)
     pairs = [(panel, part) for panel, (_, part) in zip(axes, parts, strict=True)]
-    draw_lines(pairs, "depth", y, main, palette, markers=shapes, log=log, markersize=6)
+    draw_lines(pairs, x, y, main, palette, markers=shapes, log=log, markersize=6)
     for panel, (title, _) in zip(axes, parts, strict=True):
         panel.set_title(title)
-        style.whole(panel.xaxis, levels(rows, "depth"))
-    figure.supxlabel("hidden layers")
+        style.whole(panel.xaxis, levels(rows, x))
     shown = {name: palette[name] for name in levels(rows, main)}
     style.legend(figure, main, shown, shapes, notes=[*notes(rows, y, log=log), *also])
     return figure, pairs

@@ -73,7 +73,7 @@ def conduct(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = _train(plan, harness, interrupt, mirror)
-            _present(plan, folder)
+            _present(plan, folder, harness)
             if cells is not None:
                 forecasting.settle(cells, plan, folder)
             _end(plan, folder, harness)
@@ -151,7 +151,7 @@ def _import_figures() -> None:
     import bpexp.figures  # noqa: F401
 
 
-def _present(plan: Plan, folder: Path) -> None:
+def _present(plan: Plan, folder: Path, harness: Config) -> None:
     """Print the summary; write it and the figures into the sweep's folder."""
     from bpexp.results import Tables
 
@@ -162,11 +162,11 @@ def _present(plan: Plan, folder: Path) -> None:
     say("", summary([{str(k): v for k, v in row.items()} for row in rows], varied(plan)), "")
     with replacing(folder / "summary.csv") as file:
         file.write(tables.runs.to_csv(index=False).encode())
-    drawn = _draw(tables, folder)
+    drawn = _draw(tables, folder, harness.draw)
     say(f"figures:  {_shown(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
 
 
-def _draw(tables: Tables, folder: Path) -> list[Path]:
+def _draw(tables: Tables, folder: Path, probes: Sequence[str]) -> list[Path]:
     from bpexp.figures import draw_all
 
     metadata = {
@@ -174,7 +174,7 @@ def _draw(tables: Tables, folder: Path) -> list[Path]:
         "Keywords": " ".join(tables.runs["run"]),
         "Source": f"sweep {folder.name}",
     }
-    return draw_all(tables, folder / "figures", metadata=metadata)
+    return draw_all(tables, folder / "figures", metadata=metadata, probes=probes)
 
 
 def _end(plan: Plan, folder: Path, harness: Config) -> None:

@@ -168,6 +168,8 @@ class BpexpSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         own = parser.parse_overrides([f"{key}={value}" for key, value in self.params.items()])
         given = parser.parse_overrides(arguments)
+        if any(override.key_or_group == "quick" and override.value() for override in given):
+            own = parser.parse_overrides([_ends(override) for override in own])
         (jobs,) = self.split_arguments([*own, *given], max_batch_size=None)
         if isinstance(self.launcher, BpexpLauncher):
             return [self.launcher.launch(jobs, initial_job_idx=0)]
@@ -177,6 +179,14 @@ class BpexpSweeper(BasicSweeper):
         _ = [job.return_value for job in returns]  # raises what a job raised
         conduct(configs, multirun=True)  # all are finished: summary and figures
         return [returns]
+
+
+def _ends(override: Override) -> str:
+    """Return a study's own override with the first and last of its values only: what quick asks."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    values = list(override.sweep_string_iterator())
+    return f"{override.get_key_element()}={values[0]},{values[-1]}"
 
 
 def register() -> None:

@@ -1,0 +1,253 @@
+"""Figures of what one study asks: a probe layer by layer, dead units, frozen layers, precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bpexp.audit import twins
+from bpexp.figures import style
+from bpexp.figures.frames import (
+    at_step,
+    compared,
+    levels,
+    measured,
+    parted,
+    settings,
+    varies,
+)
+from bpexp.figures.gradients import MOST_PANELS, by_setting
+from bpexp.figures.lines import draw_lines, notes
+
+# Probes that span orders of magnitude; all others are shares, cosines and means.
+LOGARITHMIC = {
+    *("grad_norm", "bias_grad_norm", "delta_norm", "weight_factor", "slope_factor"),
+    *("activation_variance", "q", "update_ratio"),
+}
+HIDDEN = {"activation_mean", "activation_variance"}  # the output layer's is another function
+RANGE = {"exactly 0": "#222222", "subnormal": "#d55e00"}
+BROKEN = {"z not finite": "#f4a8a4", "delta not finite": "#fbe3e1"}
+WHEN = ("before training", "at the end")
+
+
+@style.styled
+def through_training(layers: pd.DataFrame, *, probe: str) -> Figure:
+    """Draw a probe against epoch, a line a layer, a panel a configuration.
+
+    x: epochs done. y: the probe, on a log axis if it is a norm, a factor or a variance. Lines and
+    bands: mean over seeds (geometric on a log axis) and its 95 % Student t interval. Dark lines are
+    near the output, whose own activity is left out. Of more than 48 configurations the first 48 are
+    drawn, and the title says so.
+
+    Args:
+        layers: columns run, activation, init, depth, seed, epoch, layer, source and the probe's.
+        probe: a name of `bpexp.probes.PROBES`.
+    """
+    rows = measured(layers).dropna(subset=[probe])
+    if probe in HIDDEN:
+        rows = rows[rows["layer"] <= rows["depth"]]
+    main = compared(rows)
+    parts = parted(rows, [main, *settings(rows, [main])])
+    numbers = levels(rows, "layer")
+    palette = style.shades(numbers)
+    log = probe in LOGARITHMIC
+    columns = 3 if len(parts) in (3, 5, 6, 9) else 4
+    size = (2.6, 2.2) if len(parts) > 1 else (4.4, 3.2)
+    shown = parts[:MOST_PANELS]
+    figure, axes = style.panels(len(shown), columns=columns, size=size, sharex=True, sharey=True)
+    pairs = [(panel, part) for panel, (_, part) in zip(axes, shown, strict=True)]
+    draw_lines(pairs, "epoch", probe, "layer", palette, log=log, least=10, marker="")
+    for panel, (title, _) in zip(axes, shown, strict=True):
+        panel.set_title(title)
+        style.whole(panel.xaxis, most=5)
+    figure.supxlabel("epoch")
+    what = probe.replace("grad_", "gradient_").replace("_", " ")
+    figure.supylabel(what)
+    few = _thinned(numbers)
+    style.legend(figure, "layer", {n: palette[n] for n in few}, notes=notes(rows, probe, log=log))
+    cut = f"\nfirst {len(shown)} of {len(parts)} configurations" if len(shown) < len(parts) else ""
+    figure.suptitle(f"{what.capitalize()} of each layer through training{cut}")
+    return figure
+
+
+def dying(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's last probe where units die and several learning rates are compared.
+
+    Without the runs that diverged: of numbers that are not finite no slope is known.
+    """
+    if "dead" not in layers:
+        return layers.head(0)
+    rows: pd.DataFrame = at_step(measured(layers), "last")
+    rows = rows[np.isfinite(rows["delta_norm"])]
+    return rows if (rows["dead"] > 0).any() and varies(rows, "lr") else rows.head(0)
+
+
+@style.styled
+def dead_by_rate(layers: pd.DataFrame) -> Figure:
+    """Draw the share of dead units after training against learning rate, a line a hidden layer.
+
+    A panel an activation, or an init if only that varies; other settings part panels further.
+    x: learning rate, log scale. y: share of a layer's units whose slope is 0 on the whole probe
+    batch. Lines and bands: mean over seeds and its 95 % Student t interval.
+
+    Args:
+        layers: rows as `dying` returns them: columns run, activation, init, depth, seed, lr, step,
+            layer, dead, delta_norm, source.
+    """
+    rows = layers.dropna(subset=["dead"])
+    main = compared(rows)
+    parts = parted(rows, [main, *settings(rows, [main, "lr"])])
+    numbers = levels(rows, "layer")
+    palette = style.shades(numbers)
+    size = (2.9, 2.4) if len(parts) > 1 else (4.6, 3.4)
+    figure, axes = style.panels(len(parts), columns=4, size=size, sharex=True, sharey=True)
+    pairs = [(panel, part) for panel, (_, part) in zip(axes, parts, strict=True)]
+    draw_lines(pairs, "lr", "dead", "layer", palette, markersize=4, markeredgewidth=0.3)
+    for panel, (title, _) in zip(axes, parts, strict=True):
+        panel.set(title=title, xscale="log", ylim=(-0.03, 1.03))
+    figure.supxlabel("learning rate")
+    figure.supylabel("share of dead units")
+    few = _thinned(numbers)
+    style.legend(figure, "layer", {n: palette[n] for n in few}, notes=notes(rows, "dead"))
+    figure.suptitle("Dead units after training")
+    return figure
+
+
+def prefixed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if they differ in how many of their first layers are frozen."""
+    return runs if varies(runs, "frozen") else runs.head(0)
+
+
+@style.styled
+def accuracy_by_frozen(runs: pd.DataFrame) -> Figure:
+    """Draw the test accuracy against the number of frozen layers, a line an activation.
+
+    A line an initialization if only that varies; other settings, such as depth, part panels.
+    x: how many of the first layers kept their initial weights. y: share of the test split that is
+    classified right. Lines and bands: mean over seeds and its 95 % Student t interval. A flat line
+    says that training these layers taught the network nothing. Dotted: the best constant guess.
+
+    Args:
+        runs: columns run, activation, init, depth, seed, frozen, accuracy/test, chance.
+    """
+    guess = [style.note_chance()]
+    figure, panels = by_setting(runs, "frozen", "accuracy/test", also=guess)
+    for panel, rows in panels:
+        for chance in levels(rows, "chance"):
+            panel.axhline(chance, **style.CHANCE)
+        panel.set_ylim(0, 1.03)
+    figure.supxlabel("first layers frozen")
+    figure.supylabel("test accuracy (share correct)")
+    figure.suptitle("Test accuracy with the first layers frozen")
+    return figure
+
+
+def leaving_range(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's first probe if some gradient is subnormal or not finite."""
+    if "subnormal_share" not in layers:
+        return layers.head(0)
+    rows = at_step(measured(layers), "first")
+    left = (rows["subnormal_share"] > 0) | ~np.isfinite(rows["delta_norm"])
+    return rows if left.any() else rows.head(0)
+
+
+@style.styled
+def range_by_layer(layers: pd.DataFrame) -> Figure:
+    """Draw how much of each layer's gradient left its dtype's range, a panel a configuration.
+
+    x: layer, 1 nearest the input. y: share of the entries of dC/dW^(l) that are exactly 0, and that
+    are subnormal. Lines and bands: mean over seeds and its 95 % Student t interval. Red: layers
+    whose z is not finite in some run; pale: whose delta alone is not.
+
+    Args:
+        layers: rows as `leaving_range` returns them: columns run, activation, init, depth, seed,
+            step, layer, zero_share, subnormal_share, q, delta_norm, source.
+    """
+    main = compared(layers)
+    parts = parted(layers, [main, *settings(layers, [main])])
+    columns = 3 if len(parts) in (3, 5, 6, 9) else 4
+    size = (2.6, 2.0) if len(parts) > 1 else (4.4, 3.0)
+    figure, axes = style.panels(len(parts), columns=columns, size=size, sharex=True, sharey=True)
+    names = {"zero_share": "exactly 0", "subnormal_share": "subnormal"}
+    for panel, (title, part) in zip(axes, parts, strict=True):
+        finite = _shade_not_finite(panel, part)
+        shares = (
+            part[finite]
+            .rename(columns=names)
+            .melt([c for c in ("layer", "seed") if c in part], [*names.values()], "kind", "share")
+        )
+        draw_lines([(panel, shares)], "layer", "share", "kind", RANGE, marker="")
+        panel.set(title=title, ylim=(-0.03, 1.03), xlim=(0.4, layers["layer"].max() + 0.6))
+        style.whole(panel.xaxis)
+    figure.supxlabel("layer $l$ (1 = nearest the input)")
+    figure.supylabel("share of the entries of $\\partial C/\\partial W^{(l)}$")
+    shades = [style.note_patch(colour, label) for label, colour in BROKEN.items()]
+    whole = np.isfinite(layers["delta_norm"]).all()
+    also = [*notes(layers, "zero_share"), *([] if whole else shades)]
+    style.legend(figure, "entries", RANGE, notes=also)
+    figure.suptitle("Gradients that left the range of their dtype, before training")
+    return figure
+
+
+def twinned(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's first and last probe if both dtypes were trained."""
+    rows = measured(layers)
+    if rows["dtype"].nunique() < 2:
+        return rows.head(0)
+    return pd.concat([at_step(rows, "first"), at_step(rows, "last")]).drop_duplicates(
+        ["run", "step", "layer"]
+    )
+
+
+@style.styled
+def twins_by_layer(layers: pd.DataFrame) -> Figure:
+    """Draw how far float32 runs are from their float64 twins, a line a probe in time.
+
+    x: layer, 1 nearest the input. y: |float32 / float64 - 1| of the weights' gradient norm, log
+    scale: 1e-7 is float32's rounding, 1 is no digit right, as where float32 has only zeros. Lines
+    and bands: geometric mean over seeds and its 95 % Student t interval. A panel a configuration.
+    Layers where float32 is not finite are left out.
+
+    Args:
+        layers: rows as `twinned` returns them: columns run, dtype, activation, init, depth, seed,
+            step, epoch, layer, grad_norm, source.
+    """
+    main = compared(layers)
+    same = [main, "depth", "seed", *settings(layers, [main, "depth", "dtype"])]
+    pairs = twins(layers, "grad_norm", same)
+    pairs = pairs[np.isfinite(pairs["difference"])]
+    start = pairs["epoch"] == 0
+    pairs = pairs.assign(when=np.where(start, *WHEN))
+    parts = parted(pairs, [main, *settings(pairs, [main])])
+    size = (2.6, 2.2) if len(parts) > 1 else (4.4, 3.2)
+    figure, axes = style.panels(len(parts), columns=4, size=size, sharex=True, sharey=True)
+    halves = [(panel, part) for panel, (_, part) in zip(axes, parts, strict=True)]
+    palette = dict(zip(WHEN, RANGE.values(), strict=True))
+    draw_lines(halves, "layer", "difference", "when", palette, log=True, marker="")
+    for panel, (title, _) in zip(axes, parts, strict=True):
+        panel.set(title=title, xlim=(0.4, layers["layer"].max() + 0.6))
+        style.whole(panel.xaxis)
+    figure.supxlabel("layer $l$ (1 = nearest the input)")
+    figure.supylabel("relative difference of the gradient norm")
+    style.legend(figure, "", palette, notes=notes(pairs, "difference", log=True))
+    figure.suptitle("float32 against its float64 twin")
+    return figure
+
+
+def _thinned(numbers: list[int]) -> list[int]:
+    """Return the layers that a legend names: all, or about six of many."""
+    every = -(-len(numbers) // 6) if len(numbers) > 8 else 1
+    return [*numbers[:-1:every], *numbers[-1:]]
+
+
+def _shade_not_finite(panel: Axes, rows: pd.DataFrame) -> pd.Series[bool]:
+    """Shade the layers whose numbers are not finite in some run; return which rows are finite."""
+    finite = pd.Series(True, rows.index)
+    for column, colour in zip(("q", "delta_norm"), BROKEN.values(), strict=True):
+        broken = ~np.isfinite(rows[column])
+        for layer in rows.loc[broken & finite, "layer"].unique():
+            panel.axvspan(layer - 0.5, layer + 0.5, color=colour, linewidth=0, zorder=0)
+        finite &= ~broken
+    return finite
