@@ -218,8 +218,8 @@ def twins_by_layer(layers: pd.DataFrame) -> Figure:
     same = [main, "depth", "seed", *settings(layers, [main, "depth", "dtype"])]
     pairs = twins(layers, "grad_norm", same)
     pairs = pairs[np.isfinite(pairs["difference"])]
-    start = pairs["epoch"] == 0
-    pairs = pairs.assign(when=np.where(start, *WHEN))
+    when = np.where(pairs["epoch"] == 0, *WHEN)
+    pairs = pairs.assign(when=pd.Categorical(when, WHEN, ordered=True))
     parts = parted(pairs, [main, *settings(pairs, [main])])
     size = (2.6, 2.2) if len(parts) > 1 else (4.4, 3.2)
     figure, axes = style.panels(len(parts), columns=4, size=size, sharex=True, sharey=True)
