@@ -50,7 +50,7 @@ def through_training(layers: pd.DataFrame, *, probe: str) -> Figure:
         rows = rows[rows["layer"] <= rows["depth"]]
     main = compared(rows)
     parts = parted(rows, [main, *settings(rows, [main])])
-    numbers = levels(rows, "layer")
+    numbers = [int(layer) for layer in levels(rows, "layer")]
     palette = style.shades(numbers)
     log = probe in LOGARITHMIC
     columns = 3 if len(parts) in (3, 5, 6, 9) else 4
@@ -99,7 +99,7 @@ def dead_by_rate(layers: pd.DataFrame) -> Figure:
     rows = layers.dropna(subset=["dead"])
     main = compared(rows)
     parts = parted(rows, [main, *settings(rows, [main, "lr"])])
-    numbers = levels(rows, "layer")
+    numbers = [int(layer) for layer in levels(rows, "layer")]
     palette = style.shades(numbers)
     size = (2.9, 2.4) if len(parts) > 1 else (4.6, 3.4)
     figure, axes = style.panels(len(parts), columns=4, size=size, sharex=True, sharey=True)
