@@ -229,7 +229,10 @@ def test_draw_all_draws_what_is_there_and_what_is_asked_for(tmp_path):
     pd.testing.assert_series_equal(drawn["q"], layers["q"])
 
 
-@pytest.mark.parametrize("name", [*OCCASIONAL, "activation_mean"])
+@pytest.mark.parametrize(
+    "name",
+    ["accuracy_by_frozen", "dead_by_rate", "range_by_layer", "twins_by_layer", "activation_mean"],
+)
 def test_its_own_data_draw_the_same_figure(name):
     layers = table(rates=(0.1, 0.3), dtypes=("float32", "float64"), seeds=(0, 1, 2))
     layers.loc[layers["layer"] == 2, "subnormal_share"] = 0.25
