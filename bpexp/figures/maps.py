@@ -62,7 +62,7 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
         figure.colorbar(mesh, ax=axes, label="train accuracy (share correct)", aspect=30)
     figure.supxlabel(str(across))
     figure.supylabel("hidden layers")
-    if "theory/deepest" in runs:
+    if "theory/deepest" in runs and runs["theory/deepest"].min() <= runs["depth"].max():
         border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
         style.legend(figure, "", {}, notes=[border], loc="outside lower right")
     figure.suptitle("Trainability")
@@ -79,9 +79,9 @@ def _draw_map(panel: Axes, runs: pd.DataFrame, across: str) -> Any:
     mesh = panel.pcolormesh(*edges, cells, cmap=mpl.colormaps["viridis"], vmin=0, vmax=1)
     panel.grid(False)
     panel.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
-    for axis in (panel.xaxis, panel.yaxis):
+    for axis, values in ((panel.xaxis, x), (panel.yaxis, y)):
         if axis.get_scale() == "log":
-            style.plain(axis)
+            style.plain(axis, [*values[:: -(-len(values) // 6)]])
     if "theory/deepest" in runs:
         line = runs.groupby(across)["theory/deepest"].mean()
         panel.plot(line.index, line.clip(upper=1e6), **BORDER)

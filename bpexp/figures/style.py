@@ -138,9 +138,9 @@ def whole(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
         axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
-def plain(axis: Axis) -> None:
-    """Label a short log axis with plain numbers: 0.2, 0.5, 1."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+def plain(axis: Axis, values: Sequence[float] = ()) -> None:
+    """Label a log axis with plain numbers: these, or 0.2, 0.5, 1 and the like on a short one."""
+    axis.set_major_locator(FixedLocator(values) if len(values) else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
