@@ -67,9 +67,10 @@ def tables(
                 norm = exact * math.exp(rng.normal(0, 0.1) - 0.1 * epoch)
                 norm = math.nan if epoch >= broken_from else norm if norm > zero_below else 0.0
                 cell = {**own, **at, "layer": layer}
-                layers.append({**cell, "grad_norm": norm, "source": "measured"})
+                layers.append({**cell, "grad_norm": norm, "delta_norm": norm, "source": "measured"})
                 if theory and epoch == 0:
-                    layers.append({**cell, "grad_norm": exact, "source": "theory"})
+                    told = {"grad_norm": exact, "delta_norm": exact, "source": "theory"}
+                    layers.append({**cell, **told})
             done = learnt * (1 - math.exp(-epoch)) if epoch < broken_from else math.nan
             metrics = {"loss/test": 2.3 * (1 - 0.9 * done), "accuracy/test": 0.1 + 0.87 * done}
             curves.append({**own, **at, **metrics, "loss/train": 1.0, "accuracy/train": 0.5})

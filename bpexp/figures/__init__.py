@@ -129,6 +129,9 @@ FIGURES: dict[str, Drawing] = {
     "first_layer_by_depth": Drawing(
         first_layer_by_depth, "layers", ("grad_norm", "step", "layer", "source"), first_layer
     ),
+    "decay_rate_by_depth": Drawing(
+        decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
+    ),
     "accuracy_by_depth": Drawing(accuracy_by_depth, "runs", ("accuracy/test", "chance")),
     "gradient_norm_by_epoch": Drawing(
         gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
@@ -141,9 +144,6 @@ FIGURES: dict[str, Drawing] = {
 
 # Those that a sweep gets if it has something of their kind: their rows are empty where not.
 OCCASIONAL: dict[str, Drawing] = {
-    "decay_rate_by_depth": Drawing(
-        decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
-    ),
     "trainability": Drawing(
         trainability_map, "runs", ("accuracy/train", "theory/deepest"), _with_maps
     ),

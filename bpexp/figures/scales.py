@@ -33,11 +33,12 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
         summary = decay(run["delta_norm"].to_numpy(float))
         if RATE in summary:
             found.append(run.head(1).assign(**{RATE: summary[RATE], ERROR: summary[ERROR]}))
-    return pd.concat(found, ignore_index=True) if found else rows.head(0)
+    none = rows.head(0).assign(**{RATE: [], ERROR: []})
+    return pd.concat(found, ignore_index=True) if found else none
 
 
 @style.styled
-def decay_rate_by_depth(rates: pd.DataFrame) -> Figure:
+def decay_rate_by_depth(layers: pd.DataFrame) -> Figure:
     """Draw the decay rate before training against depth, a line an activation.
 
     A line an initialization if only that varies; other settings that vary part panels.
@@ -47,8 +48,10 @@ def decay_rate_by_depth(rates: pd.DataFrame) -> Figure:
     and dashed: theory.
 
     Args:
-        rates: as `decay_rates` returns them.
+        layers: columns run, activation, init, depth, seed, step, layer, delta_norm, source; or what
+            `decay_rates` makes of them.
     """
+    rates = layers if RATE in layers else decay_rates(layers)
     figure, panels = by_depth(rates, RATE)
     main = compared(rates)
     palette = style.colours(rates, main)
