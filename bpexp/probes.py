@@ -205,8 +205,8 @@ class Prober:
     def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
         """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (B, K)."""
         self._rows, self._targets = rows, targets.T
-        alone = Stack(stack.architecture, stack.theta[:1])
-        self._propagation = Propagation(alone, len(rows), keep=True)
+        self._alone = Stack(stack.architecture, stack.theta[:1].copy())
+        self._propagation = Propagation(self._alone, len(rows), keep=True)
 
     def __call__(
         self, stack: Stack, before: Array | None, which: NDArray[np.bool_]
@@ -229,9 +229,8 @@ class Prober:
 
     def _look(self, stack: Stack, r: int, before: Array | None) -> list[Layer]:
         """Propagate network r's probe batch both ways and return its layers, first to last."""
-        alone = Stack(stack.architecture, stack.theta[r : r + 1])
-        p = self._propagation
-        p.stack = alone
+        alone, p = self._alone, self._propagation
+        alone.theta[:] = stack.theta[r]
         p.forward(self._rows)
         p.backward(self._targets, divisor=1)
         last = len(alone.layers)

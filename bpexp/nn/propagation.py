@@ -7,6 +7,10 @@ import numpy as np
 from bpexp.nn.activations import Array
 from bpexp.nn.stack import Stack
 
+# From here on the first product is made with the examples as rows and then turned: BLAS multiplies
+# two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
+WIDE = 512
+
 
 class Propagation:
     """The buffers of one batch size and the passes that fill them.
@@ -58,9 +62,18 @@ class Propagation:
         self.a = buffers(*(n + 1 for n in hidden))
         for a in self.a[1:]:
             a[:, 0] = 1
-        self._work = np.empty((3, copies, max((*hidden, outputs)), batch), dtype)
-        shared = [self._work[2, :, :n] for n in (0, *hidden)]
+        work = np.empty((3, copies, max((*hidden, outputs)), batch), dtype)
+        shared = [work[2, :, :n] for n in (0, *hidden)]
         self.backward_signal = buffers(*hidden) if keep else shared
+        first = self.z[1]
+        wide = stack.architecture.sizes[0] >= WIDE
+        self._rows = np.empty((copies, batch, first.shape[1]), dtype) if wide else None
+        # Views made here cost nothing in the step, where making them would cost a few per cent.
+        self._work = [work[:, :, : z.shape[1]] for z in self.z]
+        self._units = [a[:, 1:] for a in self.a]
+        self._theta_t = [theta.swapaxes(1, 2) for theta in stack.layers]
+        self._weights = [theta[:, 1:] for theta in stack.layers]
+        self._delta_t = [delta.swapaxes(1, 2) for delta in self.delta]
         self.gradients: list[Array] = []
         if lowest is not None:
             self.gradients = stack.architecture.layers(
@@ -77,32 +90,29 @@ class Propagation:
         last = len(self.z) - 1
         for layer in range(1, last + 1):
             z = self.z[layer]
-            np.matmul(self.stack.layers[layer - 1].swapaxes(1, 2), self.a[layer - 1], out=z)
+            if layer == 1 and self._rows is not None:
+                np.matmul(rows, self.stack.layers[0], self._rows)
+                np.copyto(z, self._rows.swapaxes(1, 2))
+            else:
+                np.matmul(self._theta_t[layer - 1], self.a[layer - 1], z)
             if layer < last:
-                n = z.shape[1]
                 slope = self.slope[layer] if layer >= self.lowest else None
-                self.stack.activation.evaluate(
-                    z, self.a[layer][:, 1:], slope, self._work[:2, :, :n]
-                )
+                self.stack.activation.evaluate(z, self._units[layer], slope, self._work[layer])
         return self.z[last]
 
     def output_delta(self, targets: Array) -> None:
         """Write delta^(L), each example's own: dC_i/dz_i^(L), for targets (R or 1, K, B)."""
-        last = len(self.z) - 1
-        n = self.z[last].shape[1]
-        self.stack.cost.delta(self.z[last], targets, self.delta[last], self._work[:, :, :n])
+        self.stack.cost.delta(self.z[-1], targets, self.delta[-1], self._work[-1])
 
     def hop(self, layer: int) -> None:
         """Write delta^(layer) from delta^(layer + 1), for a hidden layer."""
         signal, delta = self.backward_signal[layer], self.delta[layer]
-        np.matmul(self.stack.layers[layer][:, 1:], self.delta[layer + 1], out=signal)
-        np.multiply(self.slope[layer], signal, out=delta)
+        np.matmul(self._weights[layer], self.delta[layer + 1], signal)
+        np.multiply(self.slope[layer], signal, delta)
 
     def parameter_gradient(self, layer: int) -> None:
         """Write dC/dtheta^(layer), summed over the examples."""
-        np.matmul(
-            self.a[layer - 1], self.delta[layer].swapaxes(1, 2), out=self.gradients[layer - 1]
-        )
+        np.matmul(self.a[layer - 1], self._delta_t[layer], self.gradients[layer - 1])
 
     def backward(self, targets: Array, divisor: float) -> None:
         """Write the gradient of sum_i C_i / divisor for all layers from `lowest` on."""

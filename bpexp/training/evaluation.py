@@ -17,6 +17,7 @@ from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, with_constant_unit
 
 CHUNK = 512  # examples a pass when a whole split is evaluated
+SCORED = 4096  # outputs scored at once: they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,7 @@ class EpochScore:
         self._split, self._cost = split, stack.cost
         outputs = stack.architecture.sizes[-1]
         self._z = np.empty((len(stack), outputs, len(split)), stack.theta.dtype)
+        self._classes = np.arange(outputs)[:, None]
         self._done = 0
 
     def add(self, z: Array) -> None:
@@ -120,12 +122,15 @@ class EpochScore:
         ends = np.cumsum([batch.shape[1] for batch in batches])
         runs, done = len(self._z), self._done
         cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
+        costs, correct = np.empty(done), np.empty(done, bool)
         for r in range(runs):
-            z, index = self._z[r, :, :done], order[r]
-            columns = self._split.columns.take(index, axis=1)
-            costs = self._cost.value(z[None], columns)[0]
-            cost[r] = costs.mean()
-            accuracy[r] = hits(z, columns, self._split.labels[index]).mean()
+            for start in range(0, done, SCORED):
+                part = slice(start, min(start + SCORED, done))
+                z, labels = self._z[r, :, part], self._split.labels[order[r, part]]
+                columns = np.equal(labels, self._classes).astype(z.dtype)
+                costs[part] = self._cost.value(z[None], columns)[0]
+                correct[part] = hits(z, columns, labels)
+            cost[r], accuracy[r] = costs.mean(), correct.mean()
             if not np.isfinite(cost[r]):
                 first = np.argmin(np.isfinite(costs))
                 broken[r] = np.searchsorted(ends, first, side="right") + 1

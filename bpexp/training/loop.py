@@ -88,9 +88,8 @@ def run(
     if trainer.epoch == 0:
         yield _record(trainer, 0.0, trainer.initial_metrics(), ended=epochs == 0)
     while trainer.epoch < epochs and len(trainer.rows):
-        for part in trainer.advance():
-            if probe_every and trainer.step % probe_every == 0:
-                yield _record(trainer, trainer.epoch + part, {})
+        for part in trainer.advance(probe_every):
+            yield _record(trainer, trainer.epoch + part, {})
         metrics, diverged_at = trainer.close_epoch()
         stopped = [
             stop([cost[r] for cost in trainer.costs], [a[r] for a in trainer.accuracies])

@@ -100,15 +100,22 @@ class Trainer:
             cost, accuracy = Evaluator(self.stack, self._probe)(self.stack.cost)
         return {"loss/train": cost, "accuracy/train": accuracy, **self._test_metrics()}
 
-    def advance(self) -> Iterator[float]:
-        """Take an epoch's steps, yielding the part of it that is done after each but the last."""
+    def advance(self, every: int | None = None) -> Iterator[float]:
+        """Take an epoch's steps, stopping on the way where the step is a multiple of `every`.
+
+        Yields:
+            The part of the epoch that is done there.
+        """
         self._batches = self._next_batches()
-        last = len(self._batches)
-        for number, index in enumerate(self._batches, start=1):
+        done, last = 0, len(self._batches)
+        while done < last:
+            pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
-                self._step(index)
-            if number < last:
-                yield number / last
+                for index in self._batches[done:pause]:
+                    self._step(index)
+            done = pause
+            if done < last:
+                yield done / last
         self.epoch += 1
 
     def close_epoch(self) -> tuple[Metrics, NDArray[np.int64]]:
@@ -183,7 +190,8 @@ class Trainer:
     def _allocate(self) -> None:
         """Make the buffers whose size depends on R; nothing is allocated in a step."""
         self._gradient = np.zeros_like(self.stack.theta)
-        self._work = np.empty_like(self.stack.theta[:, self._trained])
+        self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
+        self._work = np.empty_like(self._moved[0])
         self._score = EpochScore(self.stack, self._train)
         self._evaluate_test = Evaluator(self.stack, self._test)
         self._buffers: dict[int, tuple[Propagation, Array, Array]] = {}
@@ -215,13 +223,7 @@ class Trainer:
         propagation.backward(targets.swapaxes(1, 2), self._divisor or batch)
         self.step += 1
         self._optimizer.step(
-            self.stack.theta[:, self._trained],
-            self._gradient[:, self._trained],
-            self._rates,
-            self._memory,
-            self.step,
-            self._work,
-            self._is_weight,
+            *self._moved, self._rates, self._memory, self.step, self._work, self._is_weight
         )
 
     def _test_metrics(self) -> Metrics:
