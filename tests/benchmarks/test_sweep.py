@@ -1,0 +1,208 @@
+"""The sweep around the step: against the plain way, its start, its workers, its memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import harness
+import pytest
+from harness import row
+from helpers import ROOT
+
+from bpexp.journal import FILE, read
+
+HERE = Path(__file__).parent
+SHAPE = ("depth=2", "width=32", "epochs=5", "batch_size=32")
+RATES = ",".join(f"{0.005 * i:.3f}" for i in range(1, 21))
+IMPORTS = "import hydra, mlflow, bpexp.figures, bpexp.sweep.conduct"
+PLAIN_SEEDS = 1  # the plain way does 20 runs a seed; more are extrapolated
+
+
+def grid(seeds: int) -> tuple[str, ...]:
+    """20 learning rates by `seeds` seeds."""
+    return (*SHAPE, f"lr={RATES}", f"seed={','.join(map(str, range(seeds)))}")
+
+
+class Timed:
+    """A command run to its end in a folder: seconds in all and until a line of its output.
+
+    Attributes:
+        seconds: from start to end.
+        summary: from start to the line that says where the figures lie.
+        memory: the largest resident set among its processes, bytes.
+    """
+
+    def __init__(self, folder: Path, *command: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        start = time.perf_counter()
+        self.summary = 0.0
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.last = line
+            if line.startswith(b"figures:"):
+                self.summary = time.perf_counter() - start
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.seconds = time.perf_counter() - start
+        self.memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        if process.returncode:
+            raise RuntimeError(f"{command} exited with {process.returncode}")
+
+
+def ours(folder: Path, *words: str) -> Timed:
+    return Timed(folder, "-m", "bpexp", "-m", *words, "progress=false")
+
+
+def span(folder: Path) -> float:
+    """Seconds from the first start of a run to the last end."""
+    histories = [read(path.parent) for path in (folder / "runs").glob(f"*/*/{FILE}")]
+    return max(h.end["time"] for h in histories) - min(h.start["time"] for h in histories)
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hundred")
+    return folder, ours(folder, *grid(5))
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("thousand")
+    return folder, ours(folder, *grid(50))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """(start, a run): seconds of the plain way, from a sweep of one run and one of more."""
+    pytest.importorskip("torch", reason="torch is not installed: no plain way to compare with")
+    folder = tmp_path_factory.mktemp("plain")
+    script = str(HERE / "plain_sweep.py")
+    Timed(folder / "warm", script, "-m", "lr=0.1")
+    one = Timed(folder / "one", script, "-m", *SHAPE, "lr=0.1").seconds
+    many = Timed(folder / "many", script, "-m", *grid(PLAIN_SEEDS)).seconds
+    runs = 20 * PLAIN_SEEDS
+    each = (many - one) / (runs - 1)
+    return one - each, each
+
+
+@pytest.mark.parametrize(("runs", "target"), [(100, ">= 8"), (1000, ">= 12")])
+def test_against_the_plain_way(request, plain, runs, target):
+    _, timed = request.getfixturevalue({100: "hundred", 1000: "thousand"}[runs])
+    start, each = plain
+    expected = start + runs * each
+    row(
+        "sweep: times faster than the plain way",
+        f"{runs} runs, until summary and figures",
+        expected / timed.summary,
+        target,
+        f"{timed.summary:.1f} s; plain {start:.1f} s + {each:.2f} s a run, "
+        f"measured on {20 * PLAIN_SEEDS} runs and extrapolated: {expected:.0f} s",
+    )
+
+
+@pytest.mark.parametrize("runs", [100, 1000])
+def test_until_everything_is_in_mlflow(request, tmp_path, runs):
+    folder, timed = request.getfixturevalue({100: "hundred", 1000: "thousand"}[runs])
+    imports = Timed(tmp_path, "-c", IMPORTS).seconds
+    workers = len(os.sched_getaffinity(0))
+    training = sum(
+        read(path.parent).end["seconds"] for path in (folder / "runs").glob(f"*/*/{FILE}")
+    )
+    script = str(HERE / "mlflow_writes.py")
+    writes = float(Timed(tmp_path, script, str(folder / "runs" / "bpexp"), str(tmp_path)).last)
+    parts = imports + training / workers + writes
+    row(
+        "sweep: time against start + training + MLflow's writing",
+        f"{runs} runs, until all is in MLflow",
+        timed.seconds / parts,
+        "<= 1.5",
+        f"{timed.seconds:.1f} s / ({imports:.1f} + {training / workers:.1f} + {writes:.1f}) s",
+    )
+
+
+def test_memory(hundred, thousand):
+    ratio = thousand[1].memory / hundred[1].memory
+    detail = f"{thousand[1].memory / 2**20:.0f} / {hundred[1].memory / 2**20:.0f} MiB"
+    row("peak memory of the largest process", "1000 runs against 100", ratio, "<= 1.2", detail)
+
+
+def test_two_workers(tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        row("throughput of two workers against one", "", "one core only", ">= 1.8")
+        return
+    words = ("depth=8", "width=64", "epochs=20", "seed=0,1,2,3,4,5,6,7", "tracking=off")
+    spans = {1: [], 2: []}
+    for number in range(3):
+        for jobs in spans:
+            ours(tmp_path / f"{number}-{jobs}", *words, f"jobs={jobs}")
+            spans[jobs].append(span(tmp_path / f"{number}-{jobs}"))
+    one, two = (statistics.median(spans[jobs]) for jobs in (1, 2))
+    detail = f"{one:.1f} / {two:.1f} s for 8 runs"
+    row("throughput of two workers against one", "64-64x8 B=16", one / two, ">= 1.8", detail)
+
+
+def test_start(benchmark, tmp_path):
+    def command(*words: str):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return lambda: subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+
+    medians = harness.interleaved(
+        benchmark,
+        command("-c", "import hydra, numpy"),
+        {
+            "--help": command("-m", "bpexp", "--help"),
+            "a refused word": command("-m", "bpexp", "activation=rleu"),
+            "a refused configuration": command("-m", "bpexp", "frozen=9"),
+        },
+        rounds=9,
+    )
+    for what in ("--help", "a refused word", "a refused configuration"):
+        detail = f"{medians[what]:.2f} / {medians['ours']:.2f} s"
+        ratio = medians[what] / medians["ours"]
+        row("start against import hydra, numpy", what, ratio, "<= 1.5", detail)
+
+
+@contextmanager
+def hanging_server():
+    """The address of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_server_that_hangs_slows_nothing(tmp_path):
+    words = ("depth=8", "epochs=20", "seed=0,1,2,3")
+    spans: dict[str, list[float]] = {"hanging": [], "none": []}
+    os.environ |= {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    with hanging_server() as address:
+        for number in range(3):
+            for name, tracking in (
+                ("hanging", f"tracking.uri={address}"),
+                ("none", "tracking=off"),
+            ):
+                folder = tmp_path / f"{name}-{number}"
+                ours(folder, *words, tracking)
+                spans[name].append(span(folder))
+    hanging, none = (statistics.median(spans[name]) for name in ("hanging", "none"))
+    detail = f"{hanging:.2f} / {none:.2f} s of training"
+    row("training beside a server that hangs", "against tracking=off", hanging / none, "", detail)

@@ -1,0 +1,154 @@
+"""The step and the probes: epochs against the products alone and against the peers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import prod
+
+import harness
+import pytest
+import training
+from harness import row
+from training import SHAPES, Shape
+
+from bpexp.sweep.plan import stack_size
+
+pytestmark = pytest.mark.usefixtures("one_core")
+
+SECONDS = 0.1  # what one timing takes at least, in epochs
+RATIOS: dict[str, list[float]] = {"bare": [], "torch": [], "scikit-learn": [], "jax": []}
+BARE_TARGETS = {"784-256x8-10 B=256": "<= 1.3", "784-64x8-10 B=128": "<= 1.5"}
+
+
+def repeated(epoch: training.Epoch, times: int) -> training.Epoch:
+    def epochs() -> None:
+        for _ in range(times):
+            epoch()
+
+    return epochs
+
+
+def peers(shape: Shape, times: int) -> dict[str, training.Epoch]:
+    """The peers that are installed; the others are named in the table."""
+    made: dict[str, training.Epoch] = {"bare": repeated(training.products(shape), times)}
+    factories: dict[str, Callable[[], training.Epoch]] = {
+        "torch": lambda: repeated(training.torch_eager(shape), times),
+        "scikit-learn": lambda: training.scikit_learn(shape, times),
+        "jax": lambda: repeated(training.jax_scan(shape), times),
+    }
+    for name, factory in factories.items():
+        try:
+            made[name] = factory()
+        except ImportError:
+            RATIOS.pop(name, None)
+    return made
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_alone(benchmark, shape):
+    micro = 1e6 / training.steps(shape)
+    epoch = training.ours(shape)
+    start = time.perf_counter()
+    epoch()
+    times = max(1, round(SECONDS / (time.perf_counter() - start)))
+    medians = harness.interleaved(benchmark, repeated(epoch, times), peers(shape, times), rounds=5)
+    for name, seconds in medians.items():
+        if name == "ours":
+            continue
+        ratio = medians["ours"] / seconds
+        RATIOS[name].append(ratio)
+        target = BARE_TARGETS.get(str(shape), "") if name == "bare" else ""
+        absolute = (
+            f"{medians['ours'] / times * micro:.0f} / {seconds / times * micro:.0f} us a step"
+        )
+        row(f"time against {name}", str(shape), ratio, target, absolute)
+
+
+def test_geometric_means():
+    for name, target in (("torch", ">= 3"), ("scikit-learn", ">= 3"), ("jax", "<= 1.0")):
+        if len(RATIOS.get(name, ())) < len(SHAPES):
+            row(f"geometric mean against {name}", "seven shapes", "not measured", target)
+            continue
+        mean = prod(RATIOS[name]) ** (1 / len(SHAPES))
+        if name == "jax":
+            row("time against jax", "geometric mean of the seven", mean, target)
+        else:
+            row(f"times faster than {name}", "geometric mean of the seven", 1 / mean, target)
+
+
+def chosen_size(shape: Shape) -> int:
+    from helpers import make_config
+
+    data = training.data(shape.inputs)
+    config = make_config(width=shape.width, depth=shape.depth, batch_size=shape.batch)
+    return stack_size(config, data)
+
+
+STACKED = [
+    (Shape(64, 32, 2, 32), "<= 1.6", ">= 8"),
+    (Shape(64, 64, 8, 32), "<= 1.4", ""),
+    (Shape(784, 64, 8, 128), "", ""),
+]
+
+
+@pytest.mark.parametrize(("shape", "bare", "faster"), STACKED, ids=str)
+def test_stacks(benchmark, shape, bare, faster):
+    """Whole epochs of a stack as large as the program makes it, by network."""
+    size = chosen_size(shape)
+    others: dict[str, tuple[int, training.Epoch]] = {
+        "bare": (size, training.products(shape, size)),
+        "alone": (1, training.ours(shape)),
+    }
+    for name, copies, factory in (
+        ("torch", 1, lambda: training.torch_eager(shape)),
+        ("jax vmap 16", 16, lambda: training.jax_scan(shape, 16)),
+    ):
+        try:
+            others[name] = (copies, factory())
+        except ImportError:
+            row(f"stacks against {name}", str(shape), "not installed")
+    medians = harness.interleaved(
+        benchmark,
+        training.ours(shape, size),
+        {name: epoch for name, (_, epoch) in others.items()},
+        rounds=7,
+    )
+    own = medians["ours"] / size / training.steps(shape) * 1e6
+    each = {
+        n: medians[n] / copies / training.steps(shape) * 1e6 for n, (copies, _) in others.items()
+    }
+    what = f"{shape}, {size} in a stack"
+    for name, target in (("bare", bare), ("alone", "<= 1.0"), ("jax vmap 16", "")):
+        if name in each:
+            absolute = f"{own:.1f} / {each[name]:.1f} us a network and step"
+            row(f"stacks: time against {name}", what, own / each[name], target, absolute)
+    if "torch" in each:
+        absolute = f"{own:.1f} / {each['torch']:.0f} us"
+        row("stacks: times faster than torch", what, each["torch"] / own, faster, absolute)
+
+
+@pytest.mark.parametrize(
+    ("what", "shape", "target"),
+    [("MNIST", Shape(784, 64, 8, 128), "<= 0.03"), ("digits", Shape(64, 32, 2, 32), "<= 0.15")],
+)
+def test_probes(benchmark, what, shape, target):
+    """A look at every epoch, as a share of the epoch without looks and tests."""
+    trainer = training.trainer(shape, test=10000 if what == "MNIST" else 360)
+
+    def epoch() -> None:
+        for _ in trainer.advance():
+            pass
+
+    epoch()  # there must be one to be scored
+    medians = harness.interleaved(
+        benchmark, epoch, {"look": trainer.look, "close": trainer.close_epoch}, rounds=9
+    )
+    row(
+        "layer probes, share of the epoch",
+        f"{what}, {shape}",
+        medians["look"] / medians["ours"],
+        target,
+        f"{medians['look'] * 1e3:.2f} ms of {medians['ours'] * 1e3:.1f} ms; "
+        f"scores with the test set {medians['close'] * 1e3:.2f} ms",
+    )
