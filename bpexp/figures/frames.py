@@ -109,8 +109,15 @@ def parted(frame: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, pd.Da
 
 
 def worded(factor: str, value: object) -> str:
-    """Word a factor's value: a name stands for itself, a number needs its key."""
+    """Word a factor's value: a name stands for itself, a number or a switch needs its key.
+
+    >>> worded("activation", "tanh"), worded("lr", 0.1), worded("data.scale", True)
+    ('tanh', 'lr 0.1', 'scale true')
+    """
     if isinstance(value, str):
         return value
-    number = f"{value:g}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, bool):
+        number = str(value).lower()
+    else:
+        number = f"{value:g}" if isinstance(value, int | float) else str(value)
     return f"{factor.split('.')[-1]} {number}"

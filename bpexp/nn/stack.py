@@ -12,13 +12,13 @@ theta^(l) has shape (R, n_{l-1} + 1, n_l): row 0 is the bias, the weight from th
 rows 1.. are W^(l). Activity has shape (R, n_l, B): a column an example, as in the texts, so that
 the constant unit is one contiguous row and every element-wise call runs over contiguous memory.
 
-The source texts' symbols in ours (theirs write W as (out, in); the second and third count the input
-as layer 1; our rows count from 0 = bias, our columns from 0):
+The source texts' symbols in ours (theirs write W as (out, in); all but the first count the input as
+layer 1; our rows count from 0 = bias, our columns from 0):
 
-    Backpropagation step by step              w_ij, from i to j, layer l   theta^(l)[i + 1, j]
+    Backpropagation step by step              w_00, first to first unit    theta^(l)[1, 0]
     Backpropagation for deep neural networks  theta_jk^(l)                 theta^(l-1)[k, j - 1]
     Neural Networks: The Backward Pass        W^(l)_{j,k}                  theta^(l-1)[k, j - 1]
-    Introducing the backpropagation method    (w_22)^2                     theta^(2)[2, 1]
+    Introducing the backpropagation method    (w_jk)^l, into layer l + 1   theta^(l)[k, j - 1]
 """
 
 from __future__ import annotations

@@ -14,7 +14,14 @@ from bpexp.data import DATASETS
 from bpexp.diagnosis import VERDICTS
 from bpexp.journal import History
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
-from bpexp.tables import FINAL, final_metrics, flat_name, layer_columns, start_metrics
+from bpexp.tables import (
+    FINAL,
+    START,
+    final_metrics,
+    flat_name,
+    layer_columns,
+    start_metrics,
+)
 
 ORDERED: dict[str, list[str]] = {
     "data": list(DATASETS),
@@ -26,6 +33,9 @@ ORDERED: dict[str, list[str]] = {
     "status": ["RUNNING", "FINISHED", "FAILED", "KILLED"],
     "verdict": list(VERDICTS),
 }
+
+# What a run without this number shows: no decay rate, for example, where there is no hidden layer.
+NO_START = {f"start/{flat_name(name)}": np.nan for name in START}
 
 Run = tuple[Path, History]
 
@@ -59,6 +69,7 @@ def _run_row(folder: Path, history: History) -> dict[str, Any]:
         "chance": history.start["chance"],
         **dict.fromkeys(FINAL, np.nan),
         **final_metrics(history),
+        **NO_START,
         **{f"start/{flat_name(name)}": value for name, value in start_metrics(history).items()},
         "folder": str(folder),
     }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
+from bpexp.results.frames import NO_START
 from bpexp.tables import FINAL, LAYERS, flat_name
 
 
@@ -52,6 +53,7 @@ def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
             "epoch": metrics.get("epoch", 0.0),
             "chance": float(tags.get("chance", "nan")),
             **finals,
+            **NO_START,
             **{name: value for name, value in metrics.items() if name.startswith("start/")},
             "folder": tags.get("folder"),
         }

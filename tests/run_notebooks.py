@@ -1,0 +1,53 @@
+"""Execute notebooks: `python tests/run_notebooks.py` renews the outputs of those in notebooks/.
+
+What a run would leave behind that the next one changes (times, the interpreter's version) is left
+out, so that the same numbers give the same cells.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook):
+    """The notebook's cells of code."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def study(notebook):
+    """The study that a notebook reads, or None."""
+    found = re.search(r'^STUDY = "(.+)"', "\n".join(cell.source for cell in code(notebook)), re.M)
+    return found and found[1]
+
+
+def execute(notebook, folder):
+    """Execute a notebook with `folder` as its current folder."""
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=300,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    notebook.metadata.language_info = {"name": "python"}
+
+
+if __name__ == "__main__":
+    for path in NOTEBOOKS:
+        notebook = read(path)
+        execute(notebook, FOLDER)
+        nbformat.write(notebook, path)
+        print(path)

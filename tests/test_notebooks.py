@@ -1,0 +1,49 @@
+"""Notebooks: each runs top to bottom on fresh runs, and is committed with what it showed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from run_notebooks import NOTEBOOKS, code, execute, read, study
+
+LARGEST = 2**20  # bytes; a code host shows no larger notebooks
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def shows(cell):
+    return [output.output_type for output in cell.outputs]
+
+
+@each
+def test_a_notebook_runs_on_a_fresh_study(path, tmp_path):
+    notebook = read(path)
+    if name := study(notebook):
+        words = ["-m", f"experiment={name}", "quick=true", "seed=0,1", "tracking=off"]
+        subprocess.run([sys.executable, "-m", "bpexp", *words], cwd=tmp_path, check=True)
+    committed = [shows(cell) for cell in code(notebook)]
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    execute(notebook, folder)  # raises what a cell raises
+    assert [shows(cell) for cell in code(notebook)] == committed
+    assert not list(folder.iterdir())
+
+
+@each
+def test_a_notebook_is_committed_as_it_ran(path):
+    notebook = read(path)
+    assert [cell.execution_count for cell in code(notebook)] == [*range(1, len(code(notebook)) + 1)]
+    assert any(
+        "image/png" in output.get("data", {}) for cell in code(notebook) for output in cell.outputs
+    )
+    assert not any(cell.metadata for cell in notebook.cells)
+    assert notebook.metadata.language_info == {"name": "python"}
+    assert path.stat().st_size < LARGEST
+    text = path.read_text()
+    assert "/home/" not in text
+    assert "/tmp/" not in text
+    assert "stderr" not in {
+        output.get("name") for cell in code(notebook) for output in cell.outputs
+    }
