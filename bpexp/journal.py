@@ -18,6 +18,7 @@ Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lin
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -47,6 +48,10 @@ class JournalError(BpexpError):
     """A journal that is damaged, in use, or contradicts what was computed again."""
 
 
+class InUseError(JournalError):
+    """A journal that another process has open for writing."""
+
+
 @dataclass
 class History:
     """What a journal holds.
@@ -55,11 +60,13 @@ class History:
         start: the first line; empty for a journal without any whole line.
         observations: in the order of their steps.
         end: the end line if it is the last, else None: the run is, or was, under way.
+        lines: how many whole lines there are.
     """
 
     start: dict[str, Any] = field(default_factory=dict)
     observations: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
+    lines: int = 0
 
     @property
     def status(self) -> str:
@@ -81,6 +88,7 @@ def read(folder: Path) -> History:
             case "observation":
                 history.observations.append(line)
         history.end = line if line["kind"] == "end" else None
+        history.lines += 1
     return history
 
 
@@ -95,7 +103,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             if parsed["kind"] not in ("start", "observation", "end"):
                 raise ValueError
         except (ValueError, TypeError, KeyError):
-            raise JournalError(f"{path}, line {number}: damaged") from None
+            raise JournalError(
+                f"{path}, line {number}: damaged; without its folder the run is trained anew"
+            ) from None
         yield parsed
 
 
@@ -114,16 +124,17 @@ class Journal:
         """Open or create the folder's journal and take its lock.
 
         Raises:
-            JournalError: another process has it, or it is damaged.
+            InUseError: another process has it.
+            JournalError: it is damaged.
         """
         self.folder = folder
         make_folder(folder)
         path = folder / FILE
-        with _space(folder):
+        with space(folder):
             self._file = path.open("ab", buffering=0)
         if not _locked(self._file):
             self._file.close()
-            raise JournalError(f"{folder}: another process trains this run")
+            raise InUseError(f"{folder}: another process trains this run")
         self.history = read(folder)
         whole = path.read_bytes().rfind(b"\n") + 1
         self._file.truncate(whole)
@@ -179,7 +190,7 @@ class Journal:
 
     def sync(self) -> None:
         """Make all lines so far durable."""
-        with _space(self.folder):
+        with space(self.folder):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -189,7 +200,7 @@ class Journal:
     def _append(self, kind: str, fields: dict[str, Any]) -> None:
         line = {"kind": kind, "time": round(time.time(), 3), **fields}
         text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        with _space(self.folder):
+        with space(self.folder):
             if self._file.write(text) < len(text):  # the rest is a torn line, dropped when read
                 raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -200,8 +211,8 @@ def attempt_folder(study: Path, identity: str, attempt: int) -> Path:
 
 
 def _locked(file: IO[bytes]) -> bool:
-    """Take a journal's lock; wait a second, since `in_use` holds it for a moment."""
-    deadline = time.monotonic() + 1
+    """Take a journal's lock; wait a little, since `in_use` holds it for a moment."""
+    deadline = time.monotonic() + 0.1
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -234,26 +245,41 @@ def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise JournalError(f"{path}: damaged: {error}") from None
+        raise JournalError(f"{path}: damaged: {error}; without it the run begins again") from None
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to be written so that a reader sees the old one or the whole new one."""
+    """Open a file to be written so that a reader sees the old one or the whole new one.
+
+    Processes that replace one file take turns; what a killed one left is written over.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    try:
-        with _space(path.parent), temporary.open("wb") as file:
+    with space(path.parent), _turn(temporary) as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _turn(path: Path) -> IO[bytes]:
+    """Open an empty file under a lock that goes with it; wait while another process has it."""
+    while True:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.truncate()
+                return file
+        file.close()  # it was put into its place while we waited: begin another
 
 
 @contextmanager
-def _space(folder: Path) -> Iterator[None]:
+def space(folder: Path) -> Iterator[None]:
     """Name a disk that is full or may not be written.
 
     Raises:
@@ -278,7 +304,7 @@ def make_folder(folder: Path) -> None:
     Raises:
         StorageError: the disk is full or may not be written.
     """
-    with _space(folder):
+    with space(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BpexpError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> int:
@@ -80,11 +82,20 @@ def _mirror_sweep(mirror: Mirror, path: Path) -> None:
 
 
 def _follow(path: Path, uri: str | None, root: Path) -> int:
-    """Follow a sweep until standard input closes, then mirror the rest; report on standard output.
+    """Follow a sweep until standard input says it is over, then mirror the rest.
 
-    Lines on standard output are JSON: {"mirrored", "total", "error"} and, last, {"link"}.
+    Standard input that closes without a word means that the sweep was killed: the same command
+    will start another mirror. Lines on standard output are JSON: {"mirrored", "total", "error"}
+    and, last, {"link", "left"}.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep decides when to end
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they reach the whole group; the sweep decides
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print must not get between
+
+    def tell(**fields: object) -> None:
+        print(json.dumps(fields), file=channel, flush=True)
+
     sweep = json.loads(path.read_text())
     folders = {m["folder"]: path.parents[2] / m["folder"] for m in sweep["members"]}
     left, shown = dict(folders), dict.fromkeys(folders, time.monotonic())
@@ -101,42 +112,29 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
                 if mirror.run(folder, sweep=sweep["id"]):
                     del left[name]
                     if over:
-                        _tell(mirrored=len(folders) - len(left), total=len(folders))
+                        tell(mirrored=len(folders) - len(left), total=len(folders))
             if over:
                 _mirror_sweep(mirror, path)
-                _tell(link=mirror.link(sweep["study"]), left=len(left))
+                tell(link=mirror.link(sweep["study"]), left=len(left))
                 return 0
             pause, error = FIRST_PAUSE, None
         except Exception as failure:
             error = _one_line(failure)
-            _tell(mirrored=len(folders) - len(left), total=len(folders), error=error)
+            tell(mirrored=len(folders) - len(left), total=len(folders), error=error)
             mirror = None
             if over:
                 return 1
-        waited = POLL if error is None else pause
+        if select.select([sys.stdin], [], [], POLL if error is None else pause)[0]:
+            over = bool(os.read(sys.stdin.fileno(), 64))
+            if not over:
+                return 1
         pause = min(2 * pause, LONGEST_PAUSE)
-        over = over or _closed(waited)
-        if over and "ended" not in json.loads(path.read_text()):
-            return 1  # the sweep was killed: the same command will start another mirror
-
-
-def _closed(seconds: float) -> bool:
-    """Wait, and return whether standard input has closed."""
-    deadline = time.monotonic() + seconds
-    while (rest := deadline - time.monotonic()) > 0:
-        if select.select([sys.stdin], [], [], rest)[0] and not os.read(sys.stdin.fileno(), 4096):
-            return True
-    return False
 
 
 def _connect(uri: str | None, root: Path) -> Mirror:
     from bpexp.tracking import Mirror, default_uri
 
     return Mirror(uri or default_uri(root), root)
-
-
-def _tell(**fields: object) -> None:
-    print(json.dumps(fields), flush=True)
 
 
 def _one_line(error: BaseException) -> str:

@@ -72,6 +72,7 @@ class Mirror:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         warnings.filterwarnings("ignore", module="mlflow")
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -84,6 +85,7 @@ class Mirror:
         self._experiments: dict[str, str] = {}
         self._known: dict[str, dict[tuple[str, str], Any]] = {}
         self._done: dict[Path, int] = {}
+        self._status: dict[str, str] = {}
 
     def link(self, study: str) -> str:
         """Return the address of the study's charts, below the UI's own address if it has one."""
@@ -110,21 +112,36 @@ class Mirror:
         if not history.start:
             return False
         run = self._find_or_create(history, sweep, first)
-        lines = len(history.observations) + (history.end is not None)
-        if run.data.tags.get("mirrored") != str(lines) and self._done.get(folder) != lines:
-            self._write(run.info.run_id, folder, history)
+        tags = run.data.tags
+        if tags.get("mirrored") != str(history.lines):
+            self._write(run, folder, history)
             if history.end is not None:
-                self._finish(run.info.run_id, folder, history, lines)
-            self._done[folder] = lines
-        if model and not run.data.tags.get("model"):
-            self._log_model(run.info.run_id, folder)
-            run.data.tags["model"] = "true"
-        if history.end is None and not in_use(folder):
-            self._client.set_terminated(run.info.run_id, "KILLED")
+                self._finish(run, folder, history)
+            tags["mirrored"] = str(history.lines)
+        if model and "model" not in tags:
+            self._log_model(run, folder)
+            tags["model"] = "true"
+        if history.end is None:
+            self._set_status(run, "RUNNING" if in_use(folder) else "KILLED")
         return history.end is not None
+
+    def _set_status(self, run: Any, status: str) -> None:
+        """Say what a run without an end is: one that was stopped and goes on is RUNNING again."""
+        run_id = run.info.run_id
+        if self._status.get(run_id, run.info.status) == status:
+            return
+        if status == "RUNNING":
+            self._client.update_run(run_id, status)
+        else:
+            self._client.set_terminated(run_id, status)
+        self._status[run_id] = status
 
     def sweep(self, folder: Path) -> None:
         """Mirror a sweep's own run: the figures, the summary, the command and the description."""
+        with _alone(folder):
+            self._sweep(folder)
+
+    def _sweep(self, folder: Path) -> None:
         sweep = json.loads((folder / SWEEP).read_text())
         experiment = self._experiment(sweep["study"])
         found = self._client.search_runs(
@@ -170,7 +187,7 @@ class Mirror:
                 continue
             with _alone(folder):  # another mirror may be about to end it
                 if read(folder).end is None and not in_use(folder):
-                    self._client.set_terminated(run.info.run_id, "KILLED")
+                    self._set_status(run, "KILLED")
 
     def _runs_of(self, experiment: str, which: str = "") -> dict[tuple[str, str], Any]:
         runs: dict[tuple[str, str], Any] = {}
@@ -207,23 +224,38 @@ class Mirror:
             known[key].data.tags["sweep"] = sweep
         return known[key]
 
-    def _write(self, run_id: str, folder: Path, history: History) -> None:
+    def _write(self, run: Any, folder: Path, history: History) -> None:
         """Write the parameters and the observations that are not there yet."""
         from mlflow.entities import Metric, Param
 
+        moments = {} if folder in self._done else self._moments(run)
         fresh = history.observations[self._done.get(folder, 0) :]
         points = [
-            Metric(name, value, _milliseconds(line["time"]), line["step"])
+            Metric(name, value, moments.get(step, _milliseconds(line["time"])), step)
             for line in fresh
+            for step in [line["step"]]
             for name, value in _shown(line).items()
         ]
-        flat = flatten(history.start["config"])
+        # Where a copy is kept decides nothing, and its address may hold a password.
+        flat = flatten({k: v for k, v in history.start["config"].items() if k != "tracking"})
         params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in flat.items()]
-        self._client.log_batch(run_id, points[:BATCH], params)
+        self._client.log_batch(run.info.run_id, points[:BATCH], params)
         for i in range(BATCH, len(points), BATCH):
-            self._client.log_batch(run_id, points[i : i + BATCH])
+            self._client.log_batch(run.info.run_id, points[i : i + BATCH])
+        self._done[folder] = len(history.observations)
 
-    def _finish(self, run_id: str, folder: Path, history: History, lines: int) -> None:
+    def _moments(self, run: Any) -> dict[int, int]:
+        """Return when each step that the store holds was taken, as the store has it.
+
+        A power cut may take lines from a journal that were mirrored before they were durable. The
+        steps are then computed again, at another time, which would make them other points.
+        """
+        if not run.data.metrics:
+            return {}
+        points = self._client.get_metric_history(run.info.run_id, "epoch")  # a step's first point
+        return {point.step: point.timestamp for point in points}
+
+    def _finish(self, run: Any, folder: Path, history: History) -> None:
         """Write what is known once a run has ended: tags, data set, bars, artifacts, status.
 
         Bars and tables wait until it is finished: a run that was stopped may go on, and a point,
@@ -231,14 +263,15 @@ class Mirror:
         """
         from mlflow.entities import Dataset, DatasetInput, Metric, RunTag
 
-        start, end = history.start, history.end or {}
-        moment = _milliseconds(end["time"])
+        run_id, start, end = run.info.run_id, history.start, history.end or {}
         told = ("verdict", "evidence", "diverged_at", "error", "seconds")
         tags = {key: str(end[key]) for key in told if end.get(key) is not None}
         tags |= {"chance": str(start["chance"]), "folder": str(folder)}
-        tags |= {"mlflow.note.content": describe(history), "mirrored": str(lines)}
+        tags |= {"mlflow.note.content": describe(history), "mirrored": str(history.lines)}
         bars = {}
         if history.status == "FINISHED":
+            if "error" in run.data.tags:  # of an earlier try
+                self._client.delete_tag(run_id, "error")
             bars = {f"final/{flat_name(k)}": v for k, v in final_metrics(history).items()}
             bars |= {f"start/{flat_name(k)}": v for k, v in start_metrics(history).items()}
             write_tables(history, folder)
@@ -249,18 +282,25 @@ class Mirror:
         for name in (CONFIG, LAYERS, SPECTRA, WEIGHTS, TRACEBACK):
             if (folder / name).exists():
                 self._client.log_artifact(run_id, str(folder / name))
-        points = [Metric(name, value, moment, 0) for name, value in bars.items()]
+        begun = run.info.start_time  # the one moment that no second mirroring can change
+        points = [Metric(name, value, begun, 0) for name, value in bars.items()]
         self._client.log_batch(run_id, points, tags=[RunTag(k, v) for k, v in tags.items()])
-        self._client.set_terminated(run_id, history.status, moment)
+        self._client.set_terminated(run_id, history.status, _milliseconds(end["time"]))
 
-    def _log_model(self, run_id: str, folder: Path) -> None:
+    def _log_model(self, run: Any, folder: Path) -> None:
+        """Log the network as a model, unless a mirror that was killed had got so far."""
         import mlflow
 
         from bpexp.serving import log_model
 
-        mlflow.set_tracking_uri(self.uri)
-        with mlflow.start_run(run_id=run_id):
-            log_model(folder / WEIGHTS)
+        run_id = run.info.run_id
+        logged = self._client.search_logged_models(
+            [run.info.experiment_id], f"source_run_id = '{run_id}'"
+        )
+        if not any(model.status == "READY" for model in logged):
+            mlflow.set_tracking_uri(self.uri)
+            with mlflow.start_run(run_id=run_id):
+                log_model(folder / WEIGHTS)
         self._client.set_tag(run_id, "model", "true")
 
 

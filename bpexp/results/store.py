@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,7 @@ def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
 
 def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Yield each run's own columns and its table of probes."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import artifacts
 
     for run, own in _stored_runs(study, uri):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -34,7 +35,7 @@ class Outcome:
     """How a sweep ended.
 
     Attributes:
-        code: the exit code: 0, 1 where a run failed, 130 or 143 where a signal ended it.
+        code: the exit code: 0, 1 where a run failed, 128 + the number of the signal that ended it.
         scores: final accuracy/test of each run asked for, in order; None where there is none.
     """
 
@@ -78,11 +79,11 @@ def conduct(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome
                 forecasting.settle(cells, plan, folder)
             _end(plan, folder, harness)
             if mirror is not None:
-                _await(mirror, harness)
+                _await(mirror, harness, interrupt)
     for member in plan.members:
         if statuses.get(member.identity) == "FAILED":
             warn(f"{member.name} failed: {_error(member)}; see {member.folder}/traceback.txt")
-    if interrupt.signal:
+    if interrupt.requested:
         warn("interrupted; the same command goes on from here")
         return Outcome(128 + interrupt.signal, _scores(configs, plan))
     return Outcome(int("FAILED" in statuses.values()), _scores(configs, plan))
@@ -197,11 +198,12 @@ def _models(plan: Plan, which: str) -> list[str]:
     return list(finished) if which == "all" else []
 
 
-def _await(mirror: MirrorProcess, harness: Config) -> None:
+def _await(mirror: MirrorProcess, harness: Config, interrupt: Interrupt) -> None:
     """Wait for the mirror with a progress line of its own, and say where the runs are."""
     progress, done = None, 0
-    last: dict[str, Any] = {"error": "the mirror process died"}
-    for message in mirror.finish():
+    last: dict[str, Any] = {}
+    before = interrupt.signal  # training was stopped: the mirror still has to say so
+    for message in mirror.finish(stopped=lambda: interrupt.signal != before):
         last = message
         if "mirrored" in message and "error" not in message:
             progress = progress or bar(message["total"], "mirroring", "run", harness.progress)
@@ -213,22 +215,33 @@ def _await(mirror: MirrorProcess, harness: Config) -> None:
         say("tracking: mlflow ui", f"charts:   {last['link']}")
     else:
         left = last.get("total", 0) - last.get("mirrored", 0)
+        reason = "stopped" if interrupt.signal != before else "the mirror process died"
+        later = ["python", "-m", "bpexp.sync", harness.study]
+        if uri := harness.tracking.parameters.get("uri"):
+            later += ["--tracking-uri", str(uri)]
         warn(
-            f"tracking: {last['error']}; {left or 'all'} runs are not mirrored; later: "
-            f"python -m bpexp.sync {shlex.quote(harness.study)}"
+            f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored; "
+            f"later: {shlex.join(later)}"
         )
 
 
 @contextmanager
 def _signals(interrupt: Interrupt) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM stop at the next epoch's end, and the second at once."""
+    """Let the first Ctrl-C, SIGTERM or SIGHUP stop at the next epoch's end, a second at once."""
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if interrupt.signal:
+        if interrupt.requested:
+            for worker in multiprocessing.active_children():
+                worker.kill()
             os._exit(128 + number)
         interrupt.signal = number
+        with suppress(OSError):  # print may be what it interrupts
+            os.write(2, b"\nstopping at the end of the epoch; once more: at once\n")
 
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
+    old = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:

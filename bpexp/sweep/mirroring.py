@@ -6,16 +6,19 @@ import json
 import selectors
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from bpexp.journal import space
 
 
 class MirrorProcess:
     """`python -m bpexp.sync --follow`, the only process of a sweep that imports MLflow.
 
-    It follows the journals while training goes on and tells on a pipe how far it is. Closing its
+    It follows the journals while training goes on and tells on a pipe how far it is. A word on its
     standard input tells it that the sweep is over.
     """
 
@@ -24,10 +27,9 @@ class MirrorProcess:
         command = [sys.executable, "-m", "bpexp.sync", "--follow", str(sweep), "--root", str(root)]
         if uri is not None:
             command += ["--tracking-uri", uri]
-        log = (sweep.parent / "mirror.log").open("ab")
-        with log:
+        with space(sweep.parent), (sweep.parent / "mirror.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout
@@ -44,7 +46,7 @@ class MirrorProcess:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            self._process.kill()
+            self.abandon()
         self._process.wait()
 
     def told(self) -> list[dict[str, Any]]:
@@ -54,14 +56,20 @@ class MirrorProcess:
             messages.append(json.loads(line))
         return messages
 
-    def finish(self) -> Iterator[dict[str, Any]]:
-        """Tell it that the sweep is over and yield what it tells until it ends."""
+    def finish(self, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        """Tell it that the sweep is over and yield what it tells until it ends, or is stopped."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        for line in self._output:
-            yield json.loads(line)
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(b"over")
+            self._process.stdin.close()
+        while not stopped():
+            if self._selector.select(timeout=0.1):
+                line = self._output.readline()
+                if not line:
+                    return
+                yield json.loads(line)
+        self.abandon()
 
-    @property
-    def returned(self) -> int | None:
-        """Its exit code once it has ended: 0 when everything is in the store."""
-        return self._process.wait()
+    def abandon(self) -> None:
+        """End it at once; what it has not mirrored is left to `python -m bpexp.sync`."""
+        self._process.kill()

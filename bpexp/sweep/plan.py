@@ -45,9 +45,11 @@ class Member:
     finished: bool
     epoch: int
 
-    def resumed(self) -> Member:
-        """Return this member at the epoch that its checkpoint has reached by now."""
-        return replace(self, epoch=_checkpoint_epoch(self.folder))
+    def now(self) -> Member:
+        """Return this member as its folder has it by now."""
+        finished = is_finished(self.folder)
+        epoch = self.config.epochs if finished else _checkpoint_epoch(self.folder)
+        return replace(self, finished=finished, epoch=epoch)
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,15 @@ def _member(config: Config, identity: str, name: str, root: Path) -> Member:
     study = root / RUNS / config.study
     attempt = last_attempt(study, identity)
     folder = attempt_folder(study, identity, attempt)
-    finished = read(folder).status == "FINISHED" and (folder / WEIGHTS).exists()
-    if finished and config.force:
-        attempt, finished = attempt + 1, False
+    if config.force and is_finished(folder):
+        attempt += 1
         folder = attempt_folder(study, identity, attempt)
-    epoch = config.epochs if finished else _checkpoint_epoch(folder)
-    return Member(config, identity, attempt, folder, name, finished, epoch)
+    return Member(config, identity, attempt, folder, name, finished=False, epoch=0).now()
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether nothing is left to train in a run's folder."""
+    return read(folder).status == "FINISHED" and (folder / WEIGHTS).exists()
 
 
 def _checkpoint_epoch(folder: Path) -> int:

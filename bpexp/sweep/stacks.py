@@ -13,11 +13,22 @@ from threadpoolctl import threadpool_limits
 
 from bpexp.diagnosis import Evidence, verdict
 from bpexp.errors import StorageError
-from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, Journal, read_checkpoint, replacing
+from bpexp.journal import (
+    CHECKPOINT,
+    TRACEBACK,
+    WEIGHTS,
+    InUseError,
+    Journal,
+    read_checkpoint,
+    replacing,
+)
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
+
+LATER = "LATER"
+"""Instead of a status: another process has the run, or has moved it on since the plan was made."""
 
 Progress = Callable[[int], None]
 """Told how many epochs, summed over the runs, were done since the last call."""
@@ -36,7 +47,7 @@ class Interrupt:
 
 
 def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interrupt) -> list[str]:
-    """Train a stack to its end and return each run's status: FINISHED, FAILED or KILLED.
+    """Train a stack to its end and return each run's status: FINISHED, FAILED, KILLED or LATER.
 
     If a stack of several raises, each of its runs is tried alone, so that only the guilty fails.
 
@@ -45,10 +56,16 @@ def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interr
     """
     try:
         with ExitStack() as resources:
-            journals = [resources.enter_context(Journal(member.folder)) for member in members]
-            threads = members[0].config.threads
-            resources.enter_context(threadpool_limits(threads, user_api="blas"))
-            return _StackRun(members, journals, progress, interrupt).run()
+            taken = {m.identity: _take(m, resources) for m in members}
+            free = [m for m in members if taken[m.identity] is not None]
+            trained: dict[str, str] = {}
+            if free:
+                journals = [journal for journal in taken.values() if journal is not None]
+                threads = members[0].config.threads
+                resources.enter_context(threadpool_limits(threads, user_api="blas"))
+                statuses = _StackRun(free, journals, progress, interrupt).run()
+                trained = {m.identity: status for m, status in zip(free, statuses, strict=True)}
+            return [trained.get(member.identity, LATER) for member in members]
     except StorageError:
         raise
     except Exception:
@@ -56,6 +73,15 @@ def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interr
             fail(members[0], traceback.format_exc())
             return ["FAILED"]
     return [train_stack([member], progress, interrupt)[0] for member in members]
+
+
+def _take(member: Member, resources: ExitStack) -> Journal | None:
+    """Open a run's journal, unless the run is not free or not as it was planned."""
+    try:
+        journal = resources.enter_context(Journal(member.folder))
+    except InUseError:
+        return None
+    return journal if member.now() == member else None
 
 
 class _StackRun:
@@ -72,6 +98,8 @@ class _StackRun:
         self._progress, self._interrupt = progress, interrupt
         self._config = members[0].config
         self._shape = self._config.architecture(dataset(self._config))
+        for member, journal in zip(members, journals, strict=True):
+            _start(member, journal)
         self._trainer = self._make_trainer()
         self._statuses = ["KILLED"] * len(members)
         self._begun = time.perf_counter()
@@ -121,17 +149,6 @@ class _StackRun:
         )
         if resumed:
             trainer.restore(resumed)
-        for member, journal in zip(self._members, self._journals, strict=True):
-            journal.start(
-                identity=member.identity,
-                attempt=member.attempt,
-                name=member.name,
-                config=member.config.nested(),
-                digest=data.digest,
-                data={"name": data.name, "source": data.source},
-                sizes=self._shape.sizes,
-                chance=data.chance,
-            )
         return trainer
 
     def _write(self, record: Record) -> None:
@@ -159,7 +176,8 @@ class _StackRun:
             evidence=evidence,
             diverged_at=diverged_at,
         )
-        (member.folder / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, TRACEBACK):  # what an earlier try left
+            (member.folder / name).unlink(missing_ok=True)
         self._statuses[row] = "FINISHED"
 
     def _due(self) -> bool:
@@ -185,13 +203,27 @@ class _StackRun:
         return (time.perf_counter() - self._begun) / len(self._members)
 
 
+def _start(member: Member, journal: Journal) -> None:
+    data = dataset(member.config)
+    journal.start(
+        identity=member.identity,
+        attempt=member.attempt,
+        name=member.name,
+        config=member.config.nested(),
+        digest=data.digest,
+        data={"name": data.name, "source": data.source},
+        sizes=architecture(member.config, data).sizes,
+        chance=data.chance,
+    )
+
+
 def fail(member: Member, text: str) -> None:
     """Record a run's failure: its traceback (or the reason) in its folder, the end in its journal.
 
     The text's last line is the error.
     """
-    member.folder.mkdir(parents=True, exist_ok=True)
-    with replacing(member.folder / TRACEBACK) as file:
-        file.write(text.encode())
     with Journal(member.folder) as journal:
+        _start(member, journal)
+        with replacing(member.folder / TRACEBACK) as file:
+            file.write(text.encode())
         journal.end("FAILED", error=text.strip().rpartition("\n")[2])
