@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pandas as pd
 import pytest
 
-from bpexp.journal import FILE, WEIGHTS, read
+from bpexp.journal import FILE, TRACEBACK, WEIGHTS, read
 from bpexp.results import load_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
 
+RUN = "runs/bpexp/*"
 KILLS = int(os.environ.get("BPEXP_KILLS", "6"))
 WORDS = [
     "-m", "activation=sigmoid,relu", "depth=2,4", "seed=0,1", "width=32",
@@ -40,78 +43,160 @@ def start(folder, *words):
 def contents(folder):
     """All that must repeat: journals without times, Parquet tables, weights, MLflow's content."""
     journals = {}
-    for path in sorted(folder.glob(f"runs/bpexp/*/{FILE}")):
+    for path in sorted(folder.glob(f"{RUN}/{FILE}")):
         history = read(path.parent)
-        steps = [
-            json.dumps({k: v for k, v in line.items() if k != "time"})
-            for line in history.observations
-        ]
-        end = {k: v for k, v in history.end.items() if k not in ("time", "seconds")}
+        steps = [without(line, "time") for line in history.observations]
+        assert len({line["step"] for line in steps}) == len(steps), "a point is there twice"
         weights = (path.parent / WEIGHTS).read_bytes()
-        journals[path.parent.name] = (steps, end, weights)
+        journals[path.parent.name] = (
+            json.dumps([without(history.start, "time"), steps]),  # as text: NaN equals NaN
+            without(history.end, "time", "seconds"),
+            weights,
+        )
     layers = load_layers("bpexp", root=folder).sort_values(["run", "step", "layer"])
     return journals, layers.reset_index(drop=True), store(folder)
 
 
+def without(mapping, *keys):
+    return {key: value for key, value in mapping.items() if key not in keys}
+
+
+OWN = ("seconds", "folder", "mirrored", "command")  # tags that tell of a place or a time
+
+
 def store(folder, uri=None):
+    """What a tracking store holds of the study, but for ids, times and places."""
     from mlflow import MlflowClient
 
     client = MlflowClient(uri or f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name("bpexp").experiment_id
+    models = Counter(model.source_run_id for model in client.search_logged_models([experiment]))
     found = {}
-    for run in client.search_runs([experiment], "tags.kind = 'run'"):
-        points = {
-            name: [(p.step, p.value) for p in client.get_metric_history(run.info.run_id, name)]
-            for name in run.data.metrics
+    for run in client.search_runs([experiment]):
+        run_id, tags = run.info.run_id, run.data.tags
+        key = tags.get("identity", "sweep")
+        assert key not in found, "a run is there twice"
+        points = {}
+        for name in run.data.metrics:
+            points[name] = [(p.step, p.value) for p in client.get_metric_history(run_id, name)]
+            assert len({step for step, _ in points[name]}) == len(points[name]), "a point twice"
+        files = {file.path for file in client.list_artifacts(run_id)}
+        tables = [name for name in ("layers.parquet", WEIGHTS) if name in files]
+        found[key] = {
+            "name": run.info.run_name,
+            "status": run.info.status,
+            "params": run.data.params,
+            "tags": {k: v for k, v in tags.items() if k not in OWN and "mlflow.log" not in k},
+            "points": points,
+            "data": [(d.dataset.name, d.dataset.digest) for d in run.inputs.dataset_inputs],
+            "files": files - {"mirror.log", TRACEBACK},
+            "bytes": [Path(client.download_artifacts(run_id, n)).read_bytes() for n in tables],
+            "models": models[run_id],
         }
-        path = Path(client.download_artifacts(run.info.run_id, "layers.parquet"))
-        identity = run.data.tags["identity"]
-        assert identity not in found, "a run is there twice"
-        found[identity] = (
-            run.info.status,
-            run.data.params,
-            run.data.tags["verdict"],
-            points,
-            path.read_bytes(),
-        )
     return found
 
 
+def children(pid):
+    """Return the process ids of a process's workers and of its mirror."""
+    found = {"worker": [], "mirror": []}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                mirror = b"bpexp.sync" in (path / "cmdline").read_bytes()
+                found["mirror" if mirror else "worker"].append(int(path.name))
+    return found
+
+
+def left_over(folder):
+    """Return the processes whose current folder this is."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (path / "cwd").readlink() == folder:
+                found.append((path / "cmdline").read_bytes())
+    return found
+
+
+def strike(victim, process):
+    """Send a signal to a sweep, to its whole process group, or to one of its children."""
+    with contextlib.suppress(ProcessLookupError):
+        if isinstance(victim, str):
+            for pid in children(process.pid)[victim][:1]:
+                os.kill(pid, signal.SIGKILL)
+        elif victim < 0:
+            os.killpg(process.pid, -victim)
+        else:
+            os.kill(process.pid, victim)
+
+
+def stored(folder):
+    return sum(path.stat().st_size for path in folder.glob("mlflow.db*"))
+
+
+VICTIMS = [  # a signal to the sweep, negative: to its whole group, as a terminal or a crash does
+    signal.SIGKILL, signal.SIGTERM, signal.SIGINT, -signal.SIGKILL, "worker", -signal.SIGINT,
+    "mirror", -signal.SIGTERM,
+]  # fmt: skip
+
+
 @pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the children of a process in /proc")
 def test_a_sweep_killed_again_and_again_is_the_undisturbed_one(tmp_path):
+    """Kills fall at random moments of the whole life, into checkpoints, and into the mirror."""
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     whole.mkdir()
     torn.mkdir()
-    assert start(whole, *WORDS, "epochs=60").wait(timeout=300) == 0
-    moments = random.Random(20)
-    codes = []
-    for kill in range(KILLS):
-        process = start(torn, *WORDS, "epochs=60")
-        time.sleep(moments.uniform(0.4, 1.6))
-        number = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT][kill % 3]
+    words = [*WORDS, "log_model=best", "batch_size=4", f"epochs={5 * KILLS}"]
+    words.remove("log_model=none")
+    assert start(whole, *words).wait(timeout=300) == 0, (whole / "log").read_text()[-2000:]
+    random = Random(20)
+    codes, in_training, hits, kills = [], 0, Counter(), 0
+    while kills < KILLS:
+        process = start(torn, *words)
+        victim = VICTIMS[kills % len(VICTIMS)]
+        aim = ["moment", "checkpoint", "mirror"][kills % 3]
+        size, deadline = stored(torn), time.monotonic() + 5
+        time.sleep(random.uniform(0.2, 2.5))
+        while aim != "moment" and time.monotonic() < deadline and process.poll() is None:
+            written = stored(torn) != size if aim == "mirror" else [*torn.glob(f"{RUN}/*.npz.tmp")]
+            if written:
+                hits[aim] += 1
+                break
+        in_training += len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 8
         if process.poll() is None:
-            os.kill(process.pid, number)
+            strike(victim, process)
+            kills += 1
+        if isinstance(victim, str):  # the sweep itself lives on: end it a little later
+            time.sleep(random.uniform(0, 1))
+            strike(signal.SIGKILL, process)
         codes.append(process.wait(timeout=60))
     # before our handlers stand, while Python imports, a signal's own default ends the process
     assert set(codes) <= {-signal.SIGKILL, 143, 130, 0, -signal.SIGTERM, -signal.SIGINT}
-    assert start(torn, *WORDS, "epochs=60").wait(timeout=300) == 0, (torn / "log").read_text()[
-        -2000:
-    ]
+    assert in_training >= KILLS / 2
+    assert hits["checkpoint"]
+    assert hits["mirror"]
+    log = torn / "log"
+    assert start(torn, *words).wait(timeout=300) == 0, log.read_text()[-2000:]
+    assert "Traceback" not in log.read_text()
     (journals, layers, kept), (again, table, mirrored) = contents(whole), contents(torn)
     assert journals == again
     pd.testing.assert_frame_equal(layers, table, check_exact=True)
     assert kept == mirrored
+    deadline = time.monotonic() + 10  # a mirror whose sweep was killed may be in a call
+    while left_over(torn) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left_over(torn) == []
 
 
 def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
     process = start(tmp_path, *WORDS, "tracking=off", "epochs=5000")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and len(list(tmp_path.glob(f"runs/bpexp/*/{FILE}"))) < 2:
+    while time.monotonic() < deadline and len(list(tmp_path.glob(f"{RUN}/{FILE}"))) < 2:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     assert process.wait(timeout=20) == 130
     assert "the same command goes on from here" in (tmp_path / "log").read_text()
-    statuses = [read(path.parent).status for path in tmp_path.glob(f"runs/bpexp/*/{FILE}")]
+    statuses = [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{FILE}")]
     assert set(statuses) == {"KILLED"}
 
 
@@ -119,7 +204,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
     slow = ["data=gaussian", "data.examples=200000", "width=256", "depth=8", "epochs=3"]
     process = start(tmp_path, *slow, "tracking=off")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not list(tmp_path.glob(f"runs/bpexp/*/{FILE}")):
+    while time.monotonic() < deadline and not list(tmp_path.glob(f"{RUN}/{FILE}")):
         time.sleep(0.05)
     process.terminate()
     time.sleep(0.3)
@@ -173,11 +258,11 @@ def test_a_full_disk_is_told_and_the_runs_go_on_when_there_is_room(small_disk, t
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
-    for path in small_disk.glob(f"runs/bpexp/*/{FILE}"):
+    for path in small_disk.glob(f"{RUN}/{FILE}"):
         read(path.parent)
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     assert subprocess.run(command, cwd=small_disk, capture_output=True, check=False).returncode == 0
-    for path in whole.glob(f"runs/bpexp/*/{WEIGHTS}"):
+    for path in whole.glob(f"{RUN}/{WEIGHTS}"):
         assert path.read_bytes() == (small_disk / path.relative_to(whole)).read_bytes()
 
 
@@ -207,7 +292,7 @@ def test_a_server_that_never_answers_delays_no_training(silent_server, tmp_path)
     )
     assert process.returncode == 0, process.stderr
     assert "not mirrored; later: python -m bpexp.sync bpexp" in process.stderr
-    ends = [read(path.parent).end for path in tmp_path.glob(f"runs/bpexp/*/{FILE}")]
+    ends = [read(path.parent).end for path in tmp_path.glob(f"{RUN}/{FILE}")]
     assert [end["status"] for end in ends] == ["FINISHED"] * 2
     # the mirror alone waits 3 seconds for its first answer; training was over before
     assert max(end["time"] for end in ends) < begun + 3
