@@ -26,6 +26,9 @@ def main() -> None:
     except BpexpError as error:
         print(error, file=sys.stderr)
         code = 1 if isinstance(error, StorageError) else 2
+    except MemoryError as error:
+        print(f"out of memory: {error or 'a smaller network, batch or data set'}", file=sys.stderr)
+        code = 1
     except KeyboardInterrupt:  # before or after training, which has handlers of its own
         code = 130
     except BrokenPipeError:  # whoever read our output has seen enough

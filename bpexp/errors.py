@@ -29,7 +29,7 @@ def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
     "activation: 'rleu' is not one of relu, tanh; did you mean 'relu'?"
     """
     names = sorted(allowed)
-    message = f"{field}: {_shown(received)} is not one of {', '.join(names)}"
+    message = f"{quoted(field)}: {_shown(received)} is not one of {', '.join(names)}"
     nearest = difflib.get_close_matches(str(received), names, n=1)
     return f"{message}; did you mean '{nearest[0]}'?" if nearest else message
 
@@ -43,6 +43,24 @@ def out_of_range(field: str, received: object, allowed: str) -> str:
     return f"{field}: {_shown(received)} is not {allowed}"
 
 
-def _shown(value: object, limit: int = 80) -> str:
-    text = repr(value)
+def reason(error: BaseException) -> str:
+    """Return what an exception says, in one line and not at length.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "x"))
+    'No such file or directory'
+    """
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return _cut(str(text).strip().partition("\n")[0], 200)
+
+
+def quoted(text: str) -> str:
+    """Return what a user typed as it is if that is one short line, else its beginning."""
+    return text if text.isprintable() and len(text) <= 80 else _shown(text)
+
+
+def _shown(value: object) -> str:
+    return _cut(repr(value), 80)
+
+
+def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

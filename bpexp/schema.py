@@ -7,7 +7,6 @@ that names the field, what was received, what is allowed, and the nearest match.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from bpexp.probes import PROBES
 from bpexp.training import STOPS
 
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
+LARGEST = 1e30  # of a number: it and its square must fit in what computes with it
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,8 @@ def _integer(meaning: str, low: int, high: int = 2**63 - 1, *, nullable: bool = 
 
 
 def _number(meaning: str, *, nullable: bool = False) -> Key:
-    def holds(value: float) -> bool:
-        return 0 < value < math.inf
-
-    return Key(float, _or_null("a finite number above 0", nullable), holds, meaning, nullable)
+    allowed = f"a number above 0 and at most {LARGEST:g}"
+    return Key(float, _or_null(allowed, nullable), lambda v: 0 < v <= LARGEST, meaning, nullable)
 
 
 def _name(meaning: str, *names: str) -> Key:
@@ -126,7 +124,12 @@ HARNESS: dict[str, Key | Group] = {
     "study": Key(
         str,
         "up to 100 letters, digits, spaces and _ . + -, the first a letter or digit",
-        lambda v: STUDY.fullmatch(v) is not None and v == v.strip() and not v.endswith("."),
+        lambda v: (
+            STUDY.fullmatch(v) is not None
+            and v == v.strip()
+            and not v.endswith(".")
+            and len(v.encode()) <= 255  # bytes, of a folder's name
+        ),
         "the study: a folder under runs/ and the experiment in MLflow",
     ),
     "jobs": _integer("worker processes; null: one a core", 1, 4096, nullable=True),
@@ -204,4 +207,6 @@ def _parameter(name: str, annotation: Any, value: object) -> Any:
     if not nothing and type(value) not in kinds:
         allowed = " or ".join(_KINDS.get(kind, "null") for kind in kinds)
         raise ConfigError(out_of_range(name, value, allowed))
+    if isinstance(value, int | float) and abs(value) > LARGEST:
+        raise ConfigError(out_of_range(name, value, f"at most {LARGEST:g} in size"))
     return value

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpexp.errors import BpexpError
+from bpexp.errors import BpexpError, reason
 from bpexp.journal import FILE, RUNS, SWEEP, SWEEPS, read
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
             failed += 1
             print(error, file=sys.stderr)
         except Exception as error:
-            raise BpexpError(f"sync: {uri or 'the store'}: {_one_line(error)}") from None
+            raise BpexpError(f"sync: {uri or 'the store'}: {reason(error)}") from None
     print(f"{len(runs) - failed} runs mirrored to {mirror.uri}")
     return 1 if failed else 0
 
@@ -119,7 +119,7 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
                 return 0
             pause, error = FIRST_PAUSE, None
         except Exception as failure:
-            error = _one_line(failure)
+            error = reason(failure)
             tell(mirrored=len(folders) - len(left), total=len(folders), error=error)
             mirror = None
             if over:
@@ -135,11 +135,6 @@ def _connect(uri: str | None, root: Path) -> Mirror:
     from bpexp.tracking import Mirror, default_uri
 
     return Mirror(uri or default_uri(root), root)
-
-
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0] or type(error).__name__
-    return text if len(text) < 200 else f"{text[:200]}..."
 
 
 if __name__ == "__main__":

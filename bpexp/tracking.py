@@ -104,13 +104,15 @@ class Mirror:
         Returns:
             Whether the run has ended and all of it is in the store.
         """
+        history = read(folder)
+        if not history.start:
+            return False
+        self._experiment(history.start["config"]["study"])  # which itself takes runs' locks
         with _alone(folder) as first:
             return self._run(folder, sweep, model, first)
 
     def _run(self, folder: Path, sweep: str | None, model: bool, first: bool) -> bool:
         history = read(folder)
-        if not history.start:
-            return False
         run = self._find_or_create(history, sweep, first)
         tags = run.data.tags
         if tags.get("mirrored") != str(history.lines):
@@ -138,12 +140,12 @@ class Mirror:
 
     def sweep(self, folder: Path) -> None:
         """Mirror a sweep's own run: the figures, the summary, the command and the description."""
-        with _alone(folder):
-            self._sweep(folder)
-
-    def _sweep(self, folder: Path) -> None:
         sweep = json.loads((folder / SWEEP).read_text())
         experiment = self._experiment(sweep["study"])
+        with _alone(folder):
+            self._sweep(folder, sweep, experiment)
+
+    def _sweep(self, folder: Path, sweep: dict[str, Any], experiment: str) -> None:
         found = self._client.search_runs(
             [experiment], f"tags.kind = 'sweep' and tags.sweep = '{sweep['id']}'", max_results=1
         )

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from bpexp.errors import ConfigError, one_of
+from bpexp.errors import ConfigError, one_of, quoted
 from bpexp.schema import KEYS, Group, Key
 
 
@@ -35,16 +35,18 @@ def refuse(arguments: Sequence[str], *, multirun: bool, known: Sequence[str]) ->
                 raise HydraException("no key before '='")
             override = parser.parse_override(argument)
         except HydraException as error:
-            reason = " ".join(str(error).partition("\nSee ")[0].split())
-            raise ConfigError(f"{argument}: {reason}") from None
+            told = " ".join(str(error).partition("\nSee ")[0].split())
+            raise ConfigError(f"{quoted(argument)}: {told}") from None
         key = override.key_or_group
         if key in seen:
-            raise ConfigError(f"{key}: given twice; a sweep is {key}=a,b")
+            raise ConfigError(f"{quoted(key)}: given twice; a sweep is {quoted(key)}=a,b")
         seen.add(key)
         if key.startswith("hydra"):
             continue
         if override.is_sweep_override() and not multirun:
-            raise ConfigError(f"{argument}: several values are a sweep: python -m bpexp -m ...")
+            raise ConfigError(
+                f"{quoted(argument)}: several values are a sweep: python -m bpexp -m ..."
+            )
         _check(override, known)
 
 
@@ -65,7 +67,7 @@ def _check(override: Override, known: Sequence[str]) -> None:
     else:
         raise ConfigError(one_of("key", key, [*KEYS, "experiment"]))
     for name in names:
-        if name not in allowed and not (key == "experiment" and name is None):
+        if name not in allowed:
             raise ConfigError(one_of(key, name, allowed))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from bpexp.errors import ConfigError, DataError, out_of_range
+from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 Array = NDArray[Any]
 
@@ -123,6 +125,21 @@ def _digest(arrays: list[Array]) -> str:
         digest.update(f"{array.shape}{little.dtype.str}".encode())
         digest.update(little.tobytes())
     return digest.hexdigest()[:32]
+
+
+def readable(path: Path) -> Path:
+    """Return the path of a file at hand.
+
+    Raises:
+        DataError: there is none, or it is a folder, a device or a pipe, which might never end.
+    """
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {reason(error)}") from None
+    if not stat.S_ISREG(kind):
+        raise DataError(f"{path}: not a file")
+    return path
 
 
 def pixels(x: NDArray[np.uint8], largest: int, scale: bool) -> NDArray[np.float32]:

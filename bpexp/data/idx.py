@@ -9,16 +9,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.errors import DataError
+from bpexp.data.dataset import readable
+from bpexp.errors import DataError, reason
 
 UNSIGNED_BYTE = 8
 LARGEST = 2**30  # bytes of values; MNIST's largest file has 47 million
+PART = 2**24
 
 
 def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDArray[np.uint8]:
@@ -33,17 +36,17 @@ def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDAr
         DataError: it is missing, damaged, or not what was asked for.
     """
     try:
-        with _open(path) as file:
+        with _open(readable(path)) as file:
             header = file.read(4 + 4 * n_dimensions)
             shape = _shape(path, header, n_dimensions)
             size = int(np.prod(shape, dtype=object))
             if not 0 < size <= LARGEST:
                 raise DataError(f"{path}: dimensions {shape} are empty or over {LARGEST} bytes")
             # One byte more than the header promises tells a longer file, or a decompression
-            # bomb, without unpacking it.
-            values = file.read(size + 1)
+            # bomb, without unpacking it; in parts, since memory is asked for before it is read.
+            values = b"".join(_parts(file, size + 1))
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {reason(error)}") from None
     if len(values) != size:
         found = "more" if len(values) > size else f"only {len(values)}"
         raise DataError(f"{path}: {found} bytes of values where the header says {size}")
@@ -56,6 +59,12 @@ def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDAr
 
 def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+
+
+def _parts(file: IO[bytes], size: int) -> Iterator[bytes]:
+    while size and (part := file.read(min(PART, size))):
+        yield part
+        size -= len(part)
 
 
 def _shape(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from bpexp.data.dataset import Dataset, make_dataset, pixels, stratified
 from bpexp.data.idx import read_idx
-from bpexp.errors import ConfigError, DataError
+from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -164,8 +165,8 @@ def _idx_images(
 
 
 def _find(root: Path, file: str) -> Path:
-    if not root.is_dir():
-        raise ConfigError(f"data.root: {str(root)!r} is not a folder")
+    if not os.path.isdir(root):  # unlike Path.is_dir, never raises
+        raise ConfigError(out_of_range("data.root", str(root), "a folder"))
     for path in (root / file, root / f"{file}.gz"):
         if path.exists():
             return path
@@ -173,19 +174,22 @@ def _find(root: Path, file: str) -> Path:
 
 
 def _download(name: str, file: str, url: str, checksum: str) -> Path:
-    """Fetch a file into the cache: pooch writes it aside, checks it, and moves it into place."""
+    """Fetch a file into the cache: pooch writes it aside, checks it, and moves it into place.
+
+    A download that breaks off is tried again.
+    """
     import pooch
 
     try:
-        path = pooch.retrieve(
-            f"{url}{file}.gz",
-            known_hash=f"sha256:{checksum}",
-            fname=f"{file}.gz",
+        cache = pooch.create(
             path=pooch.os_cache("bpexp") / name,
+            base_url=url,
+            registry={f"{file}.gz": f"sha256:{checksum}"},
+            retry_if_failed=2,  # after 1 and 2 seconds
         )
+        return Path(cache.fetch(f"{file}.gz"))
     except Exception as error:  # requests' many kinds, and pooch's ValueError for a wrong hash
-        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"data: {name} cannot be downloaded: {reason}; data.root=FOLDER takes files at hand"
+            f"data: {name} cannot be downloaded: {reason(error)}; "
+            "data.root=FOLDER takes files at hand"
         ) from None
-    return Path(path)
