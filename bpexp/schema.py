@@ -62,8 +62,8 @@ def _tracking_off() -> None:
     """Keep the journals only."""
 
 
-def _integer(meaning: str, low: int, high: int = 2**63 - 1, *, nullable: bool = False) -> Key:
-    bounds = f"an integer of at least {low}" + (f" and at most {high}" if high < 2**63 - 1 else "")
+def _integer(meaning: str, low: int, high: int = 10**9, *, nullable: bool = False) -> Key:
+    bounds = f"an integer of at least {low} and at most {high}"
     return Key(int, _or_null(bounds, nullable), lambda v: low <= v <= high, meaning, nullable)
 
 
@@ -109,7 +109,7 @@ NUMBERS: dict[str, Key | Group] = {
     "epochs": _integer("passes over the training split; 0 only looks", 0, 10**7),
     "stop": Group(STOPS, "when to stop before the last epoch"),
     "frozen": _integer("the first k layers keep their initial weights", 0),
-    "seed": _integer("decides initial weights and the order of examples", 0),
+    "seed": _integer("decides initial weights and the order of examples", 0, 2**63 - 1),
     "dtype": _name("precision of everything trained", "float32", "float64"),
     "threads": _integer("BLAS threads of a run (they change last digits)", 1, 1024),
     "probe.every": _integer(

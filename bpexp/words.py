@@ -35,8 +35,8 @@ def refuse(arguments: Sequence[str], *, multirun: bool, known: Sequence[str]) ->
                 raise HydraException("no key before '='")
             override = parser.parse_override(argument)
         except HydraException as error:
-            told = " ".join(str(error).partition("\nSee ")[0].split())
-            raise ConfigError(f"{quoted(argument)}: {told}") from None
+            told = str(error).partition("\nSee ")[0].partition(" expecting {")[0]
+            raise ConfigError(f"{quoted(argument)}: {' '.join(told.split())}") from None
         key = override.key_or_group
         if key in seen:
             raise ConfigError(f"{quoted(key)}: given twice; a sweep is {quoted(key)}=a,b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from bpexp.config import Config
@@ -36,3 +37,14 @@ def make_config(**changes):
         "jobs": 1,
     }
     return Config.of({**defaults(), **small, **changes})
+
+
+def idx(values, type_code=8, magic=b"\0\0"):
+    """An IDX file of unsigned bytes, or one that claims another type or magic number."""
+    values = np.asarray(values, np.uint8)
+    shape = b"".join(int(n).to_bytes(4, "big") for n in values.shape)
+    return magic + bytes([type_code, values.ndim]) + shape + values.tobytes()
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 5))
+LABELS = np.arange(30) % 10

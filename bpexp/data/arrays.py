@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bpexp.data.dataset import Dataset, make_dataset, readable, stratified
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
+MAGIC = b"\x93NUMPY"
 LARGEST = 2**32  # bytes of a user's file, unpacked
 
 
@@ -119,6 +120,9 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Read an array, unless its header claims more than is there: memory is asked for by it."""
     with archive.open(member) as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise DataError(f"{path}: {member.filename} is no NumPy array")
+        file.seek(0)
         version = np.lib.format.read_magic(file)
         form = np.lib.format
         header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0

@@ -212,7 +212,7 @@ def _start(member: Member, journal: Journal) -> None:
         config=member.config.nested(),
         digest=data.digest,
         data={"name": data.name, "source": data.source},
-        sizes=architecture(member.config, data).sizes,
+        sizes=member.config.architecture(data).sizes,
         chance=data.chance,
     )
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers import IMAGES, LABELS, idx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -95,16 +96,6 @@ def test_chance_is_the_best_constant_guess():
     x, y = np.zeros((10, 2)), np.array([0] * 7 + [1] * 3)
     data = images.make_dataset("made", "here", (x, y), (x, y))
     assert data.chance == 0.7
-
-
-def idx(values, type_code=8, magic=b"\0\0"):
-    values = np.asarray(values, np.uint8)
-    shape = b"".join(int(n).to_bytes(4, "big") for n in values.shape)
-    return magic + bytes([type_code, values.ndim]) + shape + values.tobytes()
-
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 5))
-LABELS = np.arange(30) % 10
 
 
 @pytest.fixture
