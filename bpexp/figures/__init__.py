@@ -151,7 +151,7 @@ OCCASIONAL: dict[str, Drawing] = {
         phase_diagram, "plane", (SIGMAS[0], SIGMAS[1], "accuracy/train", "source"), on_the_plane
     ),
     "paired_accuracy": Drawing(
-        paired_by_depth, "runs", ("difference", "base", "source"), paired_accuracy
+        paired_by_depth, "runs", ("difference", "factor", "base"), paired_accuracy
     ),
     "jacobian_spectrum": Drawing(
         jacobian_spectrum, "spectra", ("singular_value", "step", "example", "rank")

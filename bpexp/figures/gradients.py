@@ -94,16 +94,27 @@ def first_layer_by_depth(layers: pd.DataFrame) -> Figure:
 
 
 def by_depth(
-    rows: pd.DataFrame, y: str, *, log: bool = False, also: Sequence[Artist] = ()
+    rows: pd.DataFrame,
+    y: str,
+    *,
+    hue: str | None = None,
+    log: bool = False,
+    also: Sequence[Artist] = (),
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """Draw a number against depth as `by_setting` does; return panels with their rows."""
-    figure, panels = by_setting(rows, "depth", y, log=log, also=also)
+    figure, panels = by_setting(rows, "depth", y, hue=hue, log=log, also=also)
     figure.supxlabel("hidden layers")
     return figure, panels
 
 
 def by_setting(
-    rows: pd.DataFrame, x: str, y: str, *, log: bool = False, also: Sequence[Artist] = ()
+    rows: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    hue: str | None = None,
+    log: bool = False,
+    also: Sequence[Artist] = (),
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """Draw y against x, a line an activation (or init); return panels with their rows.
 
@@ -111,10 +122,11 @@ def by_setting(
         rows: columns run, activation, init, depth, seed, x, y, and if need be source.
         x: a setting of whole numbers, such as depth.
         y: the number's column.
+        hue: the factor whose levels are lines, if not the activation or init that varies.
         log: draw it on a log axis.
         also: what else the legend explains.
     """
-    main = compared(rows)
+    main = hue or compared(rows)
     parts = parted(rows, settings(rows, [main, x]))
     palette, shapes = style.colours(rows, main), style.markers(rows, main)
     size = (2.7, 2.4) if len(parts) > 1 else (4.6, 3.4)

@@ -51,7 +51,7 @@ def paired_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
     main = compared(runs)
     if not (varies(runs, main) and has_interval(runs)):
         return runs.head(0)
-    return paired_differences(runs, main, "accuracy/test").assign(source="measured")
+    return paired_differences(runs, main, "accuracy/test")
 
 
 @style.styled
@@ -66,7 +66,7 @@ def paired_by_depth(differences: pd.DataFrame) -> Figure:
     Args:
         differences: as `bpexp.paired_differences` returns them.
     """
-    figure, panels = by_depth(differences, "difference")
+    figure, panels = by_depth(differences, "difference", hue=differences["factor"].iloc[0])
     for panel, _ in panels:
         panel.axhline(0, color=style.NEUTRAL, linewidth=0.6, zorder=1)
     base = differences["base"].iloc[0]

@@ -23,7 +23,8 @@ def paired_differences(
         base: the factor's level that is subtracted; the first that occurs, by default.
 
     Returns:
-        The rows of the other levels that have a partner, with columns `base` and `difference`.
+        The rows of the other levels that have a partner, with columns `factor`, `base` and
+        `difference`.
 
     Raises:
         BpexpError: no run has that level.
@@ -43,5 +44,7 @@ def paired_differences(
     partners = keyed[keyed[factor] == first].drop_duplicates("_pair").set_index("_pair")[value]
     others = keyed[keyed[factor] != first]
     difference = others[value] - others["_pair"].map(partners)
-    found = others.assign(base=str(first), difference=difference).drop(columns="_pair")
+    found = others.assign(factor=factor, base=str(first), difference=difference).drop(
+        columns="_pair"
+    )
     return found.dropna(subset=["difference"])
