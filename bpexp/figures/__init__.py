@@ -5,6 +5,7 @@ A new figure is one function and one row of FIGURES.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -182,7 +183,12 @@ def of_probe(probe: str) -> Drawing:
 
 
 def draw_all(
-    tables: Tables, folder: Path, *, metadata: Mapping[str, str], probes: Sequence[str] = ()
+    tables: Tables,
+    folder: Path,
+    *,
+    metadata: Mapping[str, str],
+    probes: Sequence[str] = (),
+    jobs: int = 1,
 ) -> list[Path]:
     """Draw FIGURES, OCCASIONAL and probes as PNG and SVG, each beside the CSV it was drawn from.
 
@@ -194,23 +200,43 @@ def draw_all(
         metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
             PNG and as Dublin Core of the SVG, where other keys are told in its Description.
         probes: probes to draw layer by layer through training.
+        jobs: processes that draw, where processes can be forked.
 
     Returns:
         The PNG files.
     """
     make_folder(folder)
-    written = []
     through = {f"{probe}_through_training": of_probe(probe) for probe in probes}
-    for name, drawing in (FIGURES | OCCASIONAL | through).items():
-        frame = drawing.data(tables)
-        if frame.empty:
-            continue
-        stem = folder / name
-        save(drawing.draw(frame), stem, metadata)
-        with replacing(stem.with_suffix(".csv")) as file:
-            file.write(frame.to_csv(index=False).encode())
-        written.append(stem.with_suffix(".png"))
-    return written
+    drawings = FIGURES | OCCASIONAL | through
+    found = {name: drawing.data(tables) for name, drawing in drawings.items()}
+    waiting = [name for name, frame in found.items() if not frame.empty]
+
+    def draw(names: Sequence[str]) -> None:
+        for name in names:
+            save(drawings[name].draw(found[name]), folder / name, metadata)
+            with replacing((folder / name).with_suffix(".csv")) as file:
+                file.write(found[name].to_csv(index=False).encode())
+
+    _spread(draw, waiting, jobs)
+    return [(folder / name).with_suffix(".png") for name in waiting]
+
+
+def _spread(draw: Callable[[Sequence[str]], None], names: Sequence[str], jobs: int) -> None:
+    """Draw in this process and in copies of it, which share the tables without a message."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        draw(names)
+        return
+    context = multiprocessing.get_context("fork")
+    parts = [names[i::jobs] for i in range(min(jobs, len(names)))]
+    helpers = [(part, context.Process(target=draw, args=(part,))) for part in parts[1:]]
+    for _, helper in helpers:
+        helper.start()
+    for part in parts[:1]:
+        draw(part)
+    for part, helper in helpers:
+        helper.join()
+        if helper.exitcode:
+            draw(part)  # raises here what was raised there
 
 
 def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
@@ -219,7 +245,7 @@ def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.execute(figure)
-            figure.set_layout_engine("none")
+            figure.set_layout_engine(None)  # "none" is a placeholder that draws once more a file
         with replacing(stem.with_suffix(".png")) as file:
             figure.savefig(file, format="png", dpi=150, metadata=dict(metadata))
         with replacing(stem.with_suffix(".svg")) as file:

@@ -71,6 +71,7 @@ def _draw(
     drawable = rows[np.isfinite(rows[y]) & ((rows[y] > 0) | (panel.get_yscale() == "linear"))]
     theory = drawable["source"] == "theory" if "source" in rows else drawable[y].isna()
     order = levels(rows, hue)
+    panel.set(xlabel=" ", ylabel=" ")  # seaborn lays out all ticks of a panel without labels
     common: dict[str, Any] = {"x": x, "y": y, "hue": hue, "hue_order": order, "ax": panel}
     common |= {"palette": dict(palette), "legend": False}
     shapes: dict[str, Any] = {"marker": "o"}

@@ -163,11 +163,11 @@ def _present(plan: Plan, folder: Path, harness: Config) -> None:
     say("", summary([{str(k): v for k, v in row.items()} for row in rows], varied(plan)), "")
     with replacing(folder / "summary.csv") as file:
         file.write(tables.runs.to_csv(index=False).encode())
-    drawn = _draw(tables, folder, harness.draw)
+    drawn = _draw(tables, folder, harness)
     say(f"figures:  {_shown(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
 
 
-def _draw(tables: Tables, folder: Path, probes: Sequence[str]) -> list[Path]:
+def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
     from bpexp.figures import draw_all
 
     metadata = {
@@ -175,7 +175,13 @@ def _draw(tables: Tables, folder: Path, probes: Sequence[str]) -> list[Path]:
         "Keywords": " ".join(tables.runs["run"]),
         "Source": f"sweep {folder.name}",
     }
-    return draw_all(tables, folder / "figures", metadata=metadata, probes=probes)
+    return draw_all(
+        tables,
+        folder / "figures",
+        metadata=metadata,
+        probes=harness.draw,
+        jobs=harness.jobs or cores(),
+    )
 
 
 def _end(plan: Plan, folder: Path, harness: Config) -> None:

@@ -74,6 +74,7 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=context.config_loader)
         self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self._parsed: dict[str, Override] = {}
+        self._groups: dict[str, bool] = {}  # asking Hydra takes longer than all else of a job
 
     def __call__(self, job: Sequence[str]) -> Config:
         """Return a job's configuration.
@@ -113,7 +114,9 @@ class Composer:
         key = override.key_or_group
         if not plain or override.package is not None or key.startswith("hydra"):
             return False
-        return "." in key or not self._loader.get_group_options(key)
+        if key not in self._groups:
+            self._groups[key] = "." not in key and bool(self._loader.get_group_options(key))
+        return not self._groups[key]
 
 
 def _assign(config: dict[str, Any], path: Sequence[str], value: Any) -> bool:
