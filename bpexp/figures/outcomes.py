@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any, Literal
 
 import pandas as pd
@@ -101,8 +100,7 @@ def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "
         halves = [(pair[half], rows) for pair, (_, rows) in zip(pairs, parts, strict=True)]
         draw_lines(halves, "epoch", y, main, palette, log=y == loss, least=5, **look)
     for (above, below), (title, _) in zip(pairs, parts, strict=True):
-        settled = title.replace(" ", "\xa0").replace(",\xa0", ", ")  # a key stays with its value
-        above.set_title(textwrap.fill(settled, 32))
+        above.set_title(style.folded(title, 32))
         style.plain(above.yaxis)
         below.set_ylim(0, 1.03)
         style.whole(below.xaxis, most=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -127,6 +128,16 @@ def panels(
     for lowest in axes[max(n - across, 0) : n]:
         lowest.tick_params(labelbottom=True)
     return figure, axes[:n]
+
+
+def folded(title: str, width: int) -> str:
+    r"""Break a title of settings at commas only, so that a key stays with its value.
+
+    >>> folded("depth 0, binary_cross_entropy, lr 0.05", 32)
+    'depth 0,\nbinary_cross_entropy, lr 0.05'
+    """
+    settled = title.replace(" ", "\xa0").replace(",\xa0", ", ")
+    return textwrap.fill(settled, width).replace("\xa0", " ")
 
 
 def whole(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
