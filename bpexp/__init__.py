@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bpexp.data import load as load_data
     from bpexp.nn import Choice, Network
+    from bpexp.precision import audit, twins
     from bpexp.results import (
         load_curves,
         load_layers,
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Choice",
     "Network",
+    "audit",
     "load_curves",
     "load_data",
     "load_layers",
@@ -50,12 +52,14 @@ __all__ = [
     "load_theory",
     "paired_differences",
     "train",
+    "twins",
 ]
 
 # Imported at first use: the result tables pay for pandas, and a worker must not.
 _HOMES = {
     "Choice": "bpexp.nn",
     "Network": "bpexp.nn",
+    "audit": "bpexp.precision",
     "load_curves": "bpexp.results",
     "load_data": "bpexp.data",
     "load_layers": "bpexp.results",
@@ -66,6 +70,7 @@ _HOMES = {
     "load_theory": "bpexp.results",
     "paired_differences": "bpexp.results",
     "train": "bpexp.training",
+    "twins": "bpexp.precision",
 }
 
 

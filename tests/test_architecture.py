@@ -18,7 +18,7 @@ FLOORS = {
     "probes": ("nn",),
     "jacobians": ("nn",),
     "diagnosis": (),
-    "audit": (),
+    "precision": (),
     "training": ("nn", "data", "probes", "jacobians"),
     "schema": ("nn", "data", "training", "probes", "errors"),
     "config": ("schema", "data", "nn", "errors"),
@@ -34,14 +34,14 @@ FLOORS = {
         "journal", "tables", "config", "data", "diagnosis", "nn", "predictions",
         "theory", "schema", "errors",
     ),
-    "figures": ("results", "journal", "diagnosis", "audit", "schema", "errors"),
+    "figures": ("results", "journal", "diagnosis", "precision", "schema", "errors"),
     "terminal": (),
     "sweep": (
         "config", "schema", "data", "nn", "training", "diagnosis", "journal", "tables", "results",
         "figures", "terminal", "errors", "theory", "predictions",
     ),
     "__main__": ("words", "help", "schema", "sweep", "errors"),
-    "__init__": ("nn", "data", "training", "results", "probes", "errors"),
+    "__init__": ("nn", "data", "training", "results", "precision", "probes", "errors"),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

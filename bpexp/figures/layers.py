@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bpexp.audit import twins
 from bpexp.figures import style
 from bpexp.figures.frames import (
     at_step,
@@ -20,6 +19,7 @@ from bpexp.figures.frames import (
 )
 from bpexp.figures.gradients import MOST_PANELS, by_setting
 from bpexp.figures.lines import draw_lines, notes
+from bpexp.precision import twins
 
 # Probes that span orders of magnitude; all others are shares, cosines and means.
 LOGARITHMIC = {

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bpexp.audit import audit, twins
 from bpexp.data import load
 from bpexp.nn import Choice, Network
+from bpexp.precision import audit, twins
 from bpexp.training import train
 
 
