@@ -89,7 +89,7 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
     and, last, {"link", "left"}.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they reach the whole group; the sweep decides
+        signal.signal(number, signal.SIG_IGN)  # a cluster tells every process; the sweep decides
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print must not get between
 

@@ -126,3 +126,27 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         file.writelines([b"half", None])
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def _replace_again_and_again(path, letter):
+    for size in range(1, 200):
+        with replacing(path) as file:
+            file.write(letter * size * 100)
+
+
+def test_processes_that_replace_one_file_take_turns(tmp_path):
+    path = tmp_path / "file"
+    (tmp_path / "file.tmp").write_bytes(b"left by a killed process" * 10_000)
+    context = multiprocessing.get_context("fork")
+    processes = [
+        context.Process(target=_replace_again_and_again, args=(path, letter))
+        for letter in (b"a", b"b", b"c")
+    ]
+    for process in processes:
+        process.start()
+    while any(process.is_alive() for process in processes):
+        seen = path.read_bytes() if path.exists() else b""
+        assert len(set(seen)) <= 1
+        assert len(seen) % 100 == 0
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert os.listdir(tmp_path) == ["file"]

@@ -74,7 +74,7 @@ def conduct(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = _train(plan, harness, interrupt, mirror)
-            _present(plan, folder, harness)
+            _present(plan, folder, harness, interrupt)
             if cells is not None:
                 forecasting.settle(cells, plan, folder)
             _end(plan, folder, harness)
@@ -152,8 +152,8 @@ def _import_figures() -> None:
     import bpexp.figures  # noqa: F401
 
 
-def _present(plan: Plan, folder: Path, harness: Config) -> None:
-    """Print the summary; write it and the figures into the sweep's folder."""
+def _present(plan: Plan, folder: Path, harness: Config, interrupt: Interrupt) -> None:
+    """Print the summary; write it and, unless the user waits to get out, draw the figures."""
     from bpexp.results import Tables
 
     tables = Tables.of(member.folder for member in plan.members)
@@ -163,8 +163,9 @@ def _present(plan: Plan, folder: Path, harness: Config) -> None:
     say("", summary([{str(k): v for k, v in row.items()} for row in rows], varied(plan)), "")
     with replacing(folder / "summary.csv") as file:
         file.write(tables.runs.to_csv(index=False).encode())
-    drawn = _draw(tables, folder, harness)
-    say(f"figures:  {_shown(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
+    if not interrupt.requested:
+        drawn = _draw(tables, folder, harness)
+        say(f"figures:  {_shown(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
 
 
 def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:

@@ -29,7 +29,12 @@ class MirrorProcess:
             command += ["--tracking-uri", uri]
         with space(sweep.parent), (sweep.parent / "mirror.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                command,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                process_group=0,  # Ctrl-C is for the sweep: it decides when the mirror ends
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout

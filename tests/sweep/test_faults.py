@@ -352,8 +352,15 @@ def test_a_server_killed_in_mid_sweep_costs_nothing(tmp_path):
             time.sleep(0.05)  # until the first run is being mirrored
         server.kill()
         assert process.wait(timeout=120) == 0
+        later = f"later: python -m bpexp.sync bpexp --tracking-uri {server.uri}"
+        assert later in (torn / "log").read_text()
         server.start()
         sync = [sys.executable, "-m", "bpexp.sync", "bpexp", "--tracking-uri", server.uri]
+        subprocess.run(sync, cwd=torn, check=True, capture_output=True, timeout=120)
+        assert store(whole) == store(torn, server.uri)
+        again = [*words, f"tracking.uri={server.uri}"]  # with the server up all the time
+        assert start(torn, *again).wait(timeout=120) == 0
+        assert f"charts:   {server.uri}" in (torn / "log").read_text()
         subprocess.run(sync, cwd=torn, check=True, capture_output=True, timeout=120)
         assert store(whole) == store(torn, server.uri)
     finally:

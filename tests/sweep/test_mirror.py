@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import ROOT
+from helpers import ROOT, make_config
 
 from bpexp.data import load
 from bpexp.diagnosis import Evidence, decay, verdict
+from bpexp.journal import FILE, Journal
 from bpexp.nn import Network
 from bpexp.results import load_layers, load_network, load_runs
+from bpexp.sweep.plan import make_plan
+from bpexp.sweep.stacks import Interrupt, fail, train_stack
+from bpexp.tracking import Mirror
 from bpexp.training import train
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
@@ -242,6 +247,82 @@ def test_only_the_mirror_needs_the_store(sweep, tmp_path):
     assert len(load_runs("bpexp", root=tmp_path)) == 2
     for path in tmp_path.glob("runs/bpexp/*/weights.npz"):
         assert path.read_bytes() == (sweep[0] / path.relative_to(tmp_path)).read_bytes()
+
+
+@pytest.fixture
+def member(tmp_path):
+    """A run that was interrupted after its second epoch, below tmp_path."""
+    (member,) = make_plan([make_config(epochs=4)], tmp_path).members
+    interrupt, done = Interrupt(), []
+
+    def report(epochs):
+        done.append(epochs)
+        interrupt.signal = signal.SIGINT * (len(done) == 2)
+
+    assert train_stack([member], report, interrupt) == ["KILLED"]
+    return member
+
+
+def points(folder):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("bpexp").experiment_id])
+    steps = {
+        name: [point.step for point in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+    }
+    return run, steps
+
+
+def mirrored(folder, member):
+    return Mirror(f"sqlite:///{folder}/mlflow.db", folder).run(member.folder)
+
+
+def test_a_run_goes_on_in_the_store_as_in_its_journal(tmp_path, member):
+    mirrored(tmp_path, member)
+    assert points(tmp_path)[0].info.status == "KILLED"
+    with Journal(member.folder):
+        path = member.folder / FILE
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))  # the end
+        for _ in range(2):  # a second mirror finds the run RUNNING, and its lock held by itself
+            mirrored(tmp_path, member)
+            assert points(tmp_path)[0].info.status == "RUNNING"
+    assert train_stack([member.now()], lambda n: None, Interrupt()) == ["FINISHED"]
+    assert mirrored(tmp_path, member)
+    run, steps = points(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert steps["loss/test"] == [0, 6, 12, 18, 24]
+
+
+def test_lines_that_a_power_cut_took_after_they_were_mirrored_make_no_second_points(
+    tmp_path, member
+):
+    mirrored(tmp_path, member)
+    path = member.folder / FILE
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]) + b'{"kind": "ob')
+    (member.folder / "checkpoint.npz").unlink()
+    assert train_stack([member.now()], lambda n: None, Interrupt()) == ["FINISHED"]
+    assert mirrored(tmp_path, member)
+    for name, steps in points(tmp_path)[1].items():
+        assert len(steps) == len(set(steps)), name
+
+
+def test_what_a_failure_left_goes_when_the_run_is_finished(tmp_path, member):
+    fail(member, "Traceback ...\nValueError: no")
+    mirrored(tmp_path, member)
+    run, _ = points(tmp_path)
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "ValueError: no")
+    assert train_stack([member.now()], lambda n: None, Interrupt()) == ["FINISHED"]
+    mirrored(tmp_path, member)
+    run, _ = points(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert "error" not in run.data.tags
+
+
+def test_no_address_and_so_no_password_of_the_store_is_a_param(tmp_path, member):
+    mirrored(tmp_path, member)
+    assert not [key for key in points(tmp_path)[0].data.params if key.startswith("tracking")]
 
 
 def test_the_checkout_is_what_is_tested():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 from helpers import make_config
 
 from bpexp.errors import DataError
-from bpexp.journal import TRACEBACK, WEIGHTS, read
+from bpexp.journal import TRACEBACK, WEIGHTS, Journal, read
 from bpexp.sweep import executors, stacks
 from bpexp.sweep.conduct import conduct
 from bpexp.sweep.executors import execute
@@ -202,6 +205,71 @@ def test_a_run_whose_worker_dies_twice_is_failed(tmp_path, monkeypatch):
         "FINISHED", "FAILED", "FINISHED", "FINISHED",
     ]  # fmt: skip
     assert "died twice" in read(plan.members[1].folder).end["error"]
+
+
+def test_a_worker_that_dies_idle_costs_nothing(tmp_path, monkeypatch):
+    plan = make_plan([*grid(2, jobs=2), *grid(2, jobs=2, depth=1)], tmp_path)
+    real, killed = executors._Pool._assign, []
+
+    def assign(pool, worker):
+        if not killed:
+            killed.append(worker.process.kill())
+            worker.process.join()
+        real(pool, worker)
+
+    monkeypatch.setattr(executors._Pool, "_assign", assign)
+    assert set(go(plan, jobs=2).values()) == {"FINISHED"}
+
+
+def test_a_run_that_fails_before_its_first_step_is_on_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(stacks, "initial_theta", lambda *arguments: 1 / 0)
+    plan = make_plan(grid(1), tmp_path)
+    assert list(go(plan).values()) == ["FAILED"]
+    history = read(plan.members[0].folder)
+    assert history.start["name"] == "relu-d2"
+    assert history.status == "FAILED"
+    monkeypatch.undo()
+    assert list(go(make_plan(grid(1), tmp_path)).values()) == ["FINISHED"]
+    assert not (plan.members[0].folder / TRACEBACK).exists()
+
+
+def _train_slowly(plan, begun):
+    def report(epochs):
+        begun.set()
+        time.sleep(0.4)
+
+    train_stack(plan.stacks[0], report, Interrupt())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("ends", ["by itself", "killed"])
+def test_runs_that_another_process_trains_are_waited_for(tmp_path, capfd, jobs, ends):
+    """The same command in two terminals: each run is trained once, or taken over."""
+    plan = make_plan([*grid(2, jobs=jobs), *grid(2, depth=1, jobs=jobs)], tmp_path)
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    other = context.Process(target=_train_slowly, args=(plan, begun))
+    other.start()
+    begun.wait(10)
+    if ends == "killed":
+        threading.Timer(0.2, other.kill).start()
+    statuses = go(plan, jobs)
+    other.join()
+    assert set(statuses.values()) == {"FINISHED"}
+    assert len(statuses) == 4
+    for member in plan.members:
+        lines = (member.folder / "journal.jsonl").read_text().splitlines()
+        assert [json.loads(line)["kind"] for line in lines].count("end") == 1
+    if ends == "by itself":
+        assert capfd.readouterr().err.startswith("another process trains")
+
+
+def test_ctrl_c_does_not_wait_for_runs_of_another_process(tmp_path):
+    plan = make_plan(grid(1), tmp_path)
+    with Journal(plan.members[0].folder):
+        interrupt = Interrupt()
+        threading.Timer(0.3, setattr, (interrupt, "signal", signal.SIGINT)).start()
+        assert go(plan, interrupt=interrupt) == {}
 
 
 def test_nothing_is_begun_when_a_data_set_is_bad(tmp_path):
