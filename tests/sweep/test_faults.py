@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,7 +62,8 @@ def without(mapping, *keys):
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-OWN = ("seconds", "folder", "mirrored", "command")  # tags that tell of a place or a time
+# tags that tell of a place, a time, or the words of the command
+OWN = {"run": ("seconds", "folder", "mirrored"), "sweep": ("command", "mlflow.note.content")}
 
 
 def store(folder, uri=None):
@@ -86,7 +88,7 @@ def store(folder, uri=None):
             "name": run.info.run_name,
             "status": run.info.status,
             "params": run.data.params,
-            "tags": {k: v for k, v in tags.items() if k not in OWN and "mlflow.log" not in k},
+            "tags": without(tags, *OWN[tags["kind"]], "mlflow.loggedModels"),
             "points": points,
             "data": [(d.dataset.name, d.dataset.digest) for d in run.inputs.dataset_inputs],
             "files": files - {"mirror.log", TRACEBACK},
@@ -264,6 +266,16 @@ def test_a_full_disk_is_told_and_the_runs_go_on_when_there_is_room(small_disk, t
     assert subprocess.run(command, cwd=small_disk, capture_output=True, check=False).returncode == 0
     for path in whole.glob(f"{RUN}/{WEIGHTS}"):
         assert path.read_bytes() == (small_disk / path.relative_to(whole)).read_bytes()
+
+
+def test_a_full_disk_under_the_store_costs_no_result(small_disk, tmp_path):
+    words = ["-m", "seed=0,1", "epochs=2", "width=8", f"tracking.uri=sqlite:///{small_disk}/a.db"]
+    command = [sys.executable, "-m", "bpexp", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert re.search(r"tracking: .*full; 2 runs are not mirrored; later: python -m", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{FILE}")] == ["FINISHED"] * 2
 
 
 @pytest.fixture
