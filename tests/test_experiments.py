@@ -36,3 +36,18 @@ def test_a_study_runs_quickly_and_the_command_line_overrides_it(path, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob(f"runs/{path.stem}/*/weights.npz"))
+
+
+def test_quick_keeps_the_ends_of_a_studys_grid(tmp_path):
+    words = [
+        "-m",
+        "experiment=vanishing",
+        "quick=true",
+        "forecast=only",
+        "activation=tanh,relu,elu",
+    ]
+    subprocess.run([sys.executable, "-m", "bpexp", *words], cwd=tmp_path, check=True)
+    (table,) = tmp_path.glob("runs/vanishing/sweeps/*/forecast.csv")
+    names = {line.split(",")[1] for line in table.read_text().splitlines()[1:]}
+    own = [f"d{depth}-s{seed}" for depth in (2, 8) for seed in (0, 4)]
+    assert names == {f"{name}-{rest}" for name in ("tanh", "relu", "elu") for rest in own}
