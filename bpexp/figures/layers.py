@@ -193,9 +193,9 @@ def range_by_layer(layers: pd.DataFrame) -> Figure:
 
 def twinned(layers: pd.DataFrame) -> pd.DataFrame:
     """Return each run's first and last probe if both dtypes were trained."""
+    if not varies(layers, "dtype"):
+        return layers.head(0)
     rows = measured(layers)
-    if rows["dtype"].nunique() < 2:
-        return rows.head(0)
     return pd.concat([at_step(rows, "first"), at_step(rows, "last")]).drop_duplicates(
         ["run", "step", "layer"]
     )
