@@ -75,8 +75,10 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
             theory/..., and the configuration.
 
     Returns:
-        The columns of a run, moment (which), value and source.
+        The columns of a run, moment (which), value and source; nothing where none was measured.
     """
+    if "start/jacobian_mean_square" not in runs or runs["start/jacobian_mean_square"].isna().all():
+        return runs.head(0)
     prefixes = {"measured": "start/jacobian", "theory": "theory/jacobian"}
     parts = [
         runs.assign(moment=moment, value=runs[f"{prefix}_{moment}"], source=source)
@@ -84,7 +86,7 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
         for moment in ("mean_square", "relative_variance")
         if f"{prefix}_{moment}" in runs
     ]
-    return pd.concat(parts, ignore_index=True) if parts else runs.head(0)
+    return pd.concat(parts, ignore_index=True)
 
 
 @style.styled
