@@ -200,6 +200,31 @@ def test_a_study_can_be_copied_to_another_store(client, sweep, tmp_path):
     assert len(stored(copy, "sweep")) == 1
 
 
+def test_a_run_costs_few_calls_however_long_it_is(tmp_path):
+    """MLflow's time goes by the call: its own fluent way makes one a metric and epoch."""
+    from bpexp.sweep.plan import make_plan
+    from bpexp.sweep.stacks import Interrupt, train_stack
+    from bpexp.tracking import Mirror
+
+    counts = []
+    for epochs in (1, 12):
+        plan = make_plan([make_config(epochs=epochs, tracking="mlflow")], tmp_path)
+        train_stack(plan.stacks[0], lambda done: None, Interrupt())
+        mirror = Mirror(f"sqlite:///{tmp_path}/{epochs}.db", tmp_path)
+        calls, client = [], mirror._client
+
+        class Counting:
+            def __getattr__(self, name, client=client, calls=calls):
+                calls.append(name)
+                return getattr(client, name)
+
+        mirror._client = Counting()
+        assert mirror.run(plan.members[0].folder)
+        counts.append(len(calls))
+        assert "log_metric" not in calls
+    assert counts[0] == counts[1] <= 14
+
+
 def test_sync_of_nothing_is_refused(tmp_path):
     done = sync(tmp_path, "nothing")
     assert done.returncode == 2
