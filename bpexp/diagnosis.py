@@ -15,6 +15,7 @@ END_TO_END = 10.0  # first layer's signal ten times weaker (or stronger) than th
 SATURATED = 0.9  # share of (example, unit) pairs of a layer that sit on an asymptote
 MOVED = 0.1  # path of the first trained layer, in units of its own norm
 FELL = 0.1  # share of the initial cost that training removed
+GAINED = 0.1  # share of the way from guessing to certainty that training accuracy has come
 
 
 def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
@@ -78,6 +79,7 @@ class Evidence:
         moved: path of the first trained layer: its update ratios, summed over the probes.
         cost_first: training cost at step 0.
         cost_last: training cost over the last epoch.
+        gained: (training accuracy over the last epoch - chance) / (1 - chance).
     """
 
     diverged_at: int | None
@@ -89,17 +91,19 @@ class Evidence:
     moved: float
     cost_first: float
     cost_last: float
+    gained: float
 
     @classmethod
     def of(
         cls,
         probes: Sequence[Mapping[str, NDArray[np.float64]]],
-        costs: Sequence[float],
+        metrics: Sequence[Mapping[str, float]],
         *,
+        chance: float,
         frozen: int = 0,
         diverged_at: int | None = None,
     ) -> Evidence:
-        """Gather it from a run's probes, (L,) a name, and its training costs, both in time."""
+        """Gather it from a run's probes, (L,) a name, and its epochs' metrics, both in time."""
         first, last = probes[0], probes[-1]
         trained = min(frozen, len(first["delta_norm"]) - 1)
         return cls(
@@ -110,8 +114,9 @@ class Evidence:
             dead=_largest(last["dead"]),
             saturation=_largest(last["saturation"]),
             moved=sum(float(probe["update_ratio"][trained]) for probe in probes[1:]),
-            cost_first=costs[0],
-            cost_last=costs[-1],
+            cost_first=metrics[0]["loss/train"],
+            cost_last=metrics[-1]["loss/train"],
+            gained=(metrics[-1]["accuracy/train"] - chance) / (1 - chance),
         )
 
 
@@ -122,8 +127,10 @@ def verdict(evidence: Evidence) -> tuple[str, str]:
     whole probe batch, or the first layer's gradient is exactly zero. saturated: in a hidden layer
     nearly all pairs of example and unit sit on an asymptote. vanishing, exploding: the signal that
     reaches the first layer is ten times weaker, or stronger, than the one that leaves the last, at
-    step 0 or (where it was not so at step 0) at the end, and training did not overcome it: it is
-    overcome when the first trained layer moved and the cost fell, each by a tenth. healthy: else.
+    step 0 or (where it was not so at step 0) at the end, and training did not overcome it. It is
+    overcome when the network learnt: the cost fell by a tenth and the training accuracy came a
+    tenth of the way from guessing to certainty; and, where the signal vanishes, the first trained
+    layer took part: it moved by a tenth. healthy: else.
 
     All comparisons are ratios within the run, so that a scale of the cost, the data or the weights
     changes no verdict. The rates alone would mislead: sigmoid layers shrink the signal by the same
@@ -141,13 +148,14 @@ def verdict(evidence: Evidence) -> tuple[str, str]:
     fall = 1 - e.cost_last / e.cost_first if e.cost_first else 0.0
     path = (
         f"first_to_last {e.factor_first:.2g} at step 0, {e.factor_last:.2g} at the end; "
-        f"first layer moved {e.moved:.2g} of its norm; cost fell by {fall:.0%}"
+        f"first layer moved {e.moved:.2g} of its norm; cost fell by {fall:.0%}; "
+        f"accuracy came {e.gained:.0%} of the way from guessing"
     )
-    overcome = e.moved >= MOVED and fall >= FELL
+    learnt = fall >= FELL and e.gained >= GAINED
     for factor in (e.factor_first, e.factor_last):
-        if not overcome and factor < 1 / END_TO_END:
+        if factor < 1 / END_TO_END and not (learnt and e.moved >= MOVED):
             return "vanishing", path
-        if not overcome and factor > END_TO_END:
+        if factor > END_TO_END and not learnt:
             return "exploding", path
     return "healthy", path
 

@@ -52,7 +52,8 @@ def trained(
     broken = not np.isfinite(history[-1].metrics["loss/train"])
     return Evidence.of(
         [seen.layers for seen in history],
-        [seen.metrics["loss/train"] for seen in history],
+        [seen.metrics for seen in history],
+        chance=data.chance,
         frozen=frozen,
         diverged_at=history[-1].step if broken else None,
     )
@@ -89,8 +90,8 @@ def test_a_verdict_does_not_change_with_the_scale_of_the_cost():
         cost = Choice("squared_error", {"factor": factor})
         network = Network.create([64, *[16] * 6, 10], activation="sigmoid", cost=cost)
         history = train(network, data, lr=0.1 / factor, epochs=3)
-        costs = [seen.metrics["loss/train"] for seen in history]
-        words.add(verdict(Evidence.of([seen.layers for seen in history], costs)))
+        layers, metrics = zip(*((seen.layers, seen.metrics) for seen in history), strict=True)
+        words.add(verdict(Evidence.of(layers, metrics, chance=data.chance)))
     assert len(words) == 1
 
 
@@ -104,6 +105,7 @@ EVIDENCE = {
     "moved": 1.0,
     "cost_first": 2.3,
     "cost_last": 0.1,
+    "gained": 0.9,
 }
 
 
@@ -114,7 +116,13 @@ EVIDENCE = {
         ({"factor_first": 0.01}, "healthy"),  # overcome: it moved and the cost fell
         ({"factor_first": 0.01, "moved": 0.01}, "vanishing"),
         ({"factor_first": 0.01, "cost_last": 2.29}, "vanishing"),
+        ({"factor_first": 0.01, "gained": 0.05}, "vanishing"),  # a bad start left, nothing learnt
         ({"factor_first": 100.0, "cost_last": 2.29}, "exploding"),
+        ({"factor_first": 100.0, "gained": 0.05}, "exploding"),
+        (
+            {"factor_first": 100.0, "moved": 0.01},
+            "healthy",
+        ),  # the first layer is the one that gets most
         ({"factor_last": 0.01, "cost_last": 2.29}, "vanishing"),
         ({"cost_last": 2.29}, "healthy"),  # a gradient that passes is healthy, learning or not
         ({"factor_first": float("nan")}, "healthy"),

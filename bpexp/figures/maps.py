@@ -109,6 +109,8 @@ def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def on_the_plane(plane: pd.DataFrame) -> pd.DataFrame:
     """Return the plane's rows if its runs make a diagram: three points or more of an activation."""
+    if SIGMAS[0] not in plane:
+        return plane.head(0)
     points = plane[plane["source"] == "measured"].drop_duplicates(["activation", *SIGMAS])
     enough = points["activation"].value_counts().max() >= 3 if len(points) else False
     return plane if enough else plane.head(0)

@@ -25,8 +25,8 @@ def theory_frame(runs: Iterable[Run]) -> pd.DataFrame:
     """Predict the probes at step 0: a row a run and layer, source "theory"."""
 
     def columns(history: History) -> Any:
-        data = _data_of(history)
-        return {} if data is None else predicted_layers(_config(history), data)
+        known = _known(history)
+        return predicted_layers(*known) if known else {}
 
     return frame(runs, columns).assign(source="theory")
 
@@ -38,10 +38,9 @@ def forecast_frame(runs: Iterable[Run]) -> pd.DataFrame:
 
 def plane(found: Sequence[Run], runs: pd.DataFrame) -> pd.DataFrame:
     """Put each activation's critical line, source "theory", above the runs' points."""
-    if "theory/sigma_w2" not in runs:
-        return runs.head(0)
+    known = [config for _, history in found for config, _ in filter(None, [_known(history)])]
     lines = []
-    for choice in dict.fromkeys(_config(history).activation for _, history in found):
+    for choice in dict.fromkeys(config.activation for config in known):
         sigma_w2, sigma_b2 = critical_line(choice, LENGTHS)
         line = pd.DataFrame({"theory/sigma_w2": sigma_w2, "theory/sigma_b2": sigma_b2})
         named = flatten({"activation": {"name": choice.name, **choice.parameters}})
@@ -50,23 +49,21 @@ def plane(found: Sequence[Run], runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _forecast_row(history: History) -> dict[str, Any]:
-    data = _data_of(history)
-    if data is None:
+    known = _known(history)
+    if known is None:
         return {}
-    config = _config(history)
-    told = {**asdict(forecast_run(config, data)), **predicted_moments(config, data)}
+    told = {**asdict(forecast_run(*known)), **predicted_moments(*known)}
     return {f"theory/{flat_name(name)}": value for name, value in told.items()}
 
 
-def _config(history: History) -> Config:
-    return Config.of(history.start["config"])
+def _known(history: History) -> tuple[Config, Dataset] | None:
+    """Return what theory needs of a run; None if its data set is not at hand, or not the same.
 
-
-def _data_of(history: History) -> Dataset | None:
-    """Return the data set that a run was trained on, or None if it is not at hand."""
-    choice = dict(history.start["config"]["data"])
+    None too if its configuration is of a version that had other keys.
+    """
     try:
-        data = load_once(choice.pop("name"), **choice)
+        config = Config.of(history.start["config"])
+        data = load_once(config.data.name, **config.data.parameters)
     except BpexpError:
         return None
-    return data if data.digest == history.start["digest"] else None
+    return (config, data) if data.digest == history.start["digest"] else None

@@ -164,7 +164,8 @@ class _StackRun:
         word, evidence = verdict(
             Evidence.of(
                 [seen.layers for seen in journal.observations if seen.layers],
-                [seen.metrics["loss/train"] for seen in journal.observations if seen.metrics],
+                [seen.metrics for seen in journal.observations if seen.metrics],
+                chance=dataset(self._config).chance,
                 frozen=member.config.frozen,
                 diverged_at=diverged_at,
             )

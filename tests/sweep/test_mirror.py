@@ -82,7 +82,11 @@ def test_the_store_holds_what_direct_calls_compute(client, place, activation):
     assert finals["final/accuracy_test"] == last.metrics["accuracy/test"]
     assert finals["final/grad_norm_first"] == last.layers["grad_norm"][0]
     word, words = verdict(
-        Evidence.of([s.layers for s in history], [s.metrics["loss/train"] for s in history])
+        Evidence.of(
+            [s.layers for s in history],
+            [s.metrics for s in history],
+            chance=load("digits", limit=200).chance,
+        )
     )
     assert run.data.tags["verdict"] == word
     assert run.data.tags["evidence"] == words
