@@ -52,10 +52,11 @@ class Timed:
             stderr=subprocess.DEVNULL,
         )
         assert process.stdout is not None
-        for line in process.stdout:
-            self.last = line
-            if line.startswith(b"figures:"):
-                self.summary = time.perf_counter() - start
+        with process.stdout as output:
+            for line in output:
+                self.last = line
+                if line.startswith(b"figures:"):
+                    self.summary = time.perf_counter() - start
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.seconds = time.perf_counter() - start
