@@ -18,14 +18,12 @@ Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lin
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -33,7 +31,8 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.errors import BpexpError, StorageError
+from bpexp.errors import BpexpError
+from bpexp.storage import make_folder, replacing, space
 from bpexp.training import Observation
 
 RUNS = "runs"
@@ -246,66 +245,6 @@ def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
             return dict(file)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise JournalError(f"{path}: damaged: {error}; without it the run begins again") from None
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to be written so that a reader sees the old one or the whole new one.
-
-    Processes that replace one file take turns; what a killed one left is written over.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    with space(path.parent), _turn(temporary) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _turn(path: Path) -> IO[bytes]:
-    """Open an empty file under a lock that goes with it; wait while another process has it."""
-    while True:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                file.truncate()
-                return file
-        file.close()  # it was put into its place while we waited: begin another
-
-
-@contextmanager
-def space(folder: Path) -> Iterator[None]:
-    """Name a disk that is full or may not be written.
-
-    Raises:
-        StorageError: it is.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"{folder}: {error.strerror}; what is recorded is safe, and the same command goes "
-                "on when there is room"
-            ) from None
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            raise StorageError(f"{folder}: cannot be written: {error.strerror}") from None
-        raise
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, unless they are there.
-
-    Raises:
-        StorageError: the disk is full or may not be written.
-    """
-    with space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _observation(line: dict[str, Any]) -> Observation:

@@ -132,7 +132,8 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
 
 
 def _connect(uri: str | None, root: Path) -> Mirror:
-    from bpexp.tracking import Mirror, default_uri
+    from bpexp.store import default_uri
+    from bpexp.tracking import Mirror
 
     return Mirror(uri or default_uri(root), root)
 

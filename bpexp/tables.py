@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from bpexp.diagnosis import decay, isometry
-from bpexp.journal import History, replacing
+from bpexp.journal import History
 from bpexp.probes import PROBES
+from bpexp.storage import replacing
 
 LAYERS = "layers.parquet"
 SPECTRA = "spectra.parquet"

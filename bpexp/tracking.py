@@ -11,28 +11,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import logging
-import os
-import sqlite3
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from bpexp.config import flatten
-from bpexp.journal import (
-    RUNS,
-    SWEEP,
-    TRACEBACK,
-    WEIGHTS,
-    History,
-    attempt_folder,
-    in_use,
-    read,
-    replacing,
-)
+from bpexp.journal import RUNS, SWEEP, TRACEBACK, WEIGHTS, History, attempt_folder, in_use, read
+from bpexp.storage import replacing
+from bpexp.store import connect, initialising
 from bpexp.tables import (
     LAYERS,
     SPECTRA,
@@ -45,17 +33,9 @@ from bpexp.tables import (
     write_tables,
 )
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
 CONFIG = "config.yaml"
 BATCH = 1000  # points a call, MLflow's own limit
 LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
-
-
-def default_uri(root: Path) -> str:
-    """Return the store that `mlflow ui` shows, with no flags, in the folder `root`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
 
 
 class Mirror:
@@ -68,20 +48,8 @@ class Mirror:
             uri: MLflow's tracking URI.
             root: the folder that holds runs/; artifacts of a local store go to its mlruns/.
         """
-        # A server that is down would hang a client for four minutes by MLflow's defaults.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-        warnings.filterwarnings("ignore", module="mlflow")
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        from mlflow import MlflowClient
-
         self.uri, self._root = uri, root.resolve()
-        with _initialising(uri):
-            self._client: MlflowClient = MlflowClient(tracking_uri=uri)
-            self._client.search_experiments(max_results=1)
+        self._client = connect(uri)
         self._experiments: dict[str, str] = {}
         self._known: dict[str, dict[tuple[str, str], Any]] = {}
         self._done: dict[Path, int] = {}
@@ -168,7 +136,7 @@ class Mirror:
 
     def _experiment(self, study: str) -> str:
         if study not in self._experiments:
-            with _initialising(self.uri):
+            with initialising(self.uri):
                 found = self._client.get_experiment_by_name(study)
                 if found is None:
                     local = self.uri.startswith("sqlite")
@@ -338,25 +306,6 @@ def _alone(folder: Path) -> Iterator[bool]:
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield first
-
-
-@contextlib.contextmanager
-def _initialising(uri: str) -> Iterator[None]:
-    """Let one process at a time create or migrate a local SQLite store.
-
-    Several at once race in MLflow's migration and leave the file unusable. Write-ahead logging is
-    switched on once: it lets several writers in more often.
-    """
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    path = Path(uri.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-        yield
 
 
 def _milliseconds(seconds: float) -> int:

@@ -25,19 +25,21 @@ FLOORS = {
     "predictions": ("config", "data", "nn", "theory"),
     "words": ("schema", "errors"),
     "help": ("schema", "config"),
-    "journal": ("training", "errors"),
-    "tables": ("journal", "diagnosis", "probes"),
+    "storage": ("errors",),
+    "journal": ("training", "storage", "errors"),
+    "tables": ("journal", "storage", "diagnosis", "probes"),
     "serving": ("nn",),
-    "tracking": ("journal", "tables", "config", "serving"),
-    "sync": ("tracking", "journal", "errors"),
+    "store": (),
+    "tracking": ("store", "storage", "journal", "tables", "config", "serving"),
+    "sync": ("tracking", "store", "journal", "errors"),
     "results": (
         "journal", "tables", "config", "data", "diagnosis", "nn", "predictions",
         "theory", "schema", "errors",
     ),
-    "figures": ("results", "journal", "diagnosis", "precision", "schema", "errors"),
+    "figures": ("results", "storage", "diagnosis", "precision", "schema", "errors"),
     "terminal": (),
     "sweep": (
-        "config", "schema", "data", "nn", "training", "diagnosis", "journal", "tables", "results",
+        "config", "schema", "data", "nn", "training", "diagnosis", "storage", "journal", "tables", "results",
         "figures", "terminal", "errors", "theory", "predictions",
     ),
     "__main__": ("words", "help", "schema", "sweep", "errors"),
@@ -97,7 +99,7 @@ def test_the_kernel_and_theory_import_numpy_alone(path):
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_only_the_mirror_imports_mlflow(path):
     uses = any(module.split(".")[0] == "mlflow" for module in imports(path))
-    assert not uses or room(path) in ("tracking", "serving", "results")
+    assert not uses or room(path) in ("store", "tracking", "serving", "results")
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

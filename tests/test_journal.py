@@ -9,7 +9,8 @@ import os
 import numpy as np
 import pytest
 
-from bpexp.journal import CHECKPOINT, FILE, Journal, JournalError, read, read_checkpoint, replacing
+from bpexp.journal import CHECKPOINT, FILE, Journal, JournalError, read, read_checkpoint
+from bpexp.storage import replacing
 from bpexp.training import Observation
 
 SEEN = [

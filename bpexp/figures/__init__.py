@@ -46,7 +46,7 @@ from bpexp.figures.scales import (
     moments,
 )
 from bpexp.figures.style import in_style
-from bpexp.journal import make_folder, replacing
+from bpexp.storage import make_folder, replacing
 
 if TYPE_CHECKING:
     from bpexp.results import Tables

@@ -18,7 +18,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config import Config
-from bpexp.journal import SWEEP, SWEEPS, make_folder, read, replacing
+from bpexp.journal import SWEEP, SWEEPS, read
+from bpexp.storage import make_folder, replacing
 from bpexp.sweep.executors import execute
 from bpexp.sweep.mirroring import MirrorProcess
 from bpexp.sweep.plan import Member, Plan, cores, make_plan, varied

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpexp.journal import read, replacing
+from bpexp.journal import read
 from bpexp.predictions import forecast_run
+from bpexp.storage import replacing
 from bpexp.sweep.plan import Plan, dataset
 from bpexp.tables import final_metrics
 from bpexp.terminal import forecasts as table

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bpexp.journal import space
+from bpexp.storage import space
 
 
 class MirrorProcess:

@@ -13,17 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from bpexp.diagnosis import Evidence, verdict
 from bpexp.errors import StorageError
-from bpexp.journal import (
-    CHECKPOINT,
-    TRACEBACK,
-    WEIGHTS,
-    InUseError,
-    Journal,
-    read_checkpoint,
-    replacing,
-)
+from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, InUseError, Journal, read_checkpoint
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
+from bpexp.storage import replacing
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
