@@ -39,8 +39,8 @@ FLOORS = {
     "figures": ("results", "storage", "diagnosis", "precision", "schema", "errors"),
     "terminal": (),
     "sweep": (
-        "config", "schema", "data", "nn", "training", "diagnosis", "storage", "journal", "tables", "results",
-        "figures", "terminal", "errors", "theory", "predictions",
+        "config", "schema", "data", "nn", "training", "diagnosis", "storage", "journal", "tables",
+        "results", "figures", "terminal", "errors", "theory", "predictions",
     ),
     "__main__": ("words", "help", "schema", "sweep", "errors"),
     "__init__": ("nn", "data", "training", "results", "precision", "probes", "errors"),
