@@ -290,11 +290,27 @@ def test_two_seeds_give_their_geometric_mean_without_an_interval():
 def test_settings_part_panels_rather_than_be_averaged():
     given = tables(rates=(0.01, 0.1))
     expected = [f"{name}, lr {lr}" for name in ("sigmoid", "tanh", "relu") for lr in (0.01, 0.1)]
-    assert [panel.get_title() for panel in gradient_by_layer(given.layers).axes] == expected
+    last = gradient_by_layer(given.layers, step="last")
+    assert [panel.get_title() for panel in last.axes] == expected
     assert [p.get_title() for p in accuracy_by_depth(given.runs).axes] == ["lr 0.01", "lr 0.1"]
     runs = given.runs[given.runs["lr"] == 0.1]
     (line, *_) = lines(titled(accuracy_by_depth(given.runs), "lr 0.1"))
     assert_line(line, [2, 4, 8], runs["accuracy/test"][runs["activation"] == "sigmoid"])
+
+
+def test_runs_that_differ_in_training_alone_count_once_before_it():
+    given = tables(("tanh",), rates=(0.01, 0.03, 0.1), seeds=(0, 1, 2)).layers
+    one = given[given["lr"] == 0.01]
+    given["grad_norm"] = given[["seed", "depth", "layer", "step", "source"]].merge(
+        one, how="left", on=["seed", "depth", "layer", "step", "source"]
+    )["grad_norm"]
+    (panel,), (alone,) = (gradient_by_layer(layers).axes for layers in (given, one))
+    assert panel.get_title() == "tanh"
+    for line, same in zip(panel.lines, alone.lines, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), same.get_xydata())
+    for band, same in zip(panel.collections, alone.collections, strict=True):
+        vertices = [shape.get_paths()[0].vertices for shape in (band, same)]
+        np.testing.assert_allclose(*vertices, rtol=1e-12)
 
 
 def test_a_setting_that_goes_with_the_activation_parts_nothing():
@@ -439,12 +455,12 @@ def test_heatmap_marks_zeros_and_what_is_not_finite():
     ]
 
 
-def test_heatmap_draws_the_first_48_runs_and_says_so():
+def test_heatmap_draws_48_runs_of_one_seed_and_says_so():
     figure = gradient_heatmap(EDGES["more panels than drawn"].layers)
     titles = [panel.get_title() for panel in figure.axes if panel.get_title()]
     assert len(titles) == 48
-    assert titles[:9] == [*(f"sigmoid-d{d}-s0" for d in EIGHT), "sigmoid-d1-s1"]
-    assert "first 48 of 96" in figure.get_suptitle()
+    assert titles[:9] == [*(f"sigmoid-d{d}-s0" for d in EIGHT), "tanh-d1-s0"]
+    assert "48 of 96 runs: the first with seed 0" in figure.get_suptitle()
 
 
 # Learning curves and verdicts

@@ -9,6 +9,7 @@ import pytest
 from bpexp.errors import BpexpError
 from bpexp.figures import (
     OCCASIONAL,
+    accuracy_by_setting,
     decay_rate_by_depth,
     jacobian_moments,
     jacobian_spectrum,
@@ -17,7 +18,7 @@ from bpexp.figures import (
     trainability_map,
 )
 from bpexp.figures.maps import on_the_plane
-from bpexp.figures.outcomes import paired_accuracy
+from bpexp.figures.outcomes import over_depths, over_settings, paired_accuracy
 from bpexp.figures.scales import RATE, decay_rates, moments
 from bpexp.results import Tables, paired_differences
 
@@ -169,3 +170,14 @@ def test_a_figure_without_its_data_is_left_out(name):
     bare = pd.DataFrame({"run": ["a"], "activation": ["tanh"], "init": ["he_normal"]})
     bare = bare.assign(depth=2, seed=0, step=0, layer=1, source="measured", delta_norm=1.0)
     assert OCCASIONAL[name].data(Tables(bare, bare, bare, bare, bare.head(0))).empty
+
+
+def test_a_setting_takes_the_axis_where_depth_stands_still():
+    runs = run_table().query("depth == 8")
+    (panel,) = accuracy_by_setting(runs).axes
+    (line,) = solid(panel)
+    np.testing.assert_allclose(line.get_xdata(), [1, 2, 4])
+    np.testing.assert_allclose(line.get_ydata(), [0.11, 0.21, 0.41])
+    assert len(over_settings(runs)) == len(runs)
+    assert over_settings(run_table()).empty
+    assert over_depths(runs).empty

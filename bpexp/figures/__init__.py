@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.figures.frames import at_step, first_layer, measured, settings
+from bpexp.figures.frames import at_start, first_layer, measured, numeric, settings
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
 from bpexp.figures.layers import (
     accuracy_by_frozen,
@@ -28,10 +28,13 @@ from bpexp.figures.layers import (
     twinned,
     twins_by_layer,
 )
-from bpexp.figures.maps import SIGMAS, mapped, on_the_plane, phase_diagram, trainability_map
+from bpexp.figures.maps import SIGMAS, on_the_plane, phase_diagram, trainability_map
 from bpexp.figures.outcomes import (
     accuracy_by_depth,
+    accuracy_by_setting,
     learning_curves,
+    over_depths,
+    over_settings,
     paired_accuracy,
     paired_by_depth,
     verdict_map,
@@ -57,6 +60,7 @@ __all__ = [
     "Drawing",
     "accuracy_by_depth",
     "accuracy_by_frozen",
+    "accuracy_by_setting",
     "dead_by_rate",
     "decay_rate_by_depth",
     "draw_all",
@@ -88,7 +92,7 @@ def _all(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_maps(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs if mapped(runs) and runs["depth"].nunique() > 1 else runs.head(0)
+    return runs if numeric(runs) and runs["depth"].nunique() > 1 else runs.head(0)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Drawing:
 
 FIGURES: dict[str, Drawing] = {
     "gradient_norm_by_layer": Drawing(
-        gradient_by_layer, "layers", ("grad_norm", "step", "layer", "source"), at_step
+        gradient_by_layer, "layers", ("grad_norm", "step", "layer", "source"), at_start
     ),
     "first_layer_by_depth": Drawing(
         first_layer_by_depth, "layers", ("grad_norm", "step", "layer", "source"), first_layer
@@ -133,7 +137,9 @@ FIGURES: dict[str, Drawing] = {
     "decay_rate_by_depth": Drawing(
         decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
     ),
-    "accuracy_by_depth": Drawing(accuracy_by_depth, "runs", ("accuracy/test", "chance")),
+    "accuracy_by_depth": Drawing(
+        accuracy_by_depth, "runs", ("accuracy/test", "chance"), over_depths
+    ),
     "gradient_norm_by_epoch": Drawing(
         gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
     ),
@@ -145,6 +151,9 @@ FIGURES: dict[str, Drawing] = {
 
 # Those that a sweep gets if it has something of their kind: their rows are empty where not.
 OCCASIONAL: dict[str, Drawing] = {
+    "accuracy_by_setting": Drawing(
+        accuracy_by_setting, "runs", ("accuracy/test", "chance"), over_settings
+    ),
     "trainability": Drawing(
         trainability_map, "runs", ("accuracy/train", "theory/deepest"), _with_maps
     ),

@@ -20,6 +20,10 @@ Step = Literal["first", "last"] | int
 PARTING = {key.split(".")[0] for key in NUMBERS} - {"seed", "threads", "probe"}
 
 
+# Settings that training alone feels: what is measured before it is the same whatever they are.
+TRAINING = {"lr", "optimizer", "batch_size", "epochs", "stop", "frozen"}
+
+
 def measured(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that a run measured, without those of theory."""
     return layers[layers["source"] == "measured"]
@@ -48,9 +52,22 @@ def at_step(layers: pd.DataFrame, step: Step = "first") -> pd.DataFrame:
     return layers[layers["step"] == wanted.fillna(source["step"].agg(pick))]
 
 
+def at_start(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each run's first probe; runs that differ in training alone count once.
+
+    Their rows are the same before it, and counted twice they would feign certainty.
+    """
+    rows = at_step(layers, "first")
+    if (rows["step"] != 0).any():
+        return rows
+    rows = rows.drop(columns=[name for name in rows if str(name).split(".")[0] in TRAINING])
+    own = [name for name in rows if str(name).split(".")[0] in {*PARTING, "seed"}]
+    return rows.drop_duplicates([*own, "layer", "source"])
+
+
 def first_layer(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the first layer's rows of each run's first probe."""
-    start = at_step(layers, "first")
+    start = at_start(layers)
     return start[start["layer"] == 1]
 
 
@@ -68,6 +85,15 @@ def compared(frame: pd.DataFrame) -> str:
     """Name the factor whose values are compared: the activation, unless only the init varies."""
     only_init = varies(frame, "init") and not varies(frame, "activation")
     return "init" if only_init else "activation"
+
+
+def numeric(frame: pd.DataFrame) -> list[str]:
+    """Name the numeric settings beside depth that have three values or more, fit for an axis."""
+    return [
+        name
+        for name in settings(frame, ["depth"])
+        if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].nunique() >= 3
+    ]
 
 
 def settings(frame: pd.DataFrame, drawn: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bpexp.figures import style
 from bpexp.figures.frames import (
     Step,
+    at_start,
     at_step,
     compared,
     first_layer,
@@ -52,7 +53,7 @@ def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first") -> Figure:
     Raises:
         ValueError: no run was probed at that step.
     """
-    rows = at_step(layers, step)
+    rows = at_start(layers) if step == "first" else at_step(layers, step)
     main = compared(rows)
     parts = parted(rows, [main, *settings(rows, [main, "depth"])])
     depths = levels(rows, "depth")
@@ -120,7 +121,7 @@ def by_setting(
 
     Args:
         rows: columns run, activation, init, depth, seed, x, y, and if need be source.
-        x: a setting of whole numbers, such as depth.
+        x: a numeric setting, such as depth.
         y: the number's column.
         hue: the factor whose levels are lines, if not the activation or init that varies.
         log: draw it on a log axis.
@@ -135,7 +136,7 @@ def by_setting(
     draw_lines(pairs, x, y, main, palette, markers=shapes, log=log, markersize=6)
     for panel, (title, _) in zip(axes, parts, strict=True):
         panel.set_title(title)
-        style.whole(panel.xaxis, levels(rows, x))
+        style.ticks(panel.xaxis, levels(rows, x))
     shown = {name: palette[name] for name in levels(rows, main)}
     style.legend(figure, main, shown, shapes, notes=[*notes(rows, y, log=log), *also])
     return figure, pairs
@@ -148,14 +149,14 @@ def gradient_heatmap(layers: pd.DataFrame) -> Figure:
     x: epochs done. y: layer, 1 nearest the input, at the bottom. Colour: log10 of the Frobenius
     norm of the weights' gradient, one scale for all panels; exact zeros are light grey, what is not
     finite is red. Panels are in the order of activation, init, other settings, seed and depth, so
-    that a row is one configuration; of more than 48 the first 48 are drawn, and the title says so.
+    that a row is one configuration. Of more than 48 runs those of the first seed are drawn, and of
+    these 48 at most; the title says so.
 
     Args:
         layers: columns run, name, activation, init, depth, seed, epoch, layer, grad_norm, source.
     """
     rows = measured(layers)
-    runs = _in_order(rows)
-    shown = runs.head(MOST_PANELS)
+    shown, cut = _fitting(_in_order(rows))
     by_run = dict(list(rows.groupby("run")))
     tables = [_table(by_run[run]) for run in shown["run"]]
     values = np.concatenate([table.to_numpy(float).ravel() for table in tables] or [np.empty(0)])
@@ -174,9 +175,7 @@ def gradient_heatmap(layers: pd.DataFrame) -> Figure:
     marks = [(ZERO, "exactly 0", values == 0), (NOT_FINITE, "not finite", ~np.isfinite(values))]
     patches = [style.note_patch(colour, label) for colour, label, cells in marks if cells.any()]
     style.legend(figure, "", {}, notes=patches, loc="outside lower right", ncols=2)
-    cut = len(shown) < len(runs)
-    order = f"\nfirst {len(shown)} of {len(runs)} runs, by activation, setting, seed, depth"
-    figure.suptitle(f"Gradient norm of each layer through training{order if cut else ''}")
+    figure.suptitle(f"Gradient norm of each layer through training{cut}")
     return figure
 
 
@@ -192,6 +191,18 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     factors = [name for name in ("activation", "init") if name in runs]
     factors += [name for name in settings(runs, ["depth"]) if name not in factors]
     return runs.sort_values([*factors, "seed", "depth"], kind="stable")
+
+
+def _fitting(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the runs that fit a figure, and what its title says if they are not all.
+
+    Rather every setting once than a few with all their seeds.
+    """
+    if len(runs) <= MOST_PANELS:
+        return runs, ""
+    seed = levels(runs, "seed")[0]
+    shown = runs[runs["seed"] == seed].head(MOST_PANELS)
+    return shown, f"\n{len(shown)} of {len(runs)} runs: the first with seed {seed}"
 
 
 def _across(runs: pd.DataFrame) -> int:

@@ -65,7 +65,7 @@ def through_training(layers: pd.DataFrame, *, probe: str) -> Figure:
     figure.supxlabel("epoch")
     what = probe.replace("grad_", "gradient_").replace("_", " ")
     figure.supylabel(what)
-    few = _thinned(numbers)
+    few = style.thinned(numbers)
     style.legend(figure, "layer", {n: palette[n] for n in few}, notes=notes(rows, probe, log=log))
     cut = f"\nfirst {len(shown)} of {len(parts)} configurations" if len(shown) < len(parts) else ""
     figure.suptitle(f"{what.capitalize()} of each layer through training{cut}")
@@ -109,7 +109,7 @@ def dead_by_rate(layers: pd.DataFrame) -> Figure:
         panel.set(title=title, xscale="log", ylim=(-0.03, 1.03))
     figure.supxlabel("learning rate")
     figure.supylabel("share of dead units")
-    few = _thinned(numbers)
+    few = style.thinned(numbers)
     style.legend(figure, "layer", {n: palette[n] for n in few}, notes=notes(rows, "dead"))
     figure.suptitle("Dead units after training")
     return figure
@@ -234,12 +234,6 @@ def twins_by_layer(layers: pd.DataFrame) -> Figure:
     style.legend(figure, "", palette, notes=notes(pairs, "difference", log=True))
     figure.suptitle("float32 against its float64 twin")
     return figure
-
-
-def _thinned(numbers: list[int]) -> list[int]:
-    """Return the layers that a legend names: all, or about six of many."""
-    every = -(-len(numbers) // 6) if len(numbers) > 8 else 1
-    return [*numbers[:-1:every], *numbers[-1:]]
 
 
 def _shade_not_finite(panel: Axes, rows: pd.DataFrame) -> pd.Series[bool]:

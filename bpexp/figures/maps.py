@@ -14,21 +14,11 @@ from numpy.typing import NDArray
 
 from bpexp.errors import one_of
 from bpexp.figures import style
-from bpexp.figures.frames import levels, parted, settings
+from bpexp.figures.frames import levels, numeric, parted, settings
 
 ACCURACY = "accuracy/train"
 BORDER: dict[str, Any] = {"color": "#e31a1c", "linewidth": 1.4}
 SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
-
-
-def mapped(runs: pd.DataFrame) -> list[str]:
-    """Name the numeric settings with three or more values that may lie along a map's x axis."""
-    numeric = [name for name in settings(runs, ["depth"]) if _is_numeric(runs[name])]
-    return [name for name in numeric if runs[name].nunique() >= 3]
-
-
-def _is_numeric(column: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 @style.styled
@@ -48,7 +38,7 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
     Raises:
         ValueError: there is no such setting.
     """
-    candidates = mapped(runs)
+    candidates = numeric(runs)
     across = setting or next(iter(candidates), None)
     if across not in runs:
         raise ValueError(one_of("setting", across, candidates))
@@ -72,8 +62,8 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
 def _draw_map(panel: Axes, runs: pd.DataFrame, across: str) -> Any:
     table = runs.pivot_table(index="depth", columns=across, values=ACCURACY, observed=True)
     x, y = table.columns.to_numpy(float), table.index.to_numpy(float)
-    panel.set_xscale("log" if _is_geometric(x) else "linear")
-    panel.set_yscale("log" if _is_geometric(y) else "linear")
+    panel.set_xscale("log" if style.is_geometric(x) else "linear")
+    panel.set_yscale("log" if style.is_geometric(y) else "linear")
     edges = _edges(x), _edges(y)
     cells = np.ma.masked_invalid(table.to_numpy(float))
     mesh = panel.pcolormesh(*edges, cells, cmap=mpl.colormaps["viridis"], vmin=0, vmax=1)
@@ -88,19 +78,11 @@ def _draw_map(panel: Axes, runs: pd.DataFrame, across: str) -> Any:
     return mesh
 
 
-def _is_geometric(values: NDArray[np.float64]) -> bool:
-    """Tell whether positive values are spaced more evenly in their logarithms."""
-    if len(values) < 3 or values[0] <= 0:
-        return False
-    logs, steps = np.diff(np.log(values)), np.diff(values)
-    return bool(logs.std() / logs.mean() < steps.std() / steps.mean())
-
-
 def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the edges of cells about these centres, halfway between them on the axis' scale."""
     if len(centres) == 1:
         return np.array([centres[0] * 0.9 - 0.1, centres[0] * 1.1 + 0.1])
-    logarithmic = _is_geometric(centres)
+    logarithmic = style.is_geometric(centres)
     places = np.log(centres) if logarithmic else centres
     inner = (places[1:] + places[:-1]) / 2
     edges = np.concatenate([[2 * places[0] - inner[0]], inner, [2 * places[-1] - inner[-1]]])

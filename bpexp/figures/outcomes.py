@@ -10,13 +10,44 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from bpexp.errors import one_of
 from bpexp.figures import style
-from bpexp.figures.frames import compared, levels, parted, settings, varies
-from bpexp.figures.gradients import by_depth
+from bpexp.figures.frames import compared, levels, numeric, parted, settings, varies
+from bpexp.figures.gradients import by_depth, by_setting
 from bpexp.figures.lines import draw_lines, has_interval, notes
 from bpexp.results.paired import paired_differences
 
 ENTROPIES = {"cross_entropy", "binary_cross_entropy"}
+
+
+def over_depths(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if depth is what they are drawn against: where it varies, or nothing else."""
+    return runs if varies(runs, "depth") or not numeric(runs) else runs.head(0)
+
+
+def over_settings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if they are of one depth and of three values or more of a setting."""
+    return runs.head(0) if len(over_depths(runs)) else runs
+
+
+@style.styled
+def accuracy_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+    """Draw the test accuracy after training against a numeric setting, a line an activation.
+
+    x: the setting, log scale where its values are so spaced. All else as in `accuracy_by_depth`.
+
+    Args:
+        runs: columns run, activation, init, depth, seed, the setting, accuracy/test, chance.
+        setting: by default the first that has three values or more.
+
+    Raises:
+        ValueError: there is none.
+    """
+    candidates = numeric(runs)
+    across = setting or next(iter(candidates), None)
+    if across not in runs:
+        raise ValueError(one_of("setting", across, candidates))
+    return _accuracy(runs, str(across), str(across))
 
 
 @style.styled
@@ -30,8 +61,13 @@ def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
     Args:
         runs: columns run, activation, init, depth, seed, accuracy/test, and if known chance.
     """
+    return _accuracy(runs, "depth", "hidden layers")
+
+
+def _accuracy(runs: pd.DataFrame, x: str, label: str) -> Figure:
     guess = [style.note_chance()] if "chance" in runs and runs["chance"].notna().any() else []
-    figure, panels = by_depth(runs, "accuracy/test", also=guess)
+    figure, panels = by_setting(runs, x, "accuracy/test", also=guess)
+    figure.supxlabel(label)
     for panel, rows in panels:
         for chance in levels(rows, "chance") if "chance" in rows else ():
             panel.axhline(chance, **style.CHANCE)
@@ -78,11 +114,11 @@ def paired_by_depth(differences: pd.DataFrame) -> Figure:
 def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "test") -> Figure:
     """Draw loss above accuracy against epoch: a line an activation, a panel a depth.
 
-    A line an initialization if only that varies; other settings that vary part panels further.
-    x: epochs done. y: mean cost an example (nats where the cost is a cross-entropy), log scale; and
-    share classified right. Lines and bands: mean over seeds (geometric for the loss) and its 95 %
-    Student t interval. Crosses at the lower edge: losses of exactly 0. A line ends where its run
-    diverged.
+    A line an initialization if only that varies, or a value of a numeric setting if that alone has
+    many; other settings that vary part panels further. x: epochs done. y: mean cost an example
+    (nats where the cost is a cross-entropy), log scale; and share classified right. Lines and
+    bands: mean over seeds (geometric for the loss) and its 95 % Student t interval. Crosses at the
+    lower edge: losses of exactly 0. A line ends where its run diverged.
 
     Args:
         curves: columns run, activation, init, depth, seed, cost, epoch, loss/test and accuracy/test
@@ -90,12 +126,15 @@ def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "
         split: the split on which both were measured.
     """
     main = compared(curves)
-    parts = parted(curves, ["depth", *settings(curves, [main, "depth"])])
     palette, shapes = style.colours(curves, main), style.markers(curves, main)
+    if not varies(curves, main) and len(over_settings(curves)):
+        main = numeric(curves)[0]
+        palette, shapes = style.shades(levels(curves, main)), {}
+    parts = parted(curves, ["depth", *settings(curves, [main, "depth"])])
     figure, pairs = _paired_panels(len(parts))
     loss, accuracy = f"loss/{split}", f"accuracy/{split}"
     every = max(1, curves["epoch"].nunique() // 5)
-    look: dict[str, Any] = {"markers": shapes, "markersize": 5, "markevery": every}
+    look: dict[str, Any] = {"markers": shapes or None, "markersize": 5, "markevery": every}
     for half, y in enumerate((loss, accuracy)):
         halves = [(pair[half], rows) for pair, (_, rows) in zip(pairs, parts, strict=True)]
         draw_lines(halves, "epoch", y, main, palette, log=y == loss, least=5, **look)
@@ -108,7 +147,7 @@ def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "
         above.set_ylabel(f"{split} loss{_unit(curves)}")
         below.set_ylabel(f"{split} accuracy")
     figure.supxlabel("epoch")
-    shown = {name: palette[name] for name in levels(curves, main)}
+    shown = {name: palette[name] for name in style.thinned(levels(curves, main))}
     style.legend(figure, main, shown, shapes, notes=notes(curves, loss, log=True))
     figure.suptitle(f"Loss and accuracy on the {split} split through training")
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bpexp.diagnosis import decay
 from bpexp.figures import style
-from bpexp.figures.frames import at_step, compared, levels, parted, settings
+from bpexp.figures.frames import at_start, compared, levels, parted, settings
 from bpexp.figures.gradients import by_depth
 from bpexp.figures.lines import draw_lines, has_interval, notes
 
@@ -27,7 +27,7 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
         The columns of a run, gradient/decay_rate and gradient/decay_rate_se (nats a layer), where
         they are defined: from two hops on, without exact zeros.
     """
-    rows = at_step(layers).sort_values("layer")
+    rows = at_start(layers).sort_values("layer")
     found = []
     for _, run in rows.groupby(["run", "source"], sort=False):
         summary = decay(run["delta_norm"].to_numpy(float))

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 Palette = Mapping[Any, Any]
@@ -147,6 +149,29 @@ def whole(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
         axis.set_major_locator(FixedLocator(values))
     else:
         axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
+
+
+def ticks(axis: Axis, values: Sequence[float]) -> None:
+    """Put an axis' ticks at whole numbers, or on a log scale if other values are spaced so."""
+    if all(value == int(value) for value in values):
+        whole(axis, [int(value) for value in values])
+    elif is_geometric(values):
+        axis.axes.set_xscale("log")
+        plain(axis)
+
+
+def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Tell whether rising values are spaced more evenly in their logarithms."""
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    logs, steps = np.diff(np.log(values)), np.diff(values)
+    return bool(logs.std() / logs.mean() < steps.std() / steps.mean())
+
+
+def thinned(values: Sequence[Any]) -> list[Any]:
+    """Return the values that a legend names: all, or about six of many, both ends among them."""
+    every = -(-len(values) // 6) if len(values) > 8 else 1
+    return [*values[:-1:every], *values[-1:]]
 
 
 def plain(axis: Axis, values: Sequence[float] = ()) -> None:
