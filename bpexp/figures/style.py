@@ -136,7 +136,7 @@ def folded(title: str, width: int) -> str:
     r"""Break a title of settings at commas only, so that a key stays with its value.
 
     >>> folded("depth 0, binary_cross_entropy, lr 0.05", 32)
-    'depth 0,\nbinary_cross_entropy, lr 0.05'
+    'depth 0, binary_cross_entropy,\nlr 0.05'
     """
     settled = title.replace(" ", "\xa0").replace(",\xa0", ", ")
     return textwrap.fill(settled, width).replace("\xa0", " ")
