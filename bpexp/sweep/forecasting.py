@@ -72,8 +72,7 @@ def _write(cells: pd.DataFrame, folder: Path) -> None:
 
 
 def _draw(cells: pd.DataFrame, folder: Path) -> None:
-    from bpexp.figures import save
-    from bpexp.figures.forecasts import forecast_map
+    from bpexp.figures import forecast_map, save
 
     (folder / "figures").mkdir(exist_ok=True)
     save(forecast_map(cells), folder / "figures" / "forecast", {"Keywords": " ".join(cells["run"])})

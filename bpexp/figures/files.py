@@ -1,0 +1,103 @@
+"""Figures as files: PNG and SVG with their metadata, and the CSV they were drawn from."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from bpexp.figures.catalogue import FIGURES, OCCASIONAL, of_probe
+from bpexp.figures.style import in_style
+from bpexp.storage import make_folder, replacing
+
+if TYPE_CHECKING:
+    from bpexp.results import Tables
+
+# What SVG's metadata, which is Dublin Core, may hold of what a PNG's text chunks may.
+DUBLIN_CORE = {
+    *("Title", "Description", "Keywords", "Source", "Creator", "Contributor", "Publisher"),
+    *("Rights", "Identifier", "Language", "Relation", "Coverage", "Type", "Format"),
+}
+
+
+def draw_all(
+    tables: Tables,
+    folder: Path,
+    *,
+    metadata: Mapping[str, str],
+    probes: Sequence[str] = (),
+    jobs: int = 1,
+) -> list[Path]:
+    """Draw FIGURES, OCCASIONAL and probes as PNG and SVG, each beside the CSV it was drawn from.
+
+    Figures without data are left out. The same tables give the same bytes.
+
+    Args:
+        tables: the three frames of a sweep or study.
+        folder: where to write; made if need be.
+        metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
+            PNG and as Dublin Core of the SVG, where other keys are told in its Description.
+        probes: probes to draw layer by layer through training.
+        jobs: processes that draw, where processes can be forked.
+
+    Returns:
+        The PNG files.
+    """
+    make_folder(folder)
+    through = {f"{probe}_through_training": of_probe(probe) for probe in probes}
+    drawings = FIGURES | OCCASIONAL | through
+    found = {name: drawing.data(tables) for name, drawing in drawings.items()}
+    waiting = [name for name, frame in found.items() if not frame.empty]
+
+    def draw(names: Sequence[str]) -> None:
+        for name in names:
+            save(drawings[name].draw(found[name]), folder / name, metadata)
+            with replacing((folder / name).with_suffix(".csv")) as file:
+                file.write(found[name].to_csv(index=False).encode())
+
+    _spread(draw, waiting, jobs)
+    return [(folder / name).with_suffix(".png") for name in waiting]
+
+
+def _spread(draw: Callable[[Sequence[str]], None], names: Sequence[str], jobs: int) -> None:
+    """Draw in this process and in copies of it, which share the tables without a message."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        draw(names)
+        return
+    context = multiprocessing.get_context("fork")
+    parts = [names[i::jobs] for i in range(min(jobs, len(names)))]
+    helpers = [(part, context.Process(target=draw, args=(part,))) for part in parts[1:]]
+    for _, helper in helpers:
+        helper.start()
+    for part in parts[:1]:
+        draw(part)
+    for part, helper in helpers:
+        helper.join()
+        if helper.exitcode:
+            draw(part)  # raises here what was raised there
+
+
+def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
+    """Write a figure as PNG and SVG with metadata; the same figure gives the same bytes."""
+    with in_style():
+        # laid out once for both files: it costs as much as drawing
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # "none" is a placeholder that draws once more a file
+        with replacing(stem.with_suffix(".png")) as file:
+            figure.savefig(file, format="png", dpi=150, metadata=dict(metadata))
+        with replacing(stem.with_suffix(".svg")) as file:
+            figure.savefig(file, format="svg", dpi=150, metadata=_dublin_core(metadata))
+
+
+def _dublin_core(metadata: Mapping[str, str]) -> dict[str, Any]:
+    known = {key: value for key, value in metadata.items() if key in DUBLIN_CORE}
+    told = [f"{key}: {value}" for key, value in metadata.items() if key not in DUBLIN_CORE]
+    if told:
+        known["Description"] = "\n".join([*filter(None, [known.get("Description")]), *told])
+    # without a date the same tables give the same bytes
+    return {**known, "Date": None}
