@@ -21,7 +21,8 @@ class JacobianProber:
     def __init__(self, stack: Stack, rows: Array) -> None:
         """Take inputs with the constant unit, (E, n_0 + 1)."""
         self._rows = rows
-        self._propagation = Propagation(_one(stack, 0), len(rows), keep=True)
+        self._alone = Stack(stack.architecture, stack.theta[:1].copy())
+        self._propagation = Propagation(self._alone, len(rows), keep=True)
 
     def __call__(self, stack: Stack, which: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return singular values (R, E, n), largest first, of the networks `which` (R,).
@@ -37,22 +38,18 @@ class JacobianProber:
         hidden = stack.architecture.sizes[1:-1]
         found = np.full((len(stack), len(self._rows), min(hidden[0], hidden[-1])), np.nan)
         for r in map(int, np.flatnonzero(which)):
-            jacobians = self._jacobians(_one(stack, r))
+            self._alone.theta[:] = stack.theta[r]
+            jacobians = self._jacobians()
             if np.isfinite(jacobians).all():
                 found[r] = np.linalg.svd(jacobians, compute_uv=False)
         return found
 
-    def _jacobians(self, alone: Stack) -> NDArray[np.float64]:
+    def _jacobians(self) -> NDArray[np.float64]:
         """Return (E, n_{L-1}, n_1)."""
-        p = self._propagation
-        p.stack = alone
+        p, alone = self._propagation, self._alone
         p.forward(self._rows)
         jacobians = np.eye(alone.architecture.sizes[1])[None]
         for number, theta in enumerate(alone.layers[1:-1], start=1):
             slopes = p.slope[number][0].T[:, :, None].astype(np.float64)  # (E, n_l, 1)
             jacobians = theta[0, 1:].T.astype(np.float64) @ (slopes * jacobians)
         return jacobians
-
-
-def _one(stack: Stack, r: int) -> Stack:
-    return Stack(stack.architecture, stack.theta[r : r + 1])

@@ -13,6 +13,7 @@ from bpexp.diagnosis import isometry
 from bpexp.jacobians import JacobianProber
 from bpexp.nn import Choice, Network
 from bpexp.nn.stack import Stack, with_constant_unit
+from bpexp.training import STOPS, Trainer, run
 
 
 def last_hidden(layers, z, activation):
@@ -77,3 +78,24 @@ def test_training_yields_spectra_where_they_are_asked_for():
 def test_what_is_not_finite_is_not_told():
     assert isometry(np.array([[1.0, np.nan]])) == {}
     assert "jacobian/relative_variance" not in isometry(np.zeros((1, 3)))
+
+
+def test_networks_of_a_stack_have_their_own_spectra():
+    digits = load_data("digits", limit=96)
+    alone = [
+        train(Network.create([64, 8, 8, 10], seed=seed), digits, epochs=2, seed=seed,
+              jacobian_examples=2)
+        for seed in (0, 1)
+    ]  # fmt: skip
+    networks = [Network.create([64, 8, 8, 10], seed=seed) for seed in (0, 1)]
+    stack = Stack.of(networks[0].architecture, [net.theta for net in networks], "float32")
+    trainer = Trainer(
+        stack, digits, rates=[0.1, 0.1], seeds=[0, 1], optimizer=Choice("sgd"), batch_size=32,
+        jacobian_examples=2,
+    )  # fmt: skip
+    for seen in run(trainer, epochs=1, stop=STOPS["none"]()):
+        for r in (0, 1):
+            np.testing.assert_array_equal(seen.of(r).spectra, alone[r][int(seen.epoch)].spectra)
+    trainer.keep(np.array([False, True]))
+    kept = list(run(trainer, epochs=2, stop=STOPS["none"]()))
+    np.testing.assert_array_equal(kept[-1].of(0).spectra, alone[1][-1].spectra)
