@@ -11,6 +11,7 @@ from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gra
 from bpexp.figures.layers import (
     accuracy_by_frozen,
     dead_by_rate,
+    dying,
     range_by_layer,
     through_training,
     twins_by_layer,
@@ -23,7 +24,13 @@ from bpexp.figures.outcomes import (
     paired_by_depth,
     verdict_map,
 )
-from bpexp.figures.scales import decay_rate_by_depth, jacobian_moments, jacobian_spectrum
+from bpexp.figures.scales import (
+    decay_rate_by_depth,
+    decay_rates,
+    jacobian_moments,
+    jacobian_spectrum,
+    moments,
+)
 
 __all__ = [
     "FIGURES",
@@ -34,7 +41,9 @@ __all__ = [
     "accuracy_by_setting",
     "dead_by_rate",
     "decay_rate_by_depth",
+    "decay_rates",
     "draw_all",
+    "dying",
     "first_layer_by_depth",
     "forecast_map",
     "gradient_by_layer",
@@ -42,6 +51,7 @@ __all__ = [
     "jacobian_moments",
     "jacobian_spectrum",
     "learning_curves",
+    "moments",
     "of_probe",
     "paired_by_depth",
     "phase_diagram",

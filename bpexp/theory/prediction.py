@@ -102,9 +102,11 @@ def predict(
 def field_of(architecture: Architecture, variances: Sequence[tuple[float, float]]) -> MeanField:
     """The mean field of the hidden layers after the first: where the network's signal settles.
 
-    Layers may differ (fan-ins do, and so does what lsuv measures): theirs is the geometric mean.
+    Layers may differ (fan-ins do, and so does what lsuv measures): theirs is the geometric mean,
+    without its last digits, which are rounding noise, so that all depths share one point.
     """
     inner = variances[1:-1] or variances[-1:]
     n_in = architecture.sizes[1:-2] or architecture.sizes[-2:-1]
     logs = [np.log(n * var_w) for n, (var_w, _) in zip(n_in, inner, strict=True)]
-    return MeanField(architecture.activation, float(np.exp(np.mean(logs))), inner[0][1])
+    sigma_w2 = float(f"{np.exp(np.mean(logs)):.12g}")
+    return MeanField(architecture.activation, sigma_w2, inner[0][1])

@@ -14,6 +14,7 @@ from bpexp.theory import (
     MeanField,
     critical_line,
     critical_sigma_w2,
+    field_of,
     forecast,
     layer_variances,
     predict,
@@ -200,3 +201,14 @@ def test_points_of_the_critical_line_are_critical(name):
         sigma_w2, sigma_b2 = critical_line(Choice(name), np.array([0.5, 0.6]))
         assert sigma_b2[0] < 0.05 < sigma_b2[1]
         assert sigma_w2[0] < 1.760955 < sigma_w2[1]
+
+
+def test_networks_of_all_depths_share_one_point_of_the_plane():
+    """Else a map over depth would draw them beside each other, and colour by the last alone."""
+    init = Choice("mean_field", {"sigma_w2": 1.3, "sigma_b2": 0.05})
+    shapes = [
+        Architecture((64, *[100] * depth, 10), Choice("tanh"), Choice("cross_entropy"))
+        for depth in range(2, 101)
+    ]
+    fields = {field_of(shape, layer_variances(shape, init)) for shape in shapes}
+    assert {field.sigma_w2 for field in fields} == {1.3}
