@@ -25,10 +25,10 @@ def code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def study(notebook):
-    """The study that a notebook reads, or None."""
-    found = re.search(r'^STUDY = "(.+)"', "\n".join(cell.source for cell in code(notebook)), re.M)
-    return found and found[1]
+def studies(notebook):
+    """The studies that a notebook reads: what its names that end in STUDY stand for."""
+    source = "\n".join(cell.source for cell in code(notebook))
+    return re.findall(r'^\w*STUDY = "(.+?)"', source, re.M)
 
 
 def execute(notebook, folder):

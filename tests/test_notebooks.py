@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from run_notebooks import NOTEBOOKS, code, execute, read, study
+from run_notebooks import NOTEBOOKS, code, execute, read, studies
 
 LARGEST = 2**20  # bytes; a code host shows no larger notebooks
 
@@ -20,7 +20,7 @@ def shows(cell):
 @each
 def test_a_notebook_runs_on_a_fresh_study(path, tmp_path):
     notebook = read(path)
-    if name := study(notebook):
+    for name in studies(notebook):
         words = ["-m", f"experiment={name}", "quick=true", "seed=0,1", "tracking=off"]
         subprocess.run([sys.executable, "-m", "bpexp", *words], cwd=tmp_path, check=True)
     committed = [shows(cell) for cell in code(notebook)]
