@@ -74,6 +74,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Tell the public names, those that are not imported yet among them."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name from its room."""
     if name not in _HOMES:

@@ -45,17 +45,16 @@ def tree(name: str) -> Path:
 
 def _run() -> int:
     """Refuse what the words alone condemn, then let Hydra compose and run."""
+    from hydra._internal.utils import get_args_parser
+
     from bpexp import words
 
-    arguments = sys.argv[1:]
+    given = get_args_parser().parse_args(sys.argv[1:])
     studies = tree("experiments")
     # With a folder of the user's own, what the groups hold is known to Hydra only.
-    if not any(argument.startswith(("--config", "-c")) for argument in arguments):
-        words.refuse(
-            [argument for argument in arguments if not argument.startswith("-")],
-            multirun=any(argument in ("-m", "--multirun") for argument in arguments),
-            known=[path.stem for path in studies.glob("*.yaml")],
-        )
+    if not (given.config_path or given.config_name or given.config_dir):
+        known = [path.stem for path in studies.glob("*.yaml")]
+        words.refuse(given.overrides, multirun=given.multirun, known=known)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra

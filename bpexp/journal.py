@@ -9,11 +9,14 @@ A run's folder `runs/<study>/<identity>/` holds
 
 Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lines:
 
-    start        time, identity, attempt, name, config, digest, data (name, source), version
+    start        time, identity, attempt, name, config, digest, data (name, source), sizes, chance,
+                 versions (of bpexp and NumPy)
     observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]},
                  spectra [singular values an example], if they are asked for
-    end          time, status (FINISHED, FAILED, KILLED), seconds, and for a finished run verdict,
-                 evidence, diverged_at
+    end          time, status (FINISHED, FAILED, KILLED), seconds; for a finished run verdict,
+                 evidence, diverged_at, and error for a failed one
+
+Once it is mirrored, config.yaml, layers.parquet and spectra.parquet lie there too.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.errors import BpexpError
+from bpexp.errors import BpexpError, reason
 from bpexp.storage import make_folder, replacing, space
 from bpexp.training import Observation
 
@@ -241,10 +244,12 @@ def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise JournalError(f"{path}: damaged: {error}; without it the run begins again") from None
+    except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
+        raise JournalError(
+            f"{path}: damaged: {reason(error)}; without it the run begins again"
+        ) from None
 
 
 def _observation(line: dict[str, Any]) -> Observation:

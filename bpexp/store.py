@@ -10,7 +10,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,6 +37,27 @@ def connect(uri: str) -> MlflowClient:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def runs_of(
+    client: MlflowClient, experiment: str, which: str = "", **options: Any
+) -> Iterator[Any]:
+    """Yield an experiment's runs, page by page; sweeps' own runs are none.
+
+    Args:
+        client: of the store.
+        experiment: its id.
+        which: a further condition, " and ...", in MLflow's filter language.
+        options: of MLflow's `search_runs`.
+    """
+    token: str | None = ""
+    while token is not None:
+        page = client.search_runs(
+            [experiment], f"tags.kind = 'run'{which}", max_results=1000, page_token=token or None,
+            **options,
+        )  # fmt: skip
+        yield from page
+        token = page.token or None
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The mirror: journals into MLflow, idempotently. Only this room imports MLflow's client.
+"""The mirror: journals into MLflow, idempotently.
 
 A run in MLflow is found again by its tags `identity` and `attempt` before one is made; metric rows
 are unique by key, step, timestamp and value, and the timestamps are the journal's: so mirroring
@@ -20,7 +20,7 @@ import yaml
 from bpexp.config import flatten
 from bpexp.journal import RUNS, SWEEP, TRACEBACK, WEIGHTS, History, attempt_folder, in_use, read
 from bpexp.storage import replacing
-from bpexp.store import connect, initialising
+from bpexp.store import connect, initialising, runs_of
 from bpexp.tables import (
     LAYERS,
     SPECTRA,
@@ -160,19 +160,10 @@ class Mirror:
                     self._set_status(run, "KILLED")
 
     def _runs_of(self, experiment: str, which: str = "") -> dict[tuple[str, str], Any]:
-        runs: dict[tuple[str, str], Any] = {}
-        token: str | None = ""
-        while token is not None:
-            page = self._client.search_runs(
-                [experiment],
-                f"tags.kind = 'run'{which}",
-                max_results=1000,
-                page_token=token or None,
-            )
-            for run in page:
-                runs[run.data.tags.get("identity", ""), run.data.tags.get("attempt", "1")] = run
-            token = page.token or None
-        return runs
+        return {
+            (run.data.tags.get("identity", ""), run.data.tags.get("attempt", "1")): run
+            for run in runs_of(self._client, experiment, which)
+        }
 
     def _find_or_create(self, history: History, sweep: str | None, first: bool) -> Any:
         start = history.start

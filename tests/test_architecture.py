@@ -34,7 +34,7 @@ FLOORS = {
     "sync": ("tracking", "store", "journal", "errors"),
     "results": (
         "journal", "tables", "config", "data", "diagnosis", "nn", "predictions",
-        "theory", "schema", "errors",
+        "theory", "schema", "store", "errors",
     ),
     "figures": ("results", "storage", "diagnosis", "precision", "schema", "errors"),
     "terminal": (),

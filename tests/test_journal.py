@@ -151,3 +151,18 @@ def test_processes_that_replace_one_file_take_turns(tmp_path):
         assert len(seen) % 100 == 0
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip"])
+def test_a_damaged_checkpoint_is_told(tmp_path, harm):
+    with Journal(tmp_path) as journal:
+        journal.checkpoint({"theta": np.arange(1000.0)})
+    path = tmp_path / CHECKPOINT
+    whole = bytearray(path.read_bytes())
+    if harm == "cut":
+        del whole[len(whole) // 2 :]
+    else:
+        whole[len(whole) // 2] ^= 255
+    path.write_bytes(whole)
+    with pytest.raises(JournalError, match="damaged"):
+        read_checkpoint(tmp_path)

@@ -36,7 +36,7 @@ def draw_all(
     Figures without data are left out. The same tables give the same bytes.
 
     Args:
-        tables: the three frames of a sweep or study.
+        tables: the frames of a sweep or study.
         folder: where to write; made if need be.
         metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
             PNG and as Dublin Core of the SVG, where other keys are told in its Description.

@@ -110,11 +110,17 @@ class Network:
         """Read a file that `save` wrote.
 
         Raises:
-            ValueError: the arrays do not fit the architecture.
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged, or its arrays do not fit the architecture.
         """
-        with np.load(path, allow_pickle=False) as file:
-            architecture = from_json(str(file["architecture"]))
-            layers = [file[f"theta_{i:03d}"] for i in range(1, len(architecture.sizes))]
+        try:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+                architecture = from_json(str(file["architecture"]))
+                layers = [file[f"theta_{i:03d}"] for i in range(1, len(architecture.sizes))]
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
+            raise ValueError(f"{path}: not a network that was saved: {error}") from None
         return cls(architecture, np.concatenate([layer.ravel() for layer in layers]))
 
     def _stack(self) -> Stack:

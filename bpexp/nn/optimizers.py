@@ -58,7 +58,7 @@ class Optimizer:
 
 
 def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
-    """Theta <- theta - eta dC/dtheta."""
+    """theta <- theta - eta dC/dtheta."""
 
     def update(
         theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
@@ -101,7 +101,7 @@ def adam(
     weight_decay: float = 0.0,
     clip_norm: float | None = None,
 ) -> Optimizer:
-    """Theta <- theta - eta m^ / (sqrt(v^) + epsilon), bias-corrected (Kingma & Ba 2015)."""
+    """theta <- theta - eta m^ / (sqrt(v^) + epsilon), bias-corrected (Kingma & Ba 2015)."""
     within("beta1", beta1, "a number in [0, 1)", 0 <= beta1 < 1)
     within("beta2", beta2, "a number in [0, 1)", 0 <= beta2 < 1)
     within("epsilon", epsilon, "a finite number above 0", 0 < epsilon < np.inf)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,31 +11,32 @@ import pandas as pd
 
 from bpexp.errors import BpexpError
 from bpexp.results.frames import NO_START
+from bpexp.store import connect, runs_of
 from bpexp.tables import FINAL, LAYERS, flat_name
 
 
-def _stored_runs(study: str, uri: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Yield (MLflow run, the run's own columns) of a study in a tracking store."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
+def _stored_runs(study: str, uri: str) -> list[tuple[Any, dict[str, Any]]]:
+    """Return (MLflow run, the run's own columns) of the latest attempt of each run of a study."""
+    client = connect(uri)
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
         raise BpexpError(f"study: {uri} has no experiment {study!r}")
-    token: str | None = ""
-    while token is not None:
-        page = client.search_runs(
-            [experiment.experiment_id],
-            "tags.kind = 'run'",
-            max_results=1000,
-            order_by=["attributes.start_time"],
-            page_token=token or None,
-        )
-        for run in page:
-            params = {key: _literal(value) for key, value in run.data.params.items()}
-            own = {"run": run.data.tags["identity"], "name": run.info.run_name, **params}
-            yield run, own
-        token = page.token or None
+    found = runs_of(client, experiment.experiment_id, order_by=["attributes.start_time"])
+    latest: dict[str, Any] = {}
+    for run in found:
+        held = latest.get(run.data.tags["identity"])
+        if held is None or _attempt(held) < _attempt(run):
+            latest[run.data.tags["identity"]] = run
+    return [(run, _own(run)) for run in latest.values()]
+
+
+def _own(run: Any) -> dict[str, Any]:
+    params = {key: _literal(value) for key, value in run.data.params.items()}
+    return {"run": run.data.tags["identity"], "name": run.info.run_name, **params}
+
+
+def _attempt(run: Any) -> int:
+    return int(run.data.tags.get("attempt", 1))
 
 
 def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
@@ -62,10 +62,11 @@ def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
 
 def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Yield each run's own columns and its table of probes."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import artifacts
 
     for run, own in _stored_runs(study, uri):
+        if run.info.status != "FINISHED":  # its table is written at the end
+            continue
         path = artifacts.download_artifacts(
             artifact_uri=f"{run.info.artifact_uri}/{LAYERS}", tracking_uri=uri
         )

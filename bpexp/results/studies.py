@@ -144,12 +144,15 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
     """Load the trained network of a run: a row of `load_runs`, or the run's folder.
 
     Raises:
-        BpexpError: the run is not finished.
+        BpexpError: the run is not finished, or its weights are damaged.
     """
     folder = Path(run) if isinstance(run, str | Path) else Path(str(run["folder"]))
     if not (folder / WEIGHTS).exists():
         raise BpexpError(f"{folder}: the run has no {WEIGHTS}; is it finished?")
-    return Network.load(folder / WEIGHTS)
+    try:
+        return Network.load(folder / WEIGHTS)
+    except ValueError as error:
+        raise BpexpError(str(error)) from None
 
 
 def _study(study: str, root: str | Path) -> list[Run]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+import bpexp
 from bpexp.diagnosis import Evidence, verdict
 from bpexp.errors import StorageError
 from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, InUseError, Journal, read_checkpoint
@@ -208,6 +209,7 @@ def _start(member: Member, journal: Journal) -> None:
         data={"name": data.name, "source": data.source},
         sizes=member.config.architecture(data).sizes,
         chance=data.chance,
+        versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
     )
 
 

@@ -41,12 +41,6 @@ class Prediction:
         """||delta^(1)|| / ||delta^(L)||."""
         return float(self.delta_norm[0])
 
-    @property
-    def decay_rate(self) -> float:
-        """Mean log ratio of delta norms, nats a layer; 0 for a single layer."""
-        layers = len(self.delta_norm) - 1
-        return float(np.log(self.delta_norm[0]) / layers) if layers else 0.0
-
 
 def layer_variances(
     architecture: Architecture, init: Choice, seed: int = 0, batch: Array | None = None
