@@ -219,12 +219,13 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scale(norms: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the least and greatest finite logarithm, apart from each other."""
+    """Return the least and greatest finite logarithm, a decade apart at least."""
     drawable = norms[np.isfinite(norms) & (norms > 0)]
     if not drawable.size:
         return 0.0, 1.0
     low, high = float(np.log10(drawable.min())), float(np.log10(drawable.max()))
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    lacking = max(1 - (high - low), 0)  # noise about a constant shall look small
+    return low - lacking / 2, high + lacking / 2
 
 
 def _draw_cells(panel: Axes, table: pd.DataFrame, scale: tuple[float, float]) -> QuadMesh:

@@ -66,7 +66,13 @@ def through_training(layers: pd.DataFrame, *, probe: str) -> Figure:
     what = probe.replace("grad_", "gradient_").replace("_", " ")
     figure.supylabel(what)
     few = style.thinned(numbers)
-    style.legend(figure, "layer", {n: palette[n] for n in few}, notes=notes(rows, probe, log=log))
+    style.legend(
+        figure,
+        "layer",
+        {n: palette[n] for n in few},
+        dict.fromkeys(few, ""),
+        notes=notes(rows, probe, log=log),
+    )
     cut = f"\nfirst {len(shown)} of {len(parts)} configurations" if len(shown) < len(parts) else ""
     figure.suptitle(f"{what.capitalize()} of each layer through training{cut}")
     return figure
@@ -110,7 +116,13 @@ def dead_by_rate(layers: pd.DataFrame) -> Figure:
     figure.supxlabel("learning rate")
     figure.supylabel("share of dead units")
     few = style.thinned(numbers)
-    style.legend(figure, "layer", {n: palette[n] for n in few}, notes=notes(rows, "dead"))
+    style.legend(
+        figure,
+        "layer",
+        {n: palette[n] for n in few},
+        dict.fromkeys(few, ""),
+        notes=notes(rows, "dead"),
+    )
     figure.suptitle("Dead units after training")
     return figure
 

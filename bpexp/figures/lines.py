@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
@@ -80,14 +81,25 @@ def _draw(
     if not drawable[~theory].empty:
         band = interval if has_interval(rows) else None
         look = {**common, **shapes, **style.MEASURED, **kwargs}
+        before = len(panel.lines)
         sns.lineplot(drawable[~theory], errorbar=band, **look)
+        if markers is not None:
+            _taper(panel.lines[before:])
     if not drawable[theory].empty:
         before = len(panel.lines)
         sns.lineplot(drawable[theory], errorbar=None, **common, **style.THEORY)
         for line in panel.lines[before:]:
             if np.size(line.get_xdata()) == 1:  # a line of one point would not be seen
-                line.set_marker("_")
+                line.set(marker="_", markersize=12, markeredgecolor=line.get_color())
     panel.set(xlabel="", ylabel="")
+
+
+def _taper(lines: Sequence[Line2D]) -> None:
+    """Make lines thinner in their order, so that one that lies under another shows as a rim."""
+    for place, line in enumerate(reversed(lines)):
+        extra = place / max(len(lines) - 1, 1)
+        line.set_linewidth(line.get_linewidth() + extra)
+        line.set_markersize(line.get_markersize() * (1 + 0.3 * extra))
 
 
 def interval(values: pd.Series[float]) -> tuple[float, float]:

@@ -52,7 +52,7 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
         figure.colorbar(mesh, ax=axes, label="train accuracy (share correct)", aspect=30)
     figure.supxlabel(str(across))
     figure.supylabel("hidden layers")
-    if "theory/deepest" in runs and runs["theory/deepest"].min() <= runs["depth"].max():
+    if "theory/deepest" in runs and runs["theory/deepest"].min() <= axes[0].get_ylim()[1]:
         border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
         style.legend(figure, "", {}, notes=[border], loc="outside lower right")
     figure.suptitle("Trainability")
@@ -70,8 +70,7 @@ def _draw_map(panel: Axes, runs: pd.DataFrame, across: str) -> Any:
     panel.grid(False)
     panel.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     for axis, values in ((panel.xaxis, x), (panel.yaxis, y)):
-        if axis.get_scale() == "log":
-            style.plain(axis, [*values[:: -(-len(values) // 6)]])
+        style.plain(axis, [*values[:: -(-len(values) // 6)]])
     if "theory/deepest" in runs:
         line = runs.groupby(across)["theory/deepest"].mean()
         panel.plot(line.index, line.clip(upper=1e6), **BORDER)
@@ -120,7 +119,7 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
         x, y = (points.index.get_level_values(sigma).to_numpy(float) for sigma in SIGMAS)
         look: dict[str, Any] = {"c": points.to_numpy(), "cmap": "viridis", "vmin": 0, "vmax": 1}
         dots = panel.scatter(x, y, s=36, edgecolors="0.3", linewidths=0.5, zorder=3, **look)
-        limits = [0, 1.1 * x.max()], [-0.05 * max(y.max(), 0.1), 1.15 * max(y.max(), 0.1)]
+        limits = [0, max(1.1 * x.max(), 2)], [-0.05 * max(y.max(), 0.1), 1.15 * max(y.max(), 0.1)]
         upright = len(line) and np.ptp(line[SIGMAS[0]]) < 1e-9  # ReLU and its kin: at any bias
         panel.plot(
             line[SIGMAS[0]].head(2) if upright else line[SIGMAS[0]],
@@ -129,7 +128,7 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
         )
         panel.set(xlim=limits[0], ylim=limits[1], title=name)
     if dots is not None:
-        figure.colorbar(dots, ax=axes, label="train accuracy", aspect=30)
+        figure.colorbar(dots, ax=axes, label="train accuracy, mean over depths", aspect=30)
     figure.supxlabel(r"$\sigma_w^2$")
     figure.supylabel(r"$\sigma_b^2$")
     border = Line2D([], [], label=r"theory: $\chi_1 = 1$", **BORDER)

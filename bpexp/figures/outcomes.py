@@ -201,17 +201,12 @@ def _paired_panels(n: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     pairs: list[tuple[Axes, Axes]] = []
     for i in range(n):
         row, column = divmod(i, across)
-        first = pairs[0] if pairs else (None, None)
-        pair = [
-            figure.add_subplot(
-                2 * blocks,
-                across,
-                (2 * row + half) * across + column + 1,
-                sharex=first[0],
-                sharey=first[half],
-            )
-            for half in (0, 1)
-        ]
+        pair: list[Axes] = []
+        for half in (0, 1):
+            place = (2 * row + half) * across + column + 1
+            first = pairs[0][half] if pairs else None
+            left = pairs[0][0] if pairs else (pair[0] if pair else None)
+            pair.append(figure.add_subplot(2 * blocks, across, place, sharex=left, sharey=first))
         for half, panel in enumerate(pair):
             panel.tick_params(
                 which="both", labelbottom=half == 1 and i >= n - across, labelleft=column == 0

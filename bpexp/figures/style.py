@@ -19,7 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 P = ParamSpec("P")
@@ -148,7 +148,8 @@ def whole(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
     if values and (not gaps or min(gaps) * 16 >= values[-1] - values[0]):
         axis.set_major_locator(FixedLocator(values))
     else:
-        axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
+        steps = [1, 2, 5, 10]
+        axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1, steps=steps))
 
 
 def ticks(axis: Axis, values: Sequence[float]) -> None:
@@ -175,8 +176,10 @@ def thinned(values: Sequence[Any]) -> list[Any]:
 
 
 def plain(axis: Axis, values: Sequence[float] = ()) -> None:
-    """Label a log axis with plain numbers: these, or 0.2, 0.5, 1 and the like on a short one."""
+    """Label an axis with plain numbers: these, or on a short log axis 0.2, 0.5, 1 and the like."""
     axis.set_major_locator(FixedLocator(values) if len(values) else LogLocator(subs=(1, 2, 5)))
+    if len(values):
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 

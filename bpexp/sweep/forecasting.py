@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,3 +82,4 @@ def _draw(cells: pd.DataFrame, folder: Path) -> None:
 def draw(cells: pd.DataFrame, folder: Path) -> None:
     """Draw the forecast alone: nothing is trained."""
     _draw(cells.assign(trained=None), folder)
+    say(f"forecast: {os.path.relpath(folder)}/ (forecast.csv, figures/forecast.png)")

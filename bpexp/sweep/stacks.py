@@ -110,7 +110,8 @@ class _StackRun:
         for record in records:
             self._write(record)
             if record.metrics and record.epoch > 0:
-                self._progress(len(record.rows))
+                left = (config.epochs - int(record.epoch)) * int(record.ended.sum())
+                self._progress(len(record.rows) + left)
             if record.metrics and not record.ended.all():
                 if record.epoch > 0 and (self._interrupt.requested or self._due()):
                     self._checkpoint(record)
