@@ -116,7 +116,7 @@ class Evidence:
             moved=sum(float(probe["update_ratio"][trained]) for probe in probes[1:]),
             cost_first=metrics[0]["loss/train"],
             cost_last=metrics[-1]["loss/train"],
-            gained=(metrics[-1]["accuracy/train"] - chance) / (1 - chance),
+            gained=(metrics[-1]["accuracy/train"] - chance) / (1 - chance) if chance < 1 else 0.0,
         )
 
 
@@ -139,6 +139,8 @@ def verdict(evidence: Evidence) -> tuple[str, str]:
     e = evidence
     if e.diverged_at is not None:
         return "diverged", f"cost not finite at step {e.diverged_at}"
+    if not (np.isfinite(e.cost_first) and np.isfinite(e.cost_last)):
+        return "diverged", "cost not finite before training"
     if e.dead >= 1:
         return "dead", "a hidden layer has g' = 0 for every unit on the whole probe batch"
     if e.zero_gradient:

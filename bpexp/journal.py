@@ -10,7 +10,7 @@ A run's folder `runs/<study>/<identity>/` holds
 Lines are JSON in Python's dialect: NaN and Infinity stand as such. Kinds of lines:
 
     start        time, identity, attempt, name, config, digest, data (name, source), sizes, chance,
-                 versions (of bpexp and NumPy)
+                 train_chance, versions (of bpexp and NumPy)
     observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]},
                  spectra [singular values an example], if they are asked for
     end          time, status (FINISHED, FAILED, KILLED), seconds; for a finished run verdict,

@@ -122,7 +122,7 @@ def activation_variance(layer: Layer) -> float:
 
 def q(layer: Layer) -> float:
     """Mean of (z^(l))^2 over units and examples: mean field's length (Poole et al. 2016)."""
-    return norm(layer.z) ** 2 / layer.z.size
+    return float(np.square(np.float64(norm(layer.z))) / layer.z.size)
 
 
 def correlation(layer: Layer) -> float:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bpexp.errors import BpexpError, reason
 from bpexp.journal import FILE, RUNS, SWEEP, SWEEPS, read
@@ -76,9 +76,14 @@ def _mirror_sweep(mirror: Mirror, path: Path) -> None:
     sweep = json.loads(path.read_text())
     for member in sweep["members"]:
         model = member["identity"] in sweep.get("models", [])
-        mirror.run(path.parents[2] / member["folder"], sweep=sweep["id"], model=model)
+        mirror.run(path.parents[2] / member["folder"], sweep=_tag(sweep), model=model)
     if "ended" in sweep and sweep["multirun"]:
         mirror.sweep(path.parent)
+
+
+def _tag(sweep: dict[str, Any]) -> str | None:
+    """Return the tag `sweep` of a sweep's members; a run alone keeps the tag that it has."""
+    return str(sweep["id"]) if sweep["multirun"] else None
 
 
 def _follow(path: Path, uri: str | None, root: Path) -> int:
@@ -109,7 +114,7 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
                 if not (live or over or read(folder).end is not None):
                     continue
                 shown[name] = time.monotonic()
-                if mirror.run(folder, sweep=sweep["id"]):
+                if mirror.run(folder, sweep=_tag(sweep)):
                     del left[name]
                     if over:
                         tell(mirrored=len(folders) - len(left), total=len(folders))

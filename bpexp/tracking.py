@@ -128,7 +128,7 @@ class Mirror:
             value = sweep[key] if key == "command" else " ".join(m["name"] for m in sweep[key])
             self._client.set_tag(run_id, key, value[:5000])
         self._client.set_tag(run_id, "mlflow.note.content", sweep["description"])
-        for path in sorted(folder.glob("*.*")):
+        for path in sorted({*folder.glob("*.*")} - {*folder.glob("mirror.*")}):
             self._client.log_artifact(run_id, str(path))
         if (folder / "figures").is_dir():
             self._client.log_artifacts(run_id, str(folder / "figures"), "figures")

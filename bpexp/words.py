@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from inspect import signature
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 
-from bpexp.errors import ConfigError, one_of, quoted
+from bpexp.errors import ConfigError, one_of, quoted, reason
 from bpexp.schema import KEYS, Group, Key
 
 
@@ -75,6 +75,18 @@ def _values(override: Override) -> list[object]:
     """Return the values of an override, one or those of a discrete sweep."""
     if override.is_delete():
         return []
-    if override.is_discrete_sweep():
-        return list(override.sweep_iterator())
-    return [] if override.is_sweep_override() else [override.value()]
+    if not override.is_sweep_override():
+        return [override.value()]
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and isinstance(
+        KEYS.get(override.key_or_group), Group
+    ):
+        return []  # what it matches is known to Hydra
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"{override.input_line}: a sweep is {override.key_or_group}=a,b")
+    try:
+        values: list[object] = list(override.sweep_iterator())
+    except (HydraException, ValueError) as error:
+        raise ConfigError(f"{override.input_line}: {reason(error)}") from None
+    if not values:
+        raise ConfigError(f"{override.input_line}: no values")
+    return values

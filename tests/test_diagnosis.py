@@ -130,6 +130,7 @@ EVIDENCE = {
         ({"dead": 1.0, "saturation": 0.95}, "dead"),
         ({"zero_gradient": True}, "dead"),
         ({"diverged_at": 3, "dead": 1.0}, "diverged"),
+        ({"cost_first": float("nan"), "cost_last": float("nan")}, "diverged"),
     ],
 )
 def test_the_first_rule_that_holds_decides(changes, expected):

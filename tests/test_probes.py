@@ -147,5 +147,10 @@ def test_update_ratio_is_the_relative_step():
     np.testing.assert_allclose(found["update_ratio"], 0.5, rtol=1e-12)
 
 
+def test_lengths_beyond_float64_are_infinite():
+    _, _, _, found = look("identity", depth=3, scale=1e80)
+    assert found["q"][-1] == np.inf
+
+
 def test_every_probe_is_documented():
     assert all(probe.__doc__ for probe in PROBES.values())

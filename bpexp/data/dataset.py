@@ -49,6 +49,11 @@ class Dataset:
         return int(self.x_train.shape[1])
 
     @property
+    def train_chance(self) -> float:
+        """Training accuracy of always guessing the training split's commonest class."""
+        return float(np.bincount(self.y_train).max() / len(self.y_train))
+
+    @property
     def chance(self) -> float:
         """Test accuracy of always guessing the training split's commonest class."""
         commonest = np.bincount(self.y_train, minlength=self.n_classes).argmax()

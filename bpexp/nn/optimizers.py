@@ -8,11 +8,11 @@ clipped before the penalty is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import within
@@ -157,13 +157,20 @@ def _checked(optimizer: Optimizer) -> Optimizer:
 
 
 def _clip(gradient: Array, largest: float) -> None:
+    for row in gradient:  # each network alone: in a stack einsum adds in another order
+        norm = _norm(row)
+        if norm > largest:
+            np.multiply(row, gradient.dtype.type(largest / norm), out=row)
+
+
+def _norm(row: Array) -> float:
     # Squares are summed in float64: those of float32 entries under 1e-19 or over 1e19 leave its
     # range. einsum widens block by block, so nothing of the network's size is allocated.
-    norms: NDArray[np.float64] = np.sqrt(
-        np.einsum("rp,rp->r", gradient, gradient, dtype=np.float64, casting="same_kind")
-    )
-    scale = np.minimum(1.0, largest / np.maximum(norms, np.finfo(np.float64).tiny))
-    np.multiply(gradient, scale[:, None].astype(gradient.dtype), out=gradient)
+    square = float(np.einsum("p,p->", row, row, dtype=np.float64, casting="same_kind"))
+    if square < np.inf:
+        return math.sqrt(square)
+    peak = float(np.abs(row).max())  # float64 entries over 1e154 leave even that range
+    return peak * math.sqrt(float(np.square(row / peak).sum())) if peak < np.inf else square
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {

@@ -83,10 +83,12 @@ def own(history: History) -> dict[str, Any]:
 
 def joined(frames: Iterable[tuple[dict[str, Any], pd.DataFrame]]) -> pd.DataFrame:
     """Put each run's own columns before its rows, and all runs below each other."""
-    owns, parts = [], [pd.DataFrame({"_run": []}, dtype=int)]
+    owns, parts = [], []
     for own, part in frames:
         owns.append(own)
         parts.append(part.assign(_run=len(owns) - 1))
+    if not parts:
+        return pd.DataFrame()
     rows = pd.concat(parts, ignore_index=True)
     own_columns = typed(pd.DataFrame(owns)).iloc[rows.pop("_run")].reset_index(drop=True)
     return pd.concat([own_columns, rows], axis=1)

@@ -54,7 +54,9 @@ def settle(cells: pd.DataFrame, plan: Plan, folder: Path) -> None:
         history = read(member.folder)
         accuracy = final_metrics(history).get("accuracy/train")
         if history.status == "FINISHED" and accuracy is not None:
-            outcomes[member.identity] = trained(accuracy, history.start["chance"])
+            outcomes[member.identity] = trained(
+                accuracy, history.start.get("train_chance", history.start["chance"])
+            )
     cells = cells.assign(trained=cells["run"].map(outcomes))
     _write(cells, folder)
     known = cells.dropna(subset=["trained"])

@@ -160,7 +160,7 @@ class _StackRun:
             Evidence.of(
                 [seen.layers for seen in journal.observations if seen.layers],
                 [seen.metrics for seen in journal.observations if seen.metrics],
-                chance=dataset(self._config).chance,
+                chance=dataset(self._config).train_chance,
                 frozen=member.config.frozen,
                 diverged_at=diverged_at,
             )
@@ -210,6 +210,7 @@ def _start(member: Member, journal: Journal) -> None:
         data={"name": data.name, "source": data.source},
         sizes=member.config.architecture(data).sizes,
         chance=data.chance,
+        train_chance=data.train_chance,
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
     )
 

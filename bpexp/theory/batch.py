@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 
 from bpexp.nn import ACTIVATIONS, COSTS, Choice
 from bpexp.nn.stack import Architecture
-from bpexp.theory.gaussian import COARSE, Vector, mean_products
+from bpexp.theory.gaussian import COARSE, USUAL, Vector, mean_products
 
-DRAWS = 1000  # of the outputs
-REPRESENTATIVES = 30  # examples that stand for a batch
+DRAWS, AT_ONCE = 1000, 50  # of the outputs; at once, for the memory of many classes
+REPRESENTATIVES = 40  # examples that stand for a batch
 Matrix = NDArray[np.float64]
 
 
@@ -88,8 +88,8 @@ def predict_batch(
         delta_norm=norms,
         weight_factor=np.append(factors, np.nan),
         slope_factor=np.append(norms[:-1] / norms[1:] / factors, np.nan),
-        grad_norm=np.sqrt([np.sum(weights * pairs) for pairs in gradients]),
-        bias_grad_norm=np.sqrt([np.sum(weights * pairs) for pairs in deltas]),
+        grad_norm=np.array([_norm(pairs, weights) for pairs in gradients]),
+        bias_grad_norm=np.array([_norm(pairs, weights) for pairs in deltas]),
     )
 
 
@@ -104,7 +104,8 @@ def _represented(
     """
     classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     few = max(2, REPRESENTATIVES // len(classes))
-    chosen = np.concatenate([np.flatnonzero(inverse == c)[:few] for c in range(len(classes))])
+    members = [np.flatnonzero(inverse == c) for c in range(len(classes))]
+    chosen = np.concatenate([_spread(own, few) for own in members])
     owner = inverse[chosen]
     stand = np.minimum(counts, few)[owner]
     n, same = counts[owner], owner[:, None] == owner
@@ -113,6 +114,22 @@ def _represented(
     np.fill_diagonal(weights, n / stand)
     few_x = x[chosen].astype(np.float64)
     return few_x @ few_x.T, np.eye(n_classes)[labels[chosen]], weights / len(x) ** 2
+
+
+def _spread(members: NDArray[np.int64], few: int) -> NDArray[np.int64]:
+    """Return a few members from all over: data sets may lie in an order."""
+    places = np.linspace(0, len(members) - 1, min(few, len(members))).round().astype(int)
+    spread: NDArray[np.int64] = members[places]
+    return spread
+
+
+def _norm(pairs: Matrix, weights: Matrix) -> float:
+    """Root of the batch's mean over pairs, at least what examples would give that do not agree.
+
+    The few examples that stand for a batch may cancel where the whole batch does not.
+    """
+    whole, apart = float(np.sum(weights * pairs)), float(np.diag(weights) @ np.diag(pairs))
+    return math.sqrt(max(whole, apart))
 
 
 @lru_cache(maxsize=512)  # networks that differ in depth alone begin with the same layers
@@ -125,7 +142,8 @@ def _pair_means(activation: Choice, covariances: bytes) -> Matrix:
     variance = np.diag(covariance)
     lengths = np.sqrt(variance[i] * variance[j])
     correlation = np.divide(covariance[i, j], lengths, out=np.ones_like(lengths), where=lengths > 0)
-    found = mean_products(lambda u: np.stack(g(u)), variance[i], variance[j], correlation, COARSE)
+    rule = COARSE if variance.max() <= 3 else USUAL
+    found = mean_products(lambda u: np.stack(g(u)), variance[i], variance[j], correlation, rule)
     means = np.empty((2, *covariance.shape))
     means[:, i, j] = means[:, j, i] = found
     return means
@@ -137,10 +155,13 @@ def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matr
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
     m, outputs = targets.shape
-    z = default_rng(0).standard_normal((DRAWS, outputs, m)) @ root.T
-    delta = np.empty_like(z)
-    cost.delta(z, np.ascontiguousarray(targets.T)[None], delta, np.empty((3, *z.shape)))
-    return np.asarray(np.einsum("ski,skj->ij", delta, delta, optimize=True) / DRAWS)
+    rng, columns, products = default_rng(0), np.ascontiguousarray(targets.T)[None], 0.0
+    for _ in range(DRAWS // AT_ONCE):
+        z = rng.standard_normal((AT_ONCE, outputs, m)) @ root.T
+        delta = np.empty_like(z)
+        cost.delta(z, columns, delta, np.empty((3, *z.shape)))
+        products = products + np.einsum("ski,skj->ij", delta, delta, optimize=True)
+    return np.asarray(products / DRAWS)
 
 
 def _mean_correlation(covariance: Matrix, weights: Matrix) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data import Dataset
-from bpexp.nn.choices import Choice, chosen
+from bpexp.nn.choices import Choice, chosen, within
 from bpexp.nn.network import Network
 from bpexp.nn.stack import Stack
 from bpexp.training.stopping import STOPS, Rule
@@ -127,6 +127,9 @@ def train(
     >>> history[-1].metrics["accuracy/test"] > 0.8
     True
     """
+    within("lr", lr, "a finite number above 0", 0 < lr < np.inf)
+    within("epochs", epochs, "an integer of at least 0", epochs >= 0)
+    within("batch_size", batch_size, "an integer of at least 1", batch_size >= 1)
     stack = Stack(network.architecture, network.theta[None])
     trainer = Trainer(
         stack,

@@ -130,7 +130,8 @@ class Trainer:
         self.costs.append(cost)
         self.accuracies.append(accuracy)
         start = self.step - len(self._batches)
-        return metrics, np.where(broken > 0, start + broken, 0)
+        late = np.where(np.isfinite(metrics["loss/test"]), 0, self.step)  # by the last update
+        return metrics, np.where(broken > 0, start + broken, late)
 
     def look(self, which: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
         """Probe the networks `which` (R,), all by default; rows of the others are NaN.

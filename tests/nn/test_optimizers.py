@@ -103,3 +103,20 @@ def test_clipping_is_right_over_the_range_of_float32(scale):
 def test_parameters_out_of_range_are_refused(name, parameters):
     with pytest.raises(ValueError, match=next(iter(parameters))):
         OPTIMIZERS[name](**parameters)
+
+
+def test_clipping_depends_on_no_neighbour_and_holds_over_float64():
+    rng = np.random.default_rng(0)
+    optimizer = OPTIMIZERS["sgd"](clip_norm=0.01)
+
+    def step(gradient):
+        theta = np.zeros_like(gradient)
+        parts = np.ones((len(gradient), 1)), np.zeros((0, *gradient.shape))
+        optimizer.step(theta, gradient.copy(), *parts, 1, theta.copy(), np.ones(gradient.shape[1]))
+        return theta
+
+    gradient = rng.standard_normal((3, 10_000))
+    alone = [step(gradient[r : r + 1])[0] for r in range(3)]
+    np.testing.assert_array_equal(step(gradient), alone)
+    huge = step(np.full((1, 4), 1e160))
+    np.testing.assert_allclose(huge, -0.005, rtol=1e-12)

@@ -82,3 +82,34 @@ def test_pairs_stand_for_the_whole_batch():
     shares = targets.T @ weights @ targets * 81**2
     np.testing.assert_allclose(shares, np.outer([50, 30, 1], [50, 30, 1]), rtol=1e-12)
     assert np.trace(weights) == pytest.approx(1 / 81, rel=1e-12)
+
+
+def test_representatives_come_from_all_over_an_ordered_batch():
+    data = load("parity")
+    architecture = Architecture((10, 200, 200, 2), Choice("tanh"), Choice("cross_entropy"))
+    variances = layer_variances(architecture, Choice("glorot_normal"))
+    x, y = data.x_train[:512], data.y_train[:512]
+    length = np.mean(np.sum(x**2, axis=1)) * variances[0][0]
+    assert predict_batch(architecture, variances, x, y).q[0] == pytest.approx(length, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gradients_are_never_less_than_of_examples_that_do_not_agree(seed):
+    data = load("gaussian", features=8, examples=512, classes=2, seed=seed)
+    architecture = Architecture((8, 50, 50, 2), Choice("relu"), Choice("cross_entropy"))
+    variances = layer_variances(architecture, Choice("he_normal"))
+    found = predict_batch(architecture, variances, data.x_train, data.y_train)
+    assert (found.grad_norm > 0).all()
+
+
+def test_large_variances_are_integrated_finely():
+    architecture = Architecture((30, *[300] * 4, 10), Choice("tanh"), Choice("cross_entropy"))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((128, 30)), rng.integers(0, 10, 128)
+    init = Choice("normal", {"std": 0.5})  # q is about 75
+    thetas = [initial_theta(architecture, init, seed) for seed in range(12)]
+    stack = Stack.of(architecture, thetas, np.float64)
+    prober = Prober(stack, with_constant_unit(x, np.float64), one_hot(y, 10, np.float64))
+    found = np.sqrt(np.mean(prober(stack, None, np.ones(12, bool))["delta_norm"] ** 2, axis=0))
+    expected = predict_batch(architecture, layer_variances(architecture, init), x, y)
+    np.testing.assert_allclose(found, expected.delta_norm, rtol=0.1)
