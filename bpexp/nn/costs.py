@@ -25,7 +25,7 @@ class Cost:
 
     Attributes:
         delta: `delta(z, t, out, work)` writes dC_i/dz_i of each example into `out`; `work` holds
-            three scratch arrays of the same shape. Nothing overlaps.
+            three scratch arrays like z. Nothing overlaps.
         value: `value(z, t)` gives C_i in float64, shape (R, B).
         output: `output(z)` gives the network's output, shape and dtype of z.
     """

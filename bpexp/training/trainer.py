@@ -203,7 +203,7 @@ class Trainer:
             self._buffers[batch] = (
                 Propagation(self.stack, batch, lowest=self._lowest, gradient=self._gradient),
                 np.empty((runs, batch, sizes[0] + 1), dtype),
-                np.empty((runs, batch, sizes[-1]), dtype),
+                np.empty((sizes[-1], runs, batch), dtype),
             )
         return self._buffers[batch]
 
@@ -218,10 +218,11 @@ class Trainer:
         """Take one optimizer step on the examples `index`, (R, B)."""
         batch = index.shape[1]
         propagation, rows, targets = self._buffers_for(batch)
-        np.take(self._train.rows, index, axis=0, out=rows, mode="clip")
-        np.take(self._train.targets, index, axis=0, out=targets, mode="clip")
+        # The method: np.take looks it up, for four times the cost on small batches.
+        self._train.rows.take(index, 0, rows, "clip")
+        self._train.columns.take(index, 1, targets, "clip")
         self._score.add(propagation.forward(rows))
-        propagation.backward(targets.swapaxes(1, 2), self._divisor or batch)
+        propagation.backward(targets.swapaxes(0, 1), self._divisor or batch)
         self.step += 1
         self._optimizer.step(
             *self._moved, self._rates, self._memory, self.step, self._work, self._is_weight
