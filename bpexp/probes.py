@@ -61,6 +61,29 @@ class Layer:
         """Frobenius norm of W^(l+1) delta^(l+1)."""
         return np.nan if self.signal is None else norm(self.signal)
 
+    @cached_property
+    def activity(self) -> tuple[float, float]:
+        """Mean and variance of a^(l) over units and examples, from one copy in float64."""
+        wide = self.a.astype(np.float64, order="C").ravel()
+        mean = wide.mean()
+        np.subtract(wide, mean, out=wide)
+        return float(mean), float(wide @ wide / wide.size)
+
+    @cached_property
+    def geometry(self) -> tuple[float, float]:
+        """Mean of (z^(l))^2, and mean cosine over pairs of examples, from one copy in float64.
+
+        With unit columns u_i the sum of cosines over ordered pairs is ||sum_i u_i||^2 - B.
+        """
+        wide = self.z.astype(np.float64, order="C")
+        squares = np.einsum("nb,nb->b", wide, wide)
+        q = float(squares.sum() / wide.size)
+        if self.examples < 2 or not squares.all():
+            return q, np.nan
+        total = wide @ (1 / np.sqrt(squares))
+        pairs = self.examples * (self.examples - 1)
+        return q, float((total @ total - self.examples) / pairs)
+
 
 def norm(x: Array) -> float:
     """Frobenius norm in float64, right over the whole range of x's dtype.
@@ -112,32 +135,22 @@ def slope_factor(layer: Layer) -> float:
 
 def activation_mean(layer: Layer) -> float:
     """Mean of a^(l) over units and examples."""
-    return float(layer.a.mean(dtype=np.float64))
+    return layer.activity[0]
 
 
 def activation_variance(layer: Layer) -> float:
     """Variance of a^(l) over units and examples."""
-    return float(layer.a.var(dtype=np.float64))
+    return layer.activity[1]
 
 
 def q(layer: Layer) -> float:
     """Mean of (z^(l))^2 over units and examples: mean field's length (Poole et al. 2016)."""
-    return float(np.square(np.float64(norm(layer.z))) / layer.z.size)
+    return layer.geometry[0]
 
 
 def correlation(layer: Layer) -> float:
-    """Mean over pairs of examples of the cosine between their z^(l): mean field's c.
-
-    With unit columns u_i the sum over ordered pairs is ||sum_i u_i||^2 - B.
-    """
-    if layer.examples < 2:
-        return np.nan
-    lengths = np.sqrt(np.einsum("nb,nb->b", layer.z, layer.z, dtype=np.float64))
-    if not lengths.all():
-        return np.nan
-    total = layer.z @ (1 / lengths)
-    pairs = layer.examples * (layer.examples - 1)
-    return float((total @ total - layer.examples) / pairs)
+    """Mean over pairs of examples of the cosine between their z^(l): mean field's c."""
+    return layer.geometry[1]
 
 
 def saturation(layer: Layer) -> float:
@@ -149,7 +162,9 @@ def saturation(layer: Layer) -> float:
 
 def dead(layer: Layer) -> float:
     """Share of units whose g' is 0 on the whole probe batch."""
-    return np.nan if layer.slope is None else float(1 - layer.slope.any(axis=1).mean())
+    if layer.slope is None:
+        return np.nan
+    return 1 - np.count_nonzero(layer.slope.any(axis=1)) / len(layer.slope)
 
 
 def update_ratio(layer: Layer) -> float:
@@ -167,7 +182,7 @@ def zero_share(layer: Layer) -> float:
 def subnormal_share(layer: Layer) -> float:
     """Share of subnormal entries in dC/dW^(l): not zero, below the dtype's normal range."""
     size = np.abs(layer.gradient[1:])
-    return float(np.mean((size > 0) & (size < np.finfo(size.dtype).tiny)))
+    return np.count_nonzero((size > 0) & (size < np.finfo(size.dtype).tiny)) / size.size
 
 
 def _ratio(numerator: float, denominator: float) -> float:
@@ -224,7 +239,8 @@ class Prober:
         looks = np.full((len(stack), len(PROBES), len(stack.layers)), np.nan)
         for r in map(int, np.flatnonzero(which)):
             layers = self._look(stack, r, None if before is None else before[r])
-            looks[r] = [[probe(layer) for layer in layers] for probe in PROBES.values()]
+            for index, layer in enumerate(layers):
+                looks[r, :, index] = [probe(layer) for probe in PROBES.values()]
         return dict(zip(PROBES, looks.swapaxes(0, 1), strict=True))
 
     def _look(self, stack: Stack, r: int, before: Array | None) -> list[Layer]:
