@@ -192,18 +192,19 @@ def hanging_server():
 
 
 def test_a_server_that_hangs_slows_nothing(tmp_path):
-    words = ("depth=8", "epochs=20", "seed=0,1,2,3")
-    spans: dict[str, list[float]] = {"hanging": [], "none": []}
+    """Both mirrors import MLflow beside the training; only one of them gets an answer."""
+    words = ("depth=8", "epochs=100", "seed=0,1,2,3", "log_model=none")
+    spans: dict[str, list[float]] = {"hanging": [], "local": []}
     os.environ |= {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     with hanging_server() as address:
         for number in range(3):
             for name, tracking in (
                 ("hanging", f"tracking.uri={address}"),
-                ("none", "tracking=off"),
+                ("local", "tracking=mlflow"),
             ):
                 folder = tmp_path / f"{name}-{number}"
                 ours(folder, *words, tracking)
                 spans[name].append(span(folder))
-    hanging, none = (statistics.median(spans[name]) for name in ("hanging", "none"))
-    detail = f"{hanging:.2f} / {none:.2f} s of training"
-    row("training beside a server that hangs", "against tracking=off", hanging / none, "", detail)
+    hanging, local = (statistics.median(spans[name]) for name in ("hanging", "local"))
+    detail = f"{hanging:.2f} / {local:.2f} s of training"
+    row("training beside a server that hangs", "against a local store", hanging / local, "", detail)
