@@ -588,6 +588,7 @@ def test_the_forecast_map_tells_expectation_and_outcome():
 
     cells = pd.DataFrame(
         {
+            "run": list("abcd"),
             "activation": ["relu", "relu", "sigmoid", "sigmoid"],
             "init": "he_normal",
             "depth": [2, 8, 2, 8],
@@ -608,6 +609,9 @@ def test_the_forecast_map_tells_expectation_and_outcome():
     before = _texts(forecast_map(cells.assign(trained=None)))
     assert {t.get_text().partition("\n")[0] for t in before} >= {"trains", "fails"}
     assert len(CELLS) == 6
+    two = pd.concat([cells.assign(lr=0.1), cells.assign(lr=1.0, run=list("efgh"), trained=False)])
+    titles = [panel.get_title() for panel in forecast_map(two).axes]
+    assert titles == ["lr 0.1", "lr 1"]
 
 
 def _texts(figure):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from bpexp.errors import one_of
@@ -178,7 +176,7 @@ def verdict_map(
         len(parts), columns=max(1, int(16 / size[0])), size=size, sharex=True, sharey=True
     )
     for panel, (title, part) in zip(axes, parts, strict=True):
-        panel.set_title(title)
+        panel.set_title(style.folded(title, int(11 * size[0])))
         if not part.empty:
             _draw_verdicts(panel, part, down, across, told)
     figure.supxlabel(_axis(across))
@@ -233,22 +231,7 @@ def _draw_verdicts(
     words = pd.DataFrame("", index, names)
     for key, runs in part.groupby([down, across], observed=True):
         codes.loc[key], words.loc[key] = _cell(runs)
-    sns.heatmap(
-        codes,
-        annot=words,
-        fmt="",
-        annot_kws={"fontsize": 7.5, "color": "black"},
-        cmap=ListedColormap(list(style.VERDICTS.values())),
-        vmin=-0.5,
-        vmax=len(style.VERDICTS) - 0.5,
-        cbar=False,
-        linewidths=1,
-        xticklabels=names,
-        yticklabels=index,
-        ax=panel,
-    )
-    panel.set(xlabel="", ylabel="")
-    panel.tick_params(length=0, labelrotation=0)
+    style.draw_cells(panel, codes, words, list(style.VERDICTS.values()), fontsize=7.5)
 
 
 def _cell(runs: pd.DataFrame) -> tuple[int, str]:

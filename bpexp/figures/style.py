@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -182,6 +183,28 @@ def plain(axis: Axis, values: Sequence[float] = ()) -> None:
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def draw_cells(
+    panel: Axes, codes: pd.DataFrame, words: pd.DataFrame, colours: Sequence[str], fontsize: float
+) -> None:
+    """Colour and letter cells: codes are places in `colours`; cells without one stay white."""
+    sns.heatmap(
+        codes,
+        annot=words,
+        fmt="",
+        annot_kws={"fontsize": fontsize, "color": "black"},
+        cmap=ListedColormap(colours),
+        vmin=-0.5,
+        vmax=len(colours) - 0.5,
+        cbar=False,
+        linewidths=1,
+        xticklabels=[f"{name:g}" if isinstance(name, float) else name for name in codes.columns],
+        yticklabels=[f"{name:g}" if isinstance(name, float) else name for name in codes.index],
+        ax=panel,
+    )
+    panel.set(xlabel="", ylabel="")
+    panel.tick_params(length=0, labelrotation=0)
 
 
 def legend(

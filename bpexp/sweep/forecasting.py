@@ -26,19 +26,20 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
     """Print what theory expects of each run, and write it to forecast.csv.
 
     Returns:
-        A row a run: run, name, activation, init, depth, and the fields of `bpexp.theory.Forecast`.
+        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`.
     """
     import pandas as pd
+
+    from bpexp.results.frames import typed
 
     rows: list[dict[str, Any]] = []
     for member in plan.members:
         config, data = member.config, dataset(member.config)
         told = forecast_run(config, data)
-        own = {"run": member.identity, "name": member.name, "depth": config.depth}
-        names = {"activation": config.activation.name, "init": config.init.name}
-        rows.append({**own, **names, **asdict(told)})
+        own = {"run": member.identity, "name": member.name}
+        rows.append({**own, **config.flat(), **asdict(told)})
     say("forecast (before training):", "", table(rows), "")
-    cells = pd.DataFrame(rows)
+    cells = typed(pd.DataFrame(rows))
     _write(cells, folder)
     return cells
 
