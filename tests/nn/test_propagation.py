@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network
-from bpexp.nn.propagation import Propagation
+from bpexp.nn.propagation import TURNED, Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 
 
@@ -34,8 +34,9 @@ def gradients(stack, x, targets, **options):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", [(5, 3), (5, 7, 3), (64, 32, 32, 10), (17, 64, 64, 64, 10)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_stack_has_the_bits_of_its_networks_alone(activation, sizes, dtype):
-    stack, x, targets = make(sizes, 3, 33, activation=activation, dtype=dtype)
+@pytest.mark.parametrize("batch", [1, 33])
+def test_a_stack_has_the_bits_of_its_networks_alone(batch, activation, sizes, dtype):
+    stack, x, targets = make(sizes, 3, batch, activation=activation, dtype=dtype)
     together = gradients(stack, x, targets)
     for r in range(3):
         alone = Stack(stack.architecture, stack.theta[r : r + 1].copy())
@@ -43,6 +44,19 @@ def test_a_stack_has_the_bits_of_its_networks_alone(activation, sizes, dtype):
             together, gradients(alone, x[r : r + 1], targets[r : r + 1]), strict=True
         ):
             assert all_[r].tobytes() == own[0].tobytes()
+
+
+def test_turned_deltas_give_the_sum_of_the_gradients_of_two_halves():
+    stack, x, targets = make((17, 64, 64, 10), 2, 40, dtype="float64")
+    assert 65 * 64 * 40 in TURNED
+    assert 65 * 64 * 20 not in TURNED
+    whole = gradients(stack, x, targets)
+    first, second = (
+        gradients(stack, x[:, half], targets[:, :, half]) for half in (slice(20), slice(20, 40))
+    )
+    for both, one, other in zip(whole, first, second, strict=True):
+        tiny = 1e-12 * np.abs(both).max()  # sums of two signs cancel
+        np.testing.assert_allclose(both, (one + other) / 2, rtol=1e-10, atol=tiny)
 
 
 def test_keeping_everything_changes_no_bit():
