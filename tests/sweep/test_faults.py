@@ -132,7 +132,12 @@ def strike(victim, process):
 
 
 def stored(folder):
-    return sum(path.stat().st_size for path in folder.glob("mlflow.db*"))
+    """Bytes of the store; SQLite's own companions come and go while they are looked at."""
+    size = 0
+    for path in folder.glob("mlflow.db*"):
+        with contextlib.suppress(FileNotFoundError):
+            size += path.stat().st_size
+    return size
 
 
 VICTIMS = [  # a signal to the sweep, negative: to its whole group, as a terminal or a crash does

@@ -85,7 +85,7 @@ def test_the_store_holds_what_direct_calls_compute(client, place, activation):
         Evidence.of(
             [s.layers for s in history],
             [s.metrics for s in history],
-            chance=load("digits", limit=200).chance,
+            chance=load("digits", limit=200).train_chance,
         )
     )
     assert run.data.tags["verdict"] == word
