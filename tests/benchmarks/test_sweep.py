@@ -146,7 +146,7 @@ def test_two_workers(tmp_path):
     if len(os.sched_getaffinity(0)) < 2:
         row("throughput of two workers against one", "", "one core only", ">= 1.8")
         return
-    words = ("depth=8", "width=64", "epochs=20", "seed=0,1,2,3,4,5,6,7", "tracking=off")
+    words = ("depth=8", "width=64", "epochs=150", "seed=0,1,2,3,4,5,6,7", "tracking=off")
     spans = {1: [], 2: []}
     for number in range(3):
         for jobs in spans:
