@@ -219,9 +219,10 @@ class Prober:
 
     def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
         """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (B, K)."""
-        self._rows, self._targets = rows, targets.T
+        self._rows = rows
         self._alone = Stack(stack.architecture, stack.theta[:1].copy())
-        self._propagation = Propagation(self._alone, len(rows), keep=True)
+        self._propagation = Propagation(self._alone, len(rows), keep=True, divisor=1)
+        np.copyto(self._propagation.targets, targets.T)
 
     def __call__(
         self, stack: Stack, before: Array | None, which: NDArray[np.bool_]
@@ -248,7 +249,7 @@ class Prober:
         alone, p = self._alone, self._propagation
         alone.theta[:] = stack.theta[r]
         p.forward(self._rows)
-        p.backward(self._targets, divisor=1)
+        p.backward()
         last = len(alone.layers)
         befores = [None] * last if before is None else stack.architecture.layers(before)
         layers: list[Layer] = []

@@ -1,12 +1,15 @@
-"""Activations g and their slopes g', evaluated in place and accurate in both tails.
+"""Activations g and their slopes g', accurate in both tails, in the fewest cheap NumPy calls.
 
-Every evaluation has one form, `evaluate(z, a, slope, work)`: it writes g(z) into `a` and, unless
-`slope` is None, g'(z) into `slope`. All arrays share one shape and float dtype; `work` holds two
-scratch arrays of it. `slope` may be `z` itself; nothing else overlaps. Maxima and minima with 0
-are taken with an array of zeros: NumPy's loop over two arrays is three times as fast as the one
-with a scalar. g' is never taken from a
-rounded g: 1 - tanh(z)^2 has no correct digit left in float32 from z = 9 on, and sigma (1 - sigma)
-none from z = 17 on.
+Every evaluation has one form, `evaluate(do, z, a, slope, scratch)`: through `do` (see
+`bpexp.nn.tape`) it writes g(z) into `a` and, unless `slope` is None, g'(z) into `slope`. All arrays
+share one shape and float dtype, none overlaps another, and z stays as it is. g' is never taken
+from a rounded g: 1 - tanh(z)^2 has no correct digit left in float32 from z = 9 on, and
+sigma (1 - sigma) none from z = 17 on. A z that is not finite may give a NaN where g has a limit:
+what has overflowed has diverged.
+
+Which calls are cheap was measured (NumPy 2.4): `maximum`, `copysign` and comparisons that write
+floats cost two to five times what a product does, Python's numbers as operands twice as much as
+arrays without dimensions. So a choice by sign is a comparison into `scratch.mask`, and a product.
 """
 
 from __future__ import annotations
@@ -18,9 +21,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.choices import within
+from bpexp.nn.tape import Do, now
 
 Array = NDArray[np.floating]
-Evaluate = Callable[[Array, Array, Array | None, Array], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Scratch:
+    """Memory for what comes up between z and g(z), of z's shape and dtype.
+
+    Attributes:
+        first: floats.
+        second: floats.
+        mask: booleans.
+    """
+
+    first: Array
+    second: Array
+    mask: NDArray[np.bool_]
+
+    @classmethod
+    def like(cls, z: Array) -> Scratch:
+        """Allocate for arrays like z, in memory laid out as z is."""
+        return cls(np.empty_like(z), np.empty_like(z), np.empty_like(z, dtype=np.bool_))
+
+    def number(self, value: float) -> Array:
+        """Return a number in z's dtype, as an array without dimensions."""
+        return np.array(value, self.first.dtype)
+
+
+Evaluate = Callable[[Do, Array, Array, Array | None, Scratch], None]
 
 
 @dataclass(frozen=True)
@@ -45,17 +75,17 @@ class Activation:
         flat = np.ravel(z)
         a, slope = np.empty_like(flat), np.empty_like(flat)
         with np.errstate(over="ignore", under="ignore"):
-            self.evaluate(flat, a, slope, np.empty((2, flat.size), z.dtype))
+            self.evaluate(now, flat, a, slope, Scratch.like(flat))
         return a.reshape(z.shape), slope.reshape(z.shape)
 
 
 def identity() -> Activation:
     """g(z) = z."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        np.copyto(a, z)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        do(np.copyto, a, z)
         if slope is not None:
-            slope.fill(1)
+            do(slope.fill, 1)
 
     return Activation(evaluate, negative_slope=1.0)
 
@@ -63,8 +93,8 @@ def identity() -> Activation:
 def sigmoid() -> Activation:
     """g(z) = 1 / (1 + exp(-z)), g'(z) = exp(-|z|) / (1 + exp(-|z|))^2 <= 1/4."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        _logistic(z, a, slope, work[0])
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        _logistic(do, z, a, slope, scratch)
 
     return Activation(evaluate, bounded=True, max_slope=0.25)
 
@@ -72,17 +102,17 @@ def sigmoid() -> Activation:
 def tanh() -> Activation:
     """g(z) = tanh z, g'(z) = 4 e / (1 + e)^2 with e = exp(-2|z|)."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        np.tanh(z, out=a)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        do(np.tanh, z, a)
         if slope is not None:
-            e = work[0]
-            np.copysign(z, -1, out=e)
-            np.multiply(e, 2, out=e)
-            np.exp(e, out=e)
-            np.add(e, 1, out=slope)
-            np.divide(e, slope, out=e)
-            np.divide(e, slope, out=slope)
-            np.multiply(slope, 4, out=slope)
+            e = scratch.first
+            do(np.abs, z, e)
+            do(np.multiply, e, scratch.number(-2), e)
+            do(np.exp, e, e)
+            do(np.add, e, scratch.number(1), slope)
+            do(np.divide, e, slope, e)
+            do(np.divide, e, slope, slope)
+            do(np.multiply, slope, scratch.number(4), slope)
 
     return Activation(evaluate, bounded=True)
 
@@ -90,14 +120,14 @@ def tanh() -> Activation:
 def softsign() -> Activation:
     """g(z) = z / (1 + |z|), g'(z) = 1 / (1 + |z|)^2."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        denominator = work[0]
-        np.abs(z, out=denominator)
-        np.add(denominator, 1, out=denominator)
-        np.divide(z, denominator, out=a)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        denominator = scratch.first
+        do(np.abs, z, denominator)
+        do(np.add, denominator, scratch.number(1), denominator)
+        do(np.divide, z, denominator, a)
         if slope is not None:
-            np.divide(1, denominator, out=slope)
-            np.multiply(slope, slope, out=slope)
+            do(np.divide, scratch.number(1), denominator, slope)
+            do(np.multiply, slope, slope, slope)
 
     return Activation(evaluate, bounded=True)
 
@@ -105,11 +135,10 @@ def softsign() -> Activation:
 def softplus() -> Activation:
     """g(z) = log(1 + exp z), g'(z) = 1 / (1 + exp(-z))."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        np.logaddexp(z, 0, out=a)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        do(np.logaddexp, z, scratch.number(0), a)
         if slope is not None:
-            _logistic(z, work[1], None, work[0])
-            np.copyto(slope, work[1])
+            _logistic(do, z, slope, None, scratch)
 
     return Activation(evaluate)
 
@@ -117,12 +146,10 @@ def softplus() -> Activation:
 def relu() -> Activation:
     """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0 (at the kink too)."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        zero = work[0]
-        zero.fill(0)
-        np.maximum(z, zero, out=a)
-        if slope is not None:
-            np.greater(z, zero, out=slope)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        mask = scratch.first if slope is None else slope
+        _step(do, z, mask, scratch)
+        do(np.multiply, z, mask, a)
 
     return Activation(evaluate)
 
@@ -131,12 +158,13 @@ def leaky(*, negative_slope: float = 0.01) -> Activation:
     """g(z) = max(z, s z), g'(z) = 1 for z > 0, else s (Maas et al. 2013)."""
     within("negative_slope", negative_slope, "a number in [0, 1]", 0 <= negative_slope <= 1)
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        np.multiply(z, negative_slope, out=a)
-        np.maximum(z, a, out=a)
-        if slope is not None:
-            np.greater(z, 0, out=slope)
-            np.maximum(slope, negative_slope, out=slope)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        factor = scratch.first if slope is None else slope
+        _step(do, z, factor, scratch)
+        low = scratch.second
+        do(low.fill, negative_slope)
+        do(np.fmax, factor, low, factor)
+        do(np.multiply, z, factor, a)
 
     return Activation(evaluate, negative_slope=negative_slope)
 
@@ -156,80 +184,87 @@ def selu() -> Activation:
 def silu() -> Activation:
     """g(z) = z sigma(z), g'(z) = sigma(z) + z sigma'(z) (Elfwing et al. 2018)."""
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        sigma_slope = work[1]
-        _logistic(z, a, sigma_slope, work[0])
-        np.multiply(sigma_slope, z, out=sigma_slope)
-        np.add(sigma_slope, a, out=sigma_slope)
-        np.multiply(a, z, out=a)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        _logistic(do, z, a, slope, scratch)
         if slope is not None:
-            np.copyto(slope, sigma_slope)
+            do(np.multiply, slope, z, slope)
+            do(np.add, slope, a, slope)
+        do(np.multiply, a, z, a)
 
     return Activation(evaluate, max_slope=1.0998393194)
 
 
 def gelu() -> Activation:
     """g(z) = z sigma(2 u), u = sqrt(2/pi) (z + 0.044715 z^3): the tanh form (Hendrycks 2016)."""
-    c, cubic, far = np.sqrt(2 / np.pi), 0.044715, 30.0
+    c, cubic, far = float(np.sqrt(2 / np.pi)), 0.044715, 30.0
 
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        inner, sigma_slope = work[0], work[1]
-        np.clip(z, -far, far, out=inner)  # sigma(2u) is 0 or 1 there already, and z^3 stays finite
-        np.multiply(inner, inner, out=sigma_slope)
-        np.multiply(sigma_slope, cubic, out=sigma_slope)
-        np.add(sigma_slope, 1, out=sigma_slope)
-        np.multiply(inner, sigma_slope, out=inner)
-        np.multiply(inner, 2 * c, out=inner)
-        _logistic(inner, a, sigma_slope, inner)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        inner, square = scratch.second, scratch.first
+        do(np.clip, z, -far, far, inner)  # sigma(2u) is 0 or 1 there already, and z^3 stays finite
+        do(np.multiply, inner, inner, square)
+        do(np.multiply, square, scratch.number(cubic), square)
+        do(np.add, square, scratch.number(1), square)
+        do(np.multiply, inner, square, inner)
+        do(np.multiply, inner, scratch.number(2 * c), inner)
+        _logistic(do, inner, a, slope, scratch)
         if slope is not None:
-            np.clip(z, -far, far, out=inner)
-            np.multiply(sigma_slope, inner, out=sigma_slope)
-            np.multiply(inner, inner, out=inner)
-            np.multiply(inner, 6 * c * cubic, out=inner)
-            np.add(inner, 2 * c, out=inner)
-            np.multiply(sigma_slope, inner, out=sigma_slope)
-            np.add(sigma_slope, a, out=sigma_slope)
-        np.multiply(a, z, out=a)
-        if slope is not None:
-            np.copyto(slope, sigma_slope)
+            do(np.clip, z, -far, far, inner)
+            do(np.multiply, slope, inner, slope)
+            do(np.multiply, inner, inner, inner)
+            do(np.multiply, inner, scratch.number(6 * c * cubic), inner)
+            do(np.add, inner, scratch.number(2 * c), inner)
+            do(np.multiply, slope, inner, slope)
+            do(np.add, slope, a, slope)
+        do(np.multiply, a, z, a)
 
     return Activation(evaluate, max_slope=1.1289930687)
 
 
-def _logistic(z: Array, sigma: Array, slope: Array | None, e: Array) -> None:
-    """Write sigma(z) and sigma'(z) with e = exp(-|z|) <= 1; `e` or `slope` may be `z` itself."""
-    np.minimum(z, 0, out=sigma)
-    np.exp(sigma, out=sigma)
-    np.copysign(z, -1, out=e)
-    np.exp(e, out=e)
+def _step(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
+    """Write 1 where z > 0, else 0."""
+    do(np.greater, z, scratch.number(0), scratch.mask)
+    do(np.copyto, out, scratch.mask)
+
+
+def _logistic(do: Do, z: Array, sigma: Array, slope: Array | None, scratch: Scratch) -> None:
+    """Write sigma(z) and sigma'(z) with e = exp(-|z|) <= 1, in `scratch.first`.
+
+    sigma is 1 / (1 + e) for positive z, else e / (1 + e).
+    """
+    e = scratch.first
+    do(np.abs, z, e)
+    do(np.negative, e, e)
+    do(np.exp, e, e)
+    _step(do, z, sigma, scratch)
+    do(np.fmax, sigma, e, sigma)
     if slope is None:
-        np.add(e, 1, out=e)
-        np.divide(sigma, e, out=sigma)
+        do(np.add, e, scratch.number(1), e)
+        do(np.divide, sigma, e, sigma)
     else:
-        np.add(e, 1, out=slope)
-        np.divide(sigma, slope, out=sigma)
-        np.divide(e, slope, out=e)
-        np.divide(e, slope, out=slope)
+        do(np.add, e, scratch.number(1), slope)
+        do(np.divide, sigma, slope, sigma)
+        do(np.divide, e, slope, e)
+        do(np.divide, e, slope, slope)
 
 
 def _exponential_linear(alpha: float, scale: float) -> Evaluate:
-    def evaluate(z: Array, a: Array, slope: Array | None, work: Array) -> None:
-        low, high = work[0], work[1]
-        a.fill(0)
-        np.minimum(z, a, out=low)
-        np.maximum(z, a, out=high)
-        np.expm1(low, out=a)
-        np.multiply(a, alpha, out=a)
-        np.add(a, high, out=a)
-        np.multiply(a, scale, out=a)
+    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        low, step = scratch.first, scratch.second
+        do(step.fill, 0)
+        do(np.fmin, z, step, low)
+        _step(do, z, step, scratch)
+        do(np.expm1, low, a)
+        do(np.multiply, a, scratch.number(alpha), a)
         if slope is not None:
-            np.exp(low, out=low)
-            np.multiply(low, alpha, out=low)
-            np.greater(high, 0, out=slope)
-            np.subtract(1, slope, out=high)
-            np.multiply(low, high, out=low)
-            np.add(slope, low, out=slope)
-            np.multiply(slope, scale, out=slope)
+            do(np.exp, low, slope)
+            do(np.multiply, slope, scratch.number(alpha), slope)
+            do(np.subtract, scratch.number(1), step, low)
+            do(np.multiply, slope, low, slope)
+            do(np.add, slope, step, slope)
+            do(np.multiply, slope, scratch.number(scale), slope)
+        do(np.multiply, z, step, step)
+        do(np.add, a, step, a)
+        do(np.multiply, a, scratch.number(scale), a)
 
     return evaluate
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.nn.activations import ACTIVATIONS, Array
+from bpexp.nn.activations import ACTIVATIONS, Array, Scratch
 from bpexp.nn.choices import within
+from bpexp.nn.tape import Do, now
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Cost:
     """A cost and the output layer's activation.
 
     Attributes:
-        delta: `delta(z, t, out, work)` writes dC_i/dz_i of each example into `out`; `work` holds
-            three scratch arrays like z. Nothing overlaps.
+        delta: `delta(do, z, t, out, slope, scratch)` writes dC_i/dz_i of each example into `out`,
+            through `do` (see `bpexp.nn.tape`); `slope` is memory like z. Nothing overlaps.
         value: `value(z, t)` gives C_i in float64, shape (R, B).
         output: `output(z)` gives the network's output, shape and dtype of z.
     """
 
-    delta: Callable[[Array, Array, Array, Array], None]
+    delta: Callable[[Do, Array, Array, Array, Array, Scratch], None]
     value: Callable[[Array, Array], NDArray[np.float64]]
     output: Callable[[Array], Array]
 
@@ -38,9 +39,9 @@ class Cost:
 def cross_entropy() -> Cost:
     """C = -sum_k t_k log p_k with p = softmax(z); dC/dz = p - t for targets that sum to 1."""
 
-    def delta(z: Array, t: Array, out: Array, work: Array) -> None:
-        _softmax(z, out, work[0][..., :1, :])
-        np.subtract(out, t, out=out)
+    def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
+        _softmax(do, z, out, slope[..., :1, :])
+        do(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         # Exponentials in z's dtype, sums in float64: a small cost is a sum of small exponentials
@@ -52,7 +53,7 @@ def cross_entropy() -> Cost:
 
     def output(z: Array) -> Array:
         out = np.empty_like(z)
-        _softmax(z, out, np.empty_like(z[..., :1, :]))
+        _softmax(now, z, out, np.empty_like(z[..., :1, :]))
         return out
 
     return Cost(delta, value, output)
@@ -68,12 +69,11 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
     within("output", output, f"one of {', '.join(ACTIVATIONS)}", output in ACTIVATIONS)
     activation = ACTIVATIONS[output]()
 
-    def delta(z: Array, t: Array, out: Array, work: Array) -> None:
-        slope = work[2]
-        activation.evaluate(z, out, slope, work[:2])
-        np.subtract(out, t, out=out)
-        np.multiply(out, slope, out=out)
-        np.multiply(out, 2 * factor, out=out)
+    def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
+        activation.evaluate(do, z, out, slope, scratch)
+        do(np.subtract, out, t, out)
+        do(np.multiply, out, slope, out)
+        do(np.multiply, out, scratch.number(2 * factor), out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         difference = np.subtract(output_of(z), t, dtype=np.float64)
@@ -81,7 +81,7 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
 
     def output_of(z: Array) -> Array:
         a = np.empty_like(z)
-        activation.evaluate(z, a, None, np.empty((2, *z.shape), z.dtype))
+        activation.evaluate(now, z, a, None, Scratch.like(z))
         return a
 
     return Cost(delta, value, output_of)
@@ -91,9 +91,9 @@ def binary_cross_entropy() -> Cost:
     """C = -sum_k [t_k log a_k + (1 - t_k) log(1 - a_k)] with a = sigma(z); dC/dz = a - t."""
     logistic = ACTIVATIONS["sigmoid"]()
 
-    def delta(z: Array, t: Array, out: Array, work: Array) -> None:
-        logistic.evaluate(z, out, None, work[:2])
-        np.subtract(out, t, out=out)
+    def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
+        logistic.evaluate(do, z, out, None, scratch)
+        do(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         wide = z.astype(np.float64, copy=False)
@@ -101,19 +101,19 @@ def binary_cross_entropy() -> Cost:
 
     def output(z: Array) -> Array:
         a = np.empty_like(z)
-        logistic.evaluate(z, a, None, np.empty((2, *z.shape), z.dtype))
+        logistic.evaluate(now, z, a, None, Scratch.like(z))
         return a
 
     return Cost(delta, value, output)
 
 
-def _softmax(z: Array, out: Array, row: Array) -> None:
+def _softmax(do: Do, z: Array, out: Array, row: Array) -> None:
     """Write softmax over axis -2 into `out`; `row`, of one unit's shape, is scratch."""
-    np.maximum.reduce(z, axis=-2, keepdims=True, out=row)
-    np.subtract(z, row, out=out)
-    np.exp(out, out=out)
-    np.add.reduce(out, axis=-2, keepdims=True, out=row)
-    np.divide(out, row, out=out)
+    do(np.maximum.reduce, z, -2, None, row, True)
+    do(np.subtract, z, row, out)
+    do(np.exp, out, out)
+    do(np.add.reduce, out, -2, None, row, True)
+    do(np.divide, out, row, out)
 
 
 COSTS: dict[str, Callable[..., Cost]] = {

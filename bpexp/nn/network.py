@@ -97,7 +97,8 @@ class Network:
             y: labels (N,) or targets (N, K).
         """
         propagation = self._propagation(self._stack(), x)
-        propagation.backward(self._targets(y), propagation.batch)
+        np.copyto(propagation.targets, self._targets(y))
+        propagation.backward()
         return [gradient[0] for gradient in propagation.gradients]
 
     def save(self, file: str | os.PathLike[str] | IO[bytes]) -> None:

@@ -1,6 +1,7 @@
 """Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
 
-theta and gradient have shape (R, P), the learning rates (R, 1). `gradient` may be overwritten.
+theta and gradient have shape (R, P), the learning rates (R, 1), or () where all are one.
+`gradient` may be overwritten.
 Every optimizer takes `weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the
 weights (never on biases), and `clip_norm`, the largest global norm of the batch gradient, which is
 clipped before the penalty is added.
@@ -63,8 +64,8 @@ def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimiz
     def update(
         theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
     ) -> None:
-        np.multiply(gradient, rates, out=gradient)
-        np.subtract(theta, gradient, out=theta)
+        np.multiply(gradient, rates, gradient)
+        np.subtract(theta, gradient, theta)
 
     return _checked(Optimizer(0, update, weight_decay, clip_norm))
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
-from bpexp.nn.activations import Array
+from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.stack import Stack
+from bpexp.nn.tape import Do, Tape
 
 # From here on the first product is made with the examples as rows and then turned: BLAS multiplies
 # two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
 WIDE = 512
 
-# Gradient products of so many multiplications get a delta that was turned first: small products
-# are up to 1.6 times as slow with a transposed right side, which a turn of 64 units is worth.
-TURNED = range(2**17, 10**6)
+T = TypeVar("T", bound=np.generic)
 
 
 class Propagation:
@@ -27,10 +28,13 @@ class Propagation:
 
     Attributes:
         a: a^(l) with the constant unit as row 0, (R, n_l + 1, B), for 0 < l < L.
-        z: z^(l), (R, n_l, B). Unless `keep`, slopes and then deltas overwrite the hidden ones.
-        slope: g'(z^(l)), the memory of z unless `keep`.
+        z: z^(l), (R, n_l, B). Unless `keep`, hidden layers share its memory, which stays in the
+            cache.
+        slope: g'(z^(l)); of layers below `lowest`, none.
+        targets: what the outputs should be, (R, K, B), to be filled before `backward`.
+        columns: the same memory as (K, R, B).
         delta: delta^(l), the memory of slope unless `keep`.
-        backward_signal: scratch (R, n_l, B): W^(l+1) delta^(l+1) of the last hop.
+        backward_signal: W^(l+1) delta^(l+1), (R, n_l, B), in the memory of z unless `keep`.
         gradients: dC/dtheta^(l), (R, n_{l-1} + 1, n_l), l = 1 .. L at index l - 1.
     """
 
@@ -42,6 +46,7 @@ class Propagation:
         lowest: int | None = 1,
         keep: bool = False,
         gradient: Array | None = None,
+        divisor: float | None = None,
     ) -> None:
         """Allocate for `batch` examples.
 
@@ -52,52 +57,53 @@ class Propagation:
                 forward passes only.
             keep: keep z, slope and delta of every layer apart, to be looked at.
             gradient: a gradient buffer (R, P) to share, else a new one.
+            divisor: the gradient is that of sum_i C_i / divisor; B if not given.
         """
         self.stack, self.batch = stack, batch
         self.lowest = len(stack.layers) + 1 if lowest is None else lowest
-        copies, dtype = len(stack), stack.theta.dtype
-        hidden = stack.architecture.sizes[1:-1]
-        outputs = stack.architecture.sizes[-1]
+        copies, sizes, dtype = len(stack), stack.architecture.sizes, stack.theta.dtype
+        hidden = (0, *sizes[1:-1])
+        memory = np.empty((3, copies * batch * max(1, *hidden)), dtype)
 
-        def buffers(*units: int) -> list[Array]:
-            return [np.empty((copies, n, batch), dtype) for n in (0, *units)]
+        def shared(number: int) -> list[Array]:
+            """Return arrays (R, n_l, B) that begin at one place."""
+            return [_shaped(memory[number], copies, n, batch) for n in hidden]
 
-        output = _output_buffers(5, (copies, outputs, batch), dtype)
-        self.z: list[Array] = [*buffers(*hidden), output[0]]
-        self.slope = buffers(*hidden) if keep else self.z
-        self.delta = buffers(*hidden) if keep else self.slope[:-1]
-        self.delta.append(output[1])
-        self.a = buffers(*(n + 1 for n in hidden))
+        def apart() -> list[Array]:
+            return [np.empty((copies, n, batch), dtype) for n in hidden]
+
+        output = _output_buffers(5, (copies, sizes[-1], batch), dtype)
+        self.z: list[Array] = [*(apart() if keep else shared(0)), output[0]]
+        self.slope = apart()
+        self.delta: list[Array] = [*(apart() if keep else self.slope), output[1]]
+        self.backward_signal = apart() if keep else shared(0)
+        self.a = [np.empty((copies, n + 1, batch), dtype) for n in hidden]
         for a in self.a[1:]:
             a[:, 0] = 1
-        work = np.empty((3, copies, max((0, *hidden)), batch), dtype)
-        shared = [work[2, :, :n] for n in (0, *hidden)]
-        self.backward_signal = buffers(*hidden) if keep else shared
-        first = self.z[1]
-        wide = stack.architecture.sizes[0] >= WIDE
-        self._rows = np.empty((copies, batch, first.shape[1]), dtype) if wide else None
-        # Views made here cost nothing in the step, where making them would cost a few per cent.
-        self._work = [work[:, :, : z.shape[1]] for z in self.z[:-1]]
-        self._output_work = output[2:]
-        self._units = [a[:, 1:] for a in self.a]
-        self._theta_t = [theta.swapaxes(1, 2) for theta in stack.layers]
-        self._weights = [theta[:, 1:] for theta in stack.layers]
-        self._delta_t = [delta.swapaxes(1, 2) for delta in self.delta]
-        self._turned = self._allocate_turned(dtype)
+        self.columns = np.empty((sizes[-1], copies, batch), dtype)
+        self.targets = self.columns.swapaxes(0, 1)
+        masks: NDArray[np.bool_] = np.empty(memory.shape[1], np.bool_)
+        self._scratch = [
+            Scratch(first, second, _shaped(masks, *first.shape))
+            for first, second in zip(shared(1), shared(2), strict=True)
+        ]
+        self._output_scratch = Scratch(output[2], output[3], np.empty_like(output[2], np.bool_))
+        self._output_slope = output[4]
+        self._divisor = np.array(batch if divisor is None else divisor, dtype)
         self.gradients: list[Array] = []
         if lowest is not None:
             self.gradients = stack.architecture.layers(
                 np.zeros_like(stack.theta) if gradient is None else gradient
             )
-
-    def _allocate_turned(self, dtype: DTypeLike) -> list[Array | None]:
-        """Return memory (R, B, n_l), shared by the layers, for deltas that are to be turned."""
-        sizes, batch = self.stack.architecture.sizes, self.batch
-        units = [n if n_in * n * batch in TURNED else 0 for n_in, n in pairwise((0, *sizes))]
-        memory = np.empty((len(self.stack), batch * max(units)), dtype)
-        return [
-            memory[:, : batch * n].reshape(len(self.stack), batch, n) if n else None for n in units
-        ]
+        # `np.dot` calls the same BLAS routine as `np.matmul` at half the overhead, a tenth of a
+        # small network's step. It takes matrices only, and treats vectors in ways of its own.
+        self._alone = copies == 1 and min(batch, *sizes) > 1
+        self._multiply = np.dot if self._alone else np.matmul
+        self._wide = np.empty((copies, batch, sizes[1]), dtype) if sizes[0] >= WIDE else None
+        self._forward, self._backward = Tape(), Tape()
+        self._record_forward(self._forward.record)
+        if lowest is not None:
+            self._record_backward(self._backward.record)
 
     def forward(self, rows: Array) -> Array:
         """Propagate inputs and return z^(L).
@@ -105,47 +111,85 @@ class Propagation:
         Args:
             rows: inputs with the constant unit, (R, B, n_0 + 1), or (B, n_0 + 1) for all networks.
         """
-        self.a[0] = rows.swapaxes(-1, -2)
-        last = len(self.z) - 1
-        for layer in range(1, last + 1):
-            z = self.z[layer]
-            if layer == 1 and self._rows is not None:
-                np.matmul(rows, self.stack.layers[0], self._rows)
-                np.copyto(z, self._rows.swapaxes(1, 2))
-            else:
-                np.matmul(self._theta_t[layer - 1], self.a[layer - 1], z)
-            if layer < last:
-                slope = self.slope[layer] if layer >= self.lowest else None
-                self.stack.activation.evaluate(z, self._units[layer], slope, self._work[layer])
-        return self.z[last]
+        if self._alone:
+            rows = rows.reshape(rows.shape[-2:])
+        self._inputs = rows.swapaxes(-1, -2)
+        if self._wide is None:
+            self._multiply(self._theta_t, self._inputs, self._first_z)
+        else:
+            self._multiply(rows, self._theta, self._matrix(self._wide))
+            np.copyto(self.z[1], self._wide.swapaxes(1, 2))
+        self._forward.play()
+        return self.z[-1]
 
-    def output_delta(self, targets: Array) -> None:
-        """Write delta^(L), each example's own: dC_i/dz_i^(L), for targets (R or 1, K, B)."""
-        self.stack.cost.delta(self.z[-1], targets, self.delta[-1], self._output_work)
-
-    def hop(self, layer: int) -> None:
-        """Write delta^(layer) from delta^(layer + 1), for a hidden layer."""
-        signal, delta = self.backward_signal[layer], self.delta[layer]
-        np.matmul(self._weights[layer], self.delta[layer + 1], signal)
-        np.multiply(self.slope[layer], signal, delta)
-
-    def parameter_gradient(self, layer: int) -> None:
-        """Write dC/dtheta^(layer), summed over the examples."""
-        delta_t, turned = self._delta_t[layer], self._turned[layer]
-        if turned is not None:
-            np.copyto(turned, delta_t)
-            delta_t = turned
-        np.matmul(self.a[layer - 1], delta_t, self.gradients[layer - 1])
-
-    def backward(self, targets: Array, divisor: float) -> None:
+    def backward(self) -> None:
         """Write the gradient of sum_i C_i / divisor for all layers from `lowest` on."""
-        last = len(self.z) - 1
-        self.output_delta(targets)
-        np.divide(self.delta[last], divisor, out=self.delta[last])
+        self._backward.play()
+        if self.lowest == 1:
+            self._multiply(self._inputs, self._first_delta_t, self._first_gradient)
+
+    def _matrix(self, array: Array) -> Array:
+        """Return an array (R, n, m) as products take it: without R where a network is alone."""
+        return array[0] if self._alone else array
+
+    def _record_forward(self, do: Do) -> None:
+        """Record all but the product with the inputs, which may come from anywhere."""
+        matrix, last = self._matrix, len(self.z) - 1
+        self._theta, self._first_z = matrix(self.stack.layers[0]), matrix(self.z[1])
+        self._theta_t = self._theta.swapaxes(-1, -2)
+        for layer in range(1, last):
+            z, a = self.z[layer], self.a[layer]
+            slope = self.slope[layer] if layer >= self.lowest else None
+            self.stack.activation.evaluate(do, z, a[:, 1:], slope, self._scratch[layer])
+            theta_t = matrix(self.stack.layers[layer]).swapaxes(-1, -2)
+            do(self._multiply, theta_t, matrix(a), matrix(self.z[layer + 1]))
+
+    def _record_backward(self, do: Do) -> None:
+        """Record all but the gradient of the first layer, which takes the inputs."""
+        matrix, last = self._matrix, len(self.z) - 1
+        delta, turned = self.delta, self._turned_memory()
+        self.stack.cost.delta(
+            do, self.z[last], self.targets, delta[last], self._output_slope, self._output_scratch
+        )
+        do(np.divide, delta[last], self._divisor, delta[last])
         for layer in range(last, self.lowest - 1, -1):
-            self.parameter_gradient(layer)
+            delta_t = matrix(delta[layer]).swapaxes(-1, -2)
+            if (right := turned[layer]) is not None:
+                do(np.copyto, matrix(right), delta_t)
+                delta_t = matrix(right)
+            gradient = matrix(self.gradients[layer - 1])
+            if layer == 1:
+                self._first_delta_t, self._first_gradient = delta_t, gradient
+            else:
+                do(self._multiply, matrix(self.a[layer - 1]), delta_t, gradient)
             if layer > self.lowest:
-                self.hop(layer - 1)
+                below, signal = layer - 1, self.backward_signal[layer - 1]
+                weights = matrix(self.stack.layers[layer - 1][:, 1:])
+                do(self._multiply, weights, matrix(delta[layer]), matrix(signal))
+                do(np.multiply, self.slope[below], signal, delta[below])
+
+    def _turned_memory(self) -> list[Array | None]:
+        """Return memory (R, B, n_l), shared by the layers, for deltas that are to be turned."""
+        copies, sizes, batch = len(self.stack), self.stack.architecture.sizes, self.batch
+        pairs = pairwise((0, *sizes))
+        units = [n if turning_pays(n_in, n, batch) else 0 for n_in, n in pairs]
+        memory = np.empty(copies * batch * max(units), self.stack.theta.dtype)
+        return [_shaped(memory, copies, batch, n) if n else None for n in units]
+
+
+def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
+    """Return whether the product a delta^T is made faster by turning delta in memory first.
+
+    OpenBLAS multiplies small matrices in kernels of their own, up to a million multiplications.
+    With a transposed right side these take up to 1.3 times as long, unless the result is so small
+    that they add along the examples; and turning costs little while delta fits the nearest cache.
+    """
+    return n_in * n_out > 1100 and n_out * batch <= 2**13 and n_in * n_out * batch < 10**6
+
+
+def _shaped(memory: NDArray[T], *shape: int) -> NDArray[T]:
+    """Return the beginning of one-dimensional memory as an array of a shape."""
+    return memory[: prod(shape)].reshape(shape)
 
 
 def _output_buffers(n: int, shape: tuple[int, int, int], dtype: DTypeLike) -> Array:

@@ -26,7 +26,9 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from bpexp.nn import ACTIVATIONS, COSTS, Choice
+from bpexp.nn.activations import Scratch
 from bpexp.nn.stack import Architecture
+from bpexp.nn.tape import now
 from bpexp.theory.gaussian import COARSE, USUAL, Vector, mean_products
 
 DRAWS, AT_ONCE = 1000, 50  # of the outputs; at once, for the memory of many classes
@@ -159,7 +161,7 @@ def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matr
     for _ in range(DRAWS // AT_ONCE):
         z = rng.standard_normal((AT_ONCE, outputs, m)) @ root.T
         delta = np.empty_like(z)
-        cost.delta(z, columns, delta, np.empty((3, *z.shape)))
+        cost.delta(now, z, columns, delta, np.empty_like(z), Scratch.like(z))
         products = products + np.einsum("ski,skj->ij", delta, delta, optimize=True)
     return np.asarray(products / DRAWS)
 

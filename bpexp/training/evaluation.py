@@ -123,7 +123,6 @@ class EpochScore:
             non-finite cost, 0 where there is none (R,).
         """
         order = np.concatenate(batches, axis=1)
-        ends = np.cumsum([batch.shape[1] for batch in batches])
         runs, done = len(self._z), self._done
         cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
         costs, correct = np.empty(done), np.empty(done, bool)
@@ -137,6 +136,7 @@ class EpochScore:
             cost[r], accuracy[r] = costs.mean(), correct.mean()
             if not np.isfinite(cost[r]):
                 first = np.argmin(np.isfinite(costs))
+                ends = np.cumsum([batch.shape[1] for batch in batches])
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
         self._done = 0
         return cost, accuracy, broken

@@ -118,20 +118,30 @@ class Trainer:
                 yield done / last
         self.epoch += 1
 
+    def score_epoch(self) -> tuple[Metrics, NDArray[np.int64]]:
+        """Score the batches of the epoch that `advance` took, as they were trained.
+
+        Returns:
+            loss/train and accuracy/train, and the step of the first batch whose cost is not
+            finite, 0 where there is none (R,).
+        """
+        with np.errstate(all="ignore"):
+            cost, accuracy, broken = self._score.close(self._batches)
+        self.costs.append(cost)
+        self.accuracies.append(accuracy)
+        start = self.step - len(self._batches)
+        return {"loss/train": cost, "accuracy/train": accuracy}, np.where(broken, start + broken, 0)
+
     def close_epoch(self) -> tuple[Metrics, NDArray[np.int64]]:
-        """Score the epoch that `advance` took.
+        """Score the epoch that `advance` took, and the test split.
 
         Returns:
             The metrics, and the step of the first non-finite cost, 0 where there is none (R,).
         """
-        with np.errstate(all="ignore"):
-            cost, accuracy, broken = self._score.close(self._batches)
-            metrics = {"loss/train": cost, "accuracy/train": accuracy, **self._test_metrics()}
-        self.costs.append(cost)
-        self.accuracies.append(accuracy)
-        start = self.step - len(self._batches)
-        late = np.where(np.isfinite(metrics["loss/test"]), 0, self.step)  # by the last update
-        return metrics, np.where(broken > 0, start + broken, late)
+        metrics, diverged_at = self.score_epoch()
+        metrics |= self._test_metrics()
+        late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)  # by the last update
+        return metrics, np.where(late, self.step, diverged_at)
 
     def look(self, which: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
         """Probe the networks `which` (R,), all by default; rows of the others are NaN.
@@ -193,19 +203,20 @@ class Trainer:
         self._gradient = np.zeros_like(self.stack.theta)
         self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
         self._work = np.empty_like(self._moved[0])
+        # One rate without dimensions: NumPy multiplies by it in half the time.
+        self._moving_rates = self._rates.reshape(()) if len(self._rates) == 1 else self._rates
         self._score = EpochScore(self.stack, self._train)
         self._evaluate_test = Evaluator(self.stack, self._test)
-        self._buffers: dict[int, tuple[Propagation, Array, Array]] = {}
+        self._buffers: dict[int, tuple[Propagation, Array]] = {}
 
-    def _buffers_for(self, batch: int) -> tuple[Propagation, Array, Array]:
-        if batch not in self._buffers:
-            runs, sizes, dtype = len(self.stack), self.stack.architecture.sizes, self._work.dtype
-            self._buffers[batch] = (
-                Propagation(self.stack, batch, lowest=self._lowest, gradient=self._gradient),
-                np.empty((runs, batch, sizes[0] + 1), dtype),
-                np.empty((sizes[-1], runs, batch), dtype),
-            )
-        return self._buffers[batch]
+    def _buffers_for(self, batch: int) -> tuple[Propagation, Array]:
+        """Make the passes over a batch and the memory (R, B, n_0 + 1) of its inputs."""
+        lowest, gradient, divisor = self._lowest, self._gradient, self._divisor
+        rows = np.empty((len(self.stack), batch, self._train.rows.shape[1]), self._work.dtype)
+        propagation = Propagation(
+            self.stack, batch, lowest=lowest, gradient=gradient, divisor=divisor
+        )
+        return propagation, rows
 
     def _next_batches(self) -> Sequence[NDArray[np.int64]]:
         if self._given_batches is not None:
@@ -217,15 +228,17 @@ class Trainer:
     def _step(self, index: NDArray[np.int64]) -> None:
         """Take one optimizer step on the examples `index`, (R, B)."""
         batch = index.shape[1]
-        propagation, rows, targets = self._buffers_for(batch)
+        if batch not in self._buffers:
+            self._buffers[batch] = self._buffers_for(batch)
+        propagation, rows = self._buffers[batch]
         # The method: np.take looks it up, for four times the cost on small batches.
         self._train.rows.take(index, 0, rows, "clip")
-        self._train.columns.take(index, 1, targets, "clip")
+        self._train.columns.take(index, 1, propagation.columns, "clip")
         self._score.add(propagation.forward(rows))
-        propagation.backward(targets.swapaxes(0, 1), self._divisor or batch)
+        propagation.backward()
         self.step += 1
         self._optimizer.step(
-            *self._moved, self._rates, self._memory, self.step, self._work, self._is_weight
+            *self._moved, self._moving_rates, self._memory, self.step, self._work, self._is_weight
         )
 
     def _test_metrics(self) -> Metrics:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bpexp.nn import COSTS, Choice, Network
+from bpexp.nn.activations import Scratch
+from bpexp.nn.tape import now
 
 
 def test_saving_and_loading_keeps_every_bit(tmp_path):
@@ -61,8 +63,8 @@ def test_costs_of_large_logits_are_right(cost, z, t, expected, dtype):
     z, t = np.array(z, dtype)[None, :, None], np.array(t, dtype)[None, :, None]
     with np.errstate(all="raise", under="ignore"):
         assert COSTS[cost]().value(z, t)[0, 0] == pytest.approx(expected, rel=1e-12)
-        out, work = np.empty_like(z), np.empty((3, *z.shape), dtype)
-        COSTS[cost]().delta(z, t, out, work)
+        out = np.empty_like(z)
+        COSTS[cost]().delta(now, z, t, out, np.empty_like(z), Scratch.like(z))
     assert np.isfinite(out).all()
 
 
