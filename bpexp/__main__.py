@@ -48,13 +48,15 @@ def _run() -> int:
     from hydra._internal.utils import get_args_parser
 
     from bpexp import words
+    from bpexp.config import defaults
 
     given = get_args_parser().parse_args(sys.argv[1:])
     studies = tree("experiments")
     # With a folder of the user's own, what the groups hold is known to Hydra only.
     if not (given.config_path or given.config_name or given.config_dir):
         known = [path.stem for path in studies.glob("*.yaml")]
-        words.refuse(given.overrides, multirun=given.multirun, known=known)
+        values = defaults(tree("conf"))
+        words.refuse(given.overrides, multirun=given.multirun, known=known, defaults=values)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -65,7 +67,10 @@ def _run() -> int:
     from bpexp.sweep.hydra import register, register_experiments, single
 
     register()
-    register_experiments(studies)
+    # To read them all takes as long as to compose a run; only these words can ask for one.
+    flags = {"-m", "--multirun"}
+    if any(w.startswith(("-", "experiment")) and w not in flags for w in sys.argv[1:]):
+        register_experiments(studies)
     codes: list[int] = []
     refusals: list[BpexpError] = []
 

@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of, out_of_range
@@ -89,9 +92,7 @@ class Config:
             else:
                 values[name] = checked(name, mapping[name])
         config = cls(**values)
-        if config.frozen > config.depth + 1:
-            allowed = f"an integer of at most depth + 1 = {config.depth + 1}"
-            raise ConfigError(out_of_range("frozen", config.frozen, allowed))
+        refuse_frozen(config.frozen, config.depth)
         return config._shrunk() if config.quick else config
 
     def architecture(self, data: Dataset) -> Architecture:
@@ -148,6 +149,24 @@ class Config:
             "epochs": min(self.epochs, QUICK_EPOCHS),
         }
         return Config(**{**vars(self), **changes})
+
+
+def refuse_frozen(frozen: int, depth: int) -> None:
+    """Refuse more frozen layers than there are.
+
+    Raises:
+        ConfigError: frozen is greater than depth + 1.
+    """
+    if frozen > depth + 1:
+        allowed = f"an integer of at most depth + 1 = {depth + 1}"
+        raise ConfigError(out_of_range("frozen", frozen, allowed))
+
+
+def defaults(conf: Path) -> dict[str, Any]:
+    """Return each key's default from the Hydra tree `conf`: a value, or the name of a row."""
+    tree = yaml.safe_load((conf / "config.yaml").read_text())
+    rows = [entry for entry in tree.pop("defaults") if isinstance(entry, dict)]
+    return flatten(tree) | {key: name for row in rows for key, name in row.items()}
 
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:

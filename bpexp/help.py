@@ -7,9 +7,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
-from bpexp.config import flatten
+from bpexp.config import defaults
 from bpexp.schema import HARNESS, NUMBERS, Key
 
 WIDTH = 100
@@ -30,11 +28,7 @@ Runs lie in runs/<study>/; the same command again trains only what is not finish
 
 def text(conf: Path) -> str:
     """Return the whole help; `conf` is the Hydra tree, for the defaults."""
-    tree = yaml.safe_load((conf / "config.yaml").read_text())
-    chosen = {
-        k: v for entry in tree["defaults"] if isinstance(entry, dict) for k, v in entry.items()
-    }
-    defaults = {**flatten(tree), **chosen}
+    values = defaults(conf)
     parts = [HEAD]
     for title, keys in (
         ("Keys that decide a run's numbers (all can be swept)", NUMBERS),
@@ -42,7 +36,7 @@ def text(conf: Path) -> str:
     ):
         parts += [title, ""]
         for name, key in keys.items():
-            told = f"{key.meaning} [{_default(defaults[name])}]"
+            told = f"{key.meaning} [{_default(values[name])}]"
             if isinstance(key, Key):
                 parts.append(_wrapped(f"  {name:<20}{told}; {key.allowed}", 22))
             else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 POLL = 1.0  # seconds between looks at the journals of a running sweep
 LIVE = 10.0  # seconds between looks of the store at a run that is still in training
+NICENESS = 10  # of a mirror beside training: who waits for figures goes first
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # after a failure, doubled each time
 
 
@@ -95,6 +96,7 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a cluster tells every process; the sweep decides
+    os.nice(NICENESS)
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print must not get between
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import signature
+from itertools import product
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 
+from bpexp.config import refuse_frozen
 from bpexp.errors import ConfigError, one_of, quoted, reason
 from bpexp.schema import KEYS, Group, Key
 
 
-def refuse(arguments: Sequence[str], *, multirun: bool, known: Sequence[str]) -> None:
-    """Check every override's key and value against the schema.
+def refuse(
+    arguments: Sequence[str],
+    *,
+    multirun: bool,
+    known: Sequence[str],
+    defaults: Mapping[str, Any],
+) -> None:
+    """Check every override's key and value against the schema, and what must fit together.
 
     Hydra takes the last of two overrides of one key, and adds a key that has a plus before it;
     both are refused here, and its own refusals come in one line and sooner.
@@ -23,12 +32,13 @@ def refuse(arguments: Sequence[str], *, multirun: bool, known: Sequence[str]) ->
         arguments: the overrides.
         multirun: several values of a key are a sweep.
         known: names of experiments/.
+        defaults: each key's default, as `bpexp.config.defaults` gives them.
 
     Raises:
         ConfigError: an override is malformed, of an unknown key, or of a value out of range.
     """
     parser = OverridesParser.create()
-    seen: set[str] = set()
+    values: dict[str, list[object]] = {}
     for argument in arguments:
         try:
             if argument.startswith("="):  # Hydra's parser fails on it otherwise
@@ -38,25 +48,40 @@ def refuse(arguments: Sequence[str], *, multirun: bool, known: Sequence[str]) ->
             told = str(error).partition("\nSee ")[0].partition(" expecting {")[0]
             raise ConfigError(f"{quoted(argument)}: {' '.join(told.split())}") from None
         key = override.key_or_group
-        if key in seen:
+        if key in values:
             raise ConfigError(f"{quoted(key)}: given twice; a sweep is {quoted(key)}=a,b")
-        seen.add(key)
+        values[key] = []
         if key.startswith("hydra"):
             continue
         if override.is_sweep_override() and not multirun:
             raise ConfigError(
                 f"{quoted(argument)}: several values are a sweep: python -m bpexp -m ..."
             )
-        _check(override, known)
+        values[key] = _check(override, known)
+    if "experiment" not in values:  # which has defaults of its own
+        _check_together(values, defaults)
 
 
-def _check(override: Override, known: Sequence[str]) -> None:
+def _check_together(values: Mapping[str, list[object]], defaults: Mapping[str, Any]) -> None:
+    """Refuse a grid with a combination of values that no run can have."""
+    frozen, depth = ([*values.get(key, [defaults[key]])] for key in ("frozen", "depth"))
+    for layers, hidden in product(frozen, depth):
+        if isinstance(layers, int) and isinstance(hidden, int):  # and no interpolation
+            refuse_frozen(layers, hidden)
+    for key in values:
+        name, _, parameter = key.partition(".")
+        if parameter and isinstance(group := KEYS.get(name), Group):
+            for row in values.get(name, [defaults[name]]):
+                if parameter not in signature(group.table[str(row)]).parameters:
+                    raise ConfigError(f"{key}: not a parameter of the chosen {name}")
+
+
+def _check(override: Override, known: Sequence[str]) -> list[object]:
+    """Check one override and return its values: none where only Hydra knows them."""
     key, row = override.key_or_group, KEYS.get(override.key_or_group)
     names: Sequence[object]
     if isinstance(row, Key):
-        for value in _values(override):
-            row.check(key, value)
-        return
+        return [row.check(key, value) for value in _values(override)]
     if key == "experiment":
         names, allowed = _values(override), known
     elif isinstance(row, Group):
@@ -69,6 +94,7 @@ def _check(override: Override, known: Sequence[str]) -> None:
     for name in names:
         if name not in allowed:
             raise ConfigError(one_of(key, name, allowed))
+    return list(names)
 
 
 def _values(override: Override) -> list[object]:

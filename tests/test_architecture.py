@@ -23,7 +23,7 @@ FLOORS = {
     "schema": ("nn", "data", "training", "probes", "errors"),
     "config": ("schema", "data", "nn", "errors"),
     "predictions": ("config", "data", "nn", "theory"),
-    "words": ("schema", "errors"),
+    "words": ("schema", "config", "errors"),
     "help": ("schema", "config"),
     "storage": ("errors",),
     "journal": ("training", "storage", "errors"),
@@ -42,7 +42,7 @@ FLOORS = {
         "config", "schema", "data", "nn", "training", "diagnosis", "storage", "journal", "tables",
         "results", "figures", "terminal", "errors", "theory", "predictions",
     ),
-    "__main__": ("words", "help", "schema", "sweep", "errors"),
+    "__main__": ("words", "help", "config", "schema", "sweep", "errors"),
     "__init__": ("nn", "data", "training", "results", "precision", "probes", "errors"),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -52,32 +52,44 @@ def draw_all(
     found = {name: drawing.data(tables) for name, drawing in drawings.items()}
     waiting = [name for name, frame in found.items() if not frame.empty]
 
-    def draw(names: Sequence[str]) -> None:
-        for name in names:
-            save(drawings[name].draw(found[name]), folder / name, metadata)
-            with replacing((folder / name).with_suffix(".csv")) as file:
-                file.write(found[name].to_csv(index=False).encode())
+    def draw(name: str) -> None:
+        save(drawings[name].draw(found[name]), folder / name, metadata)
+        with replacing((folder / name).with_suffix(".csv")) as file:
+            file.write(found[name].to_csv(index=False).encode())
 
-    _spread(draw, waiting, jobs)
+    # The largest first, so that no process is left alone with it.
+    _spread(draw, sorted(waiting, key=lambda name: found[name].size, reverse=True), jobs)
     return [(folder / name).with_suffix(".png") for name in waiting]
 
 
-def _spread(draw: Callable[[Sequence[str]], None], names: Sequence[str], jobs: int) -> None:
-    """Draw in this process and in copies of it, which share the tables without a message."""
-    if "fork" not in multiprocessing.get_all_start_methods():
-        draw(names)
+def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> None:
+    """Draw in this process and in copies of it, which share the tables without a message.
+
+    Each takes the next name from a common counter.
+    """
+    if jobs == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        for name in names:
+            draw(name)
         return
     context = multiprocessing.get_context("fork")
-    parts = [names[i::jobs] for i in range(min(jobs, len(names)))]
-    helpers = [(part, context.Process(target=draw, args=(part,))) for part in parts[1:]]
-    for _, helper in helpers:
+    taken = context.Value("i", 0)
+
+    def work() -> None:
+        while True:
+            with taken.get_lock():
+                index, taken.value = taken.value, taken.value + 1
+            if index >= len(names):
+                return
+            draw(names[index])
+
+    helpers = [context.Process(target=work) for _ in range(min(jobs, len(names)) - 1)]
+    for helper in helpers:
         helper.start()
-    for part in parts[:1]:
-        draw(part)
-    for part, helper in helpers:
+    work()
+    for helper in helpers:
         helper.join()
-        if helper.exitcode:
-            draw(part)  # raises here what was raised there
+    if any(helper.exitcode for helper in helpers):  # raises here what was raised there
+        _spread(draw, names, 1)
 
 
 def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
