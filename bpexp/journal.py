@@ -97,18 +97,37 @@ def read(folder: Path) -> History:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    text = path.read_bytes()
-    lines = text.split(b"\n")
-    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn
-        try:
-            parsed = json.loads(line)
-            if parsed["kind"] not in ("start", "observation", "end"):
-                raise ValueError
-        except (ValueError, TypeError, KeyError):
-            raise JournalError(
-                f"{path}, line {number}: damaged; without its folder the run is trained anew"
-            ) from None
-        yield parsed
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn
+    try:
+        parsed = json.loads(b"[%s]" % b",".join(lines))  # whose lines share their keys in memory
+        if len(parsed) != len(lines):
+            raise ValueError
+        for line in parsed:
+            _refuse_other_kinds(line)
+    except (ValueError, TypeError, KeyError):
+        parsed = [_parsed(path, number, line) for number, line in enumerate(lines, start=1)]
+    yield from parsed
+
+
+def _parsed(path: Path, number: int, text: bytes) -> Any:
+    """Parse one line.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    try:
+        line = json.loads(text)
+        _refuse_other_kinds(line)
+    except (ValueError, TypeError, KeyError):
+        raise JournalError(
+            f"{path}, line {number}: damaged; without its folder the run is trained anew"
+        ) from None
+    return line
+
+
+def _refuse_other_kinds(line: Any) -> None:
+    if line["kind"] not in ("start", "observation", "end"):
+        raise ValueError
 
 
 class Journal:

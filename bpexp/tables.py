@@ -97,13 +97,15 @@ def start_metrics(history: History) -> dict[str, float]:
     return {name: values[name] for name in START if name in values}
 
 
-def curve_rows(history: History) -> list[dict[str, float]]:
-    """Return the run's metrics, raw, a row an epoch, step 0 included."""
-    return [
+def curve_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the run's metrics, raw, as columns: a row an epoch, step 0 included."""
+    rows = [
         {"step": line["step"], **summary_metrics(line)}
         for line in history.observations
         if line["metrics"]
     ]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
 def layer_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bpexp.config import flatten
 from bpexp.data import DATASETS
@@ -19,7 +20,6 @@ from bpexp.tables import (
     START,
     final_metrics,
     flat_name,
-    layer_columns,
     start_metrics,
 )
 
@@ -38,24 +38,15 @@ ORDERED: dict[str, list[str]] = {
 NO_START = {f"start/{flat_name(name)}": np.nan for name in START}
 
 Run = tuple[Path, History]
+Columns = Mapping[str, NDArray[Any]]
+"""Columns of one length, by name."""
+
+Part = tuple[dict[str, Any], Columns]
+"""A run's own columns, one value each, and its rows."""
 
 
-def run_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return a row a run."""
-    return typed(pd.DataFrame([_run_row(folder, history) for folder, history in runs]))
-
-
-def layer_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Return a row a run, step and layer."""
-    return frame(runs, layer_columns).assign(source="measured")
-
-
-def frame(runs: Iterable[Run], columns: Callable[[History], Any]) -> pd.DataFrame:
-    """Put what `columns` says of each run below each other, the run's own columns before it."""
-    return joined((own(history), pd.DataFrame(columns(history))) for _, history in runs)
-
-
-def _run_row(folder: Path, history: History) -> dict[str, Any]:
+def run_row(folder: Path, history: History) -> dict[str, Any]:
+    """Return a run's row of `load_runs`."""
     end = history.end or {}
     last = history.observations[-1] if history.observations else {"epoch": 0.0}
     return {
@@ -81,17 +72,32 @@ def own(history: History) -> dict[str, Any]:
     return {"run": history.start["identity"], "name": history.start["name"], **config}
 
 
-def joined(frames: Iterable[tuple[dict[str, Any], pd.DataFrame]]) -> pd.DataFrame:
-    """Put each run's own columns before its rows, and all runs below each other."""
-    owns, parts = [], []
-    for own, part in frames:
-        owns.append(own)
-        parts.append(part.assign(_run=len(owns) - 1))
-    if not parts:
+def joined(parts: Iterable[Part]) -> pd.DataFrame:
+    """Put each run's own columns before its rows, and all runs below each other.
+
+    Arrays are joined before there is a frame: a frame a run would take more room than its rows.
+    What a run lacks of the others' columns is NaN.
+    """
+    found = list(parts)
+    if not found:
         return pd.DataFrame()
-    rows = pd.concat(parts, ignore_index=True)
-    own_columns = typed(pd.DataFrame(owns)).iloc[rows.pop("_run")].reset_index(drop=True)
-    return pd.concat([own_columns, rows], axis=1)
+    lengths = [len(next(iter(columns.values()), ())) for _, columns in found]
+    names = dict.fromkeys(name for _, columns in found for name in columns)
+    rows = {
+        name: np.concatenate(
+            [
+                columns.get(name, np.full(length, np.nan))
+                for (_, columns), length in zip(found, lengths, strict=True)
+                if length
+            ]
+            or [np.empty(0)]
+        )
+        for name in names
+    }
+    which = np.repeat(np.arange(len(found)), lengths)
+    owns = typed(pd.DataFrame([own for own, _ in found])).iloc[which]
+    owns.index = pd.RangeIndex(len(owns))
+    return owns.assign(**rows)
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:

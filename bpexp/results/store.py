@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
-from bpexp.results.frames import NO_START
+from bpexp.results.frames import NO_START, Columns
 from bpexp.store import connect, runs_of
 from bpexp.tables import FINAL, LAYERS, flat_name
 
@@ -40,7 +40,7 @@ def _attempt(run: Any) -> int:
 
 
 def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows that `frames.run_frame` has."""
+    """Yield the rows that `frames.run_row` has."""
     for run, own in _stored_runs(study, uri):
         tags, metrics = run.data.tags, run.data.metrics
         finals = {name: metrics.get(f"final/{flat_name(name)}", np.nan) for name in FINAL}
@@ -60,7 +60,7 @@ def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], Columns]]:
     """Yield each run's own columns and its table of probes."""
     from mlflow import artifacts
 
@@ -70,7 +70,8 @@ def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], pd.Dat
         path = artifacts.download_artifacts(
             artifact_uri=f"{run.info.artifact_uri}/{LAYERS}", tracking_uri=uri
         )
-        yield own, pd.read_parquet(path)
+        table = pd.read_parquet(path)
+        yield own, {str(name): values.to_numpy() for name, values in table.items()}
 
 
 def _literal(text: str) -> Any:

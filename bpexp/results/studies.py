@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
-from bpexp.journal import FILE, RUNS, WEIGHTS, read
+from bpexp.journal import FILE, RUNS, WEIGHTS, History, read
 from bpexp.nn import Network
-from bpexp.results.frames import Run, frame, joined, layer_frame, run_frame, typed
+from bpexp.results.frames import Columns, Part, Run, joined, own, run_row, typed
 from bpexp.results.store import stored_layers, stored_rows
-from bpexp.results.theory import forecast_frame, plane, theory_frame
-from bpexp.tables import curve_rows, spectrum_columns
+from bpexp.results.theory import forecast_row, plane, theory_columns
+from bpexp.tables import curve_columns, layer_columns, spectrum_columns
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,41 @@ class Tables:
     @classmethod
     def of(cls, folders: Iterable[Path]) -> Tables:
         """Read the journals of these runs; runs that never began are left out."""
-        return cls._of([(folder, history) for folder in folders if (history := read(folder)).start])
+        return cls._of((folder, history) for folder in folders if (history := read(folder)).start)
 
     @classmethod
-    def _of(cls, found: Sequence[Run]) -> Tables:
-        runs = run_frame(found)
-        if not found:
+    def _of(cls, found: Iterable[Run]) -> Tables:
+        """Go through the runs once: a history takes far more room than what is kept of it."""
+        rows: list[dict[str, Any]] = []
+        layers, theory, curves, spectra = [], [], [], []
+        known: dict[str, History] = {}  # one an activation
+        for folder, history in found:
+            about = own(history)
+            forecast = forecast_row(history)
+            rows.append(run_row(folder, history) | forecast)
+            layers.append((about, layer_columns(history)))
+            theory.append((about, theory_columns(history)))
+            curves.append((about, curve_columns(history)))
+            spectra.append((about, spectrum_columns(history)))
+            if forecast:
+                known.setdefault(json.dumps(history.start["config"]["activation"]), history)
+        runs = typed(pd.DataFrame(rows))
+        if not rows:
             return cls(runs, runs, runs)
-        runs = pd.concat([runs, forecast_frame(found)], axis=1)
-        layers = pd.concat([layer_frame(found), theory_frame(found)], ignore_index=True)
-        curves, spectra = (frame(found, columns) for columns in (curve_rows, spectrum_columns))
-        return cls(runs, layers, curves, spectra, plane(found, runs))
+        measured = sum(len(columns["layer"]) for _, columns in layers)
+        both = joined(layers + theory)
+        source = np.where(np.arange(len(both)) < measured, "measured", "theory")
+        return cls(
+            runs,
+            both.assign(source=source),
+            joined(curves),
+            joined(spectra),
+            plane(known.values(), runs),
+        )
+
+
+def _measured(parts: Iterable[Part]) -> pd.DataFrame:
+    return joined(parts).assign(source="measured")
 
 
 def load_tables(study: str, *, root: str | Path = ".") -> Tables:
@@ -83,7 +109,7 @@ def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> 
     return (
         typed(pd.DataFrame(list(stored_rows(study, uri))))
         if uri
-        else run_frame(_study(study, root))
+        else typed(pd.DataFrame([run_row(*run) for run in _study(study, root)]))
     )
 
 
@@ -98,8 +124,8 @@ def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -
         BpexpError: there is no such study.
     """
     if uri:
-        return joined(stored_layers(study, uri)).assign(source="measured")
-    return layer_frame(_study(study, root))
+        return _measured(stored_layers(study, uri))
+    return _measured(_parts(study, root, layer_columns))
 
 
 def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
@@ -113,7 +139,7 @@ def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return theory_frame(_study(study, root))
+    return joined(_parts(study, root, theory_columns)).assign(source="theory")
 
 
 def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
@@ -125,7 +151,7 @@ def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return frame(_study(study, root), curve_rows)
+    return joined(_parts(study, root, curve_columns))
 
 
 def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
@@ -137,7 +163,7 @@ def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return frame(_study(study, root), spectrum_columns)
+    return joined(_parts(study, root, spectrum_columns))
 
 
 def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Network:
@@ -153,6 +179,11 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         return Network.load(folder / WEIGHTS)
     except ValueError as error:
         raise BpexpError(str(error)) from None
+
+
+def _parts(study: str, root: str | Path, columns: Callable[[History], Columns]) -> Iterator[Part]:
+    """Yield the own columns of a study's runs, and what `columns` says of them."""
+    return ((own(history), columns(history)) for _, history in _study(study, root))
 
 
 def _study(study: str, root: str | Path) -> list[Run]:

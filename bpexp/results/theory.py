@@ -1,8 +1,8 @@
-"""Theory's frames for the runs of a study: the columns of what was measured."""
+"""What theory says of the runs of a study, in the columns of what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,31 +14,36 @@ from bpexp.data import Dataset, load_once
 from bpexp.errors import BpexpError
 from bpexp.journal import History
 from bpexp.predictions import forecast_run, predicted_layers, predicted_moments
-from bpexp.results.frames import Run, frame, typed
+from bpexp.results.frames import Columns, typed
 from bpexp.tables import flat_name
 from bpexp.theory import critical_line
 
 LENGTHS = np.geomspace(1e-3, 30, 60)  # q* along a critical line
 
 
-def theory_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Predict the probes at step 0: a row a run and layer, source "theory"."""
-
-    def columns(history: History) -> Any:
-        known = _known(history)
-        return predicted_layers(*known) if known else {}
-
-    return frame(runs, columns).assign(source="theory")
+def theory_columns(history: History) -> Columns:
+    """Predict a run's probes at step 0, a row a layer; none where its data are not at hand."""
+    known = _known(history)
+    return predicted_layers(*known) if known else {}
 
 
-def forecast_frame(runs: Iterable[Run]) -> pd.DataFrame:
-    """Forecast each run: a row a run, columns theory/..., empty where the data are not at hand."""
-    return pd.DataFrame([_forecast_row(history) for _, history in runs])
+def forecast_row(history: History) -> dict[str, Any]:
+    """Forecast a run: theory/... by name; empty where its data are not at hand."""
+    known = _known(history)
+    if known is None:
+        return {}
+    told = {**asdict(forecast_run(*known)), **predicted_moments(*known)}
+    return {f"theory/{flat_name(name)}": value for name, value in told.items()}
 
 
-def plane(found: Sequence[Run], runs: pd.DataFrame) -> pd.DataFrame:
-    """Put each activation's critical line, source "theory", above the runs' points."""
-    known = [config for _, history in found for config, _ in filter(None, [_known(history)])]
+def plane(histories: Iterable[History], runs: pd.DataFrame) -> pd.DataFrame:
+    """Put each activation's critical line, source "theory", above the runs' points.
+
+    Args:
+        histories: a run of each activation, its data at hand.
+        runs: a row a run, with theory/...
+    """
+    known = [config for config, _ in filter(None, map(_known, histories))]
     lines = []
     for choice in dict.fromkeys(config.activation for config in known):
         sigma_w2, sigma_b2 = critical_line(choice, LENGTHS)
@@ -46,14 +51,6 @@ def plane(found: Sequence[Run], runs: pd.DataFrame) -> pd.DataFrame:
         named = flatten({"activation": {"name": choice.name, **choice.parameters}})
         lines.append(typed(line.assign(source="theory", **named)))
     return pd.concat([*lines, runs.assign(source="measured")], ignore_index=True)
-
-
-def _forecast_row(history: History) -> dict[str, Any]:
-    known = _known(history)
-    if known is None:
-        return {}
-    told = {**asdict(forecast_run(*known)), **predicted_moments(*known)}
-    return {f"theory/{flat_name(name)}": value for name, value in told.items()}
 
 
 def _known(history: History) -> tuple[Config, Dataset] | None:
