@@ -61,13 +61,17 @@ def test_two_spellings_of_a_run_are_one(tmp_path):
 def test_large_networks_are_not_stacked(tmp_path):
     small, large = make_config(width=8), make_config(width=512, depth=6)
     data = make_plan([small], tmp_path) and stacks.dataset(small)
-    assert stack_size(small, data) == 16
+    assert stack_size(small, data) == 32
     assert stack_size(large, data) == 1
 
 
 def test_work_is_shared_among_workers(tmp_path):
     plan = make_plan(grid(8, jobs=2), tmp_path)
     assert [len(stack) for stack in plan.stacks] == [4, 4]
+    plan = make_plan(grid(100, jobs=2), tmp_path)
+    assert [len(stack) for stack in plan.stacks] == [25] * 4
+    many = [config for depth in range(8) for config in grid(3, depth=depth, jobs=2)]
+    assert [len(stack) for stack in make_plan(many, tmp_path).stacks] == [3] * 8
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
