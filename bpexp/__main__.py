@@ -100,7 +100,9 @@ def _reworded(error: Exception) -> str:
     """Put Hydra's refusal of what was composed into one line."""
     message = str(error)
     if found := re.search(r"[Cc]ould not override '([^'.]*)\.([^']*)'", message):
-        return f"{found[1]}.{found[2]}: not a parameter of the chosen {found[1]}"
+        group, key = found.groups()
+        wrong = "no such key" if group == "hydra" else f"not a parameter of the chosen {group}"
+        return f"{group}.{key}: {wrong}"
     return " ".join(message.split())
 
 

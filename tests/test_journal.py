@@ -166,3 +166,10 @@ def test_a_damaged_checkpoint_is_told(tmp_path, harm):
     path.write_bytes(whole)
     with pytest.raises(JournalError, match="damaged"):
         read_checkpoint(tmp_path)
+
+
+def test_lines_that_are_json_only_together_are_damaged(tmp_path):
+    """A journal is parsed as one array, which must not heal what is broken."""
+    (tmp_path / FILE).write_text('{"kind":"start","sizes":[2\n3]}\n')
+    with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+        read(tmp_path)

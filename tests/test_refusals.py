@@ -182,6 +182,16 @@ WORDS = [
     ),
     ("data=gaussian data.seed=-1", "data.seed: -1 is not an integer of at least 0"),
     ("data.bits=3", "data.bits: not a parameter of the chosen data"),
+    (
+        "-m activation=elu,relu activation.alpha=2",
+        "activation.alpha: not a parameter of the chosen activation",
+    ),
+    ("-m experiment=vanishing frozen=9", "frozen: 9 is not an integer of at most depth + 1 = 3"),
+    (
+        "-m experiment=vanishing activation=relu activation.alpha=2",
+        "activation.alpha: not a parameter of the chosen activation",
+    ),
+    ("hydra.nothing=1", "hydra.nothing: no such key"),
     ("tracking=off tracking.uri=x", "tracking.uri: not a parameter of the chosen tracking"),
     (
         "probe.examples=1",

@@ -105,6 +105,15 @@ def test_gradients_of_1e_minus_30_are_as_right_as_any():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-36)
 
 
+def test_a_small_networks_step_makes_few_calls():
+    """They are its cost: 7 at the end, 7 a hidden layer, and one that turns a delta."""
+    calls = []
+    for sizes in ((64, 10), (64, 32, 10), (64, 32, 32, 10)):
+        propagation = Propagation(make(sizes, 1, 16, activation="relu")[0], 16)
+        calls.append(len(propagation._forward._calls) + len(propagation._backward._calls))
+    assert calls == [7, 15, 22]
+
+
 SHAPES = [((784, *[256] * 8, 10), 1, 256), ((64, *[64] * 8, 10), 16, 32), ((64, 10), 1, 32)]
 
 

@@ -16,11 +16,12 @@ from helpers import ROOT, make_config
 
 from bpexp.data import load
 from bpexp.diagnosis import Evidence, decay, verdict
-from bpexp.journal import FILE, Journal
+from bpexp.journal import FILE, SWEEP, Journal
 from bpexp.nn import Network
 from bpexp.results import load_layers, load_network, load_runs
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import Interrupt, fail, train_stack
+from bpexp.sync import NICENESS
 from bpexp.tracking import Mirror
 from bpexp.training import train
 
@@ -227,6 +228,18 @@ def test_a_run_costs_few_calls_however_long_it_is(tmp_path):
         counts.append(len(calls))
         assert "log_metric" not in calls
     assert counts[0] == counts[1] <= 14
+
+
+def test_a_mirror_beside_training_gives_way(sweep, tmp_path):
+    """Who waits for summary and figures goes before what is only copied."""
+    (path,) = (sweep[0] / "runs").glob(f"*/sweeps/*/{SWEEP}")
+    command = [sys.executable, "-m", "bpexp.sync", "--follow", str(path), "--root", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=tmp_path) as mirror:
+        before = niceness = os.getpriority(os.PRIO_PROCESS, 0)
+        while niceness == before and mirror.poll() is None:
+            niceness = os.getpriority(os.PRIO_PROCESS, mirror.pid)
+        mirror.kill()
+    assert niceness == before + NICENESS
 
 
 def test_sync_of_nothing_is_refused(tmp_path):
