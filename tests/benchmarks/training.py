@@ -66,7 +66,7 @@ def data(inputs: int, test: int = CLASSES) -> Dataset:
     return make_dataset("random", "random", split(EXAMPLES[inputs]), split(test))
 
 
-def steps(shape: Shape) -> int:
+def steps_of(shape: Shape) -> int:
     """Steps of an epoch."""
     return EXAMPLES[shape.inputs] // shape.batch
 
@@ -97,8 +97,9 @@ def ours(shape: Shape, copies: int = 1) -> Epoch:
     return epoch
 
 
-def products(shape: Shape, copies: int = 1) -> Epoch:
-    """The step's matrix products alone, on arrays of their own."""
+def products(shape: Shape, copies: int = 1, steps: int | None = None) -> Epoch:
+    """The matrix products alone of an epoch or of so many steps, on arrays of their own."""
+    times = steps_of(shape) if steps is None else steps
     dtype = np.float32
     rng = np.random.default_rng(0)
 
@@ -120,7 +121,7 @@ def products(shape: Shape, copies: int = 1) -> Epoch:
     ]
 
     def epoch() -> None:
-        for _ in range(steps(shape)):
+        for _ in range(times):
             for number, (weights, a, z, delta, gradient, back, above, signal) in enumerate(layers):
                 np.matmul(weights, a, out=z)
                 np.matmul(a, delta, out=gradient)
@@ -221,7 +222,7 @@ def jax_scan(shape: Shape, copies: int = 1) -> Epoch:
     def epoch() -> object:
         nonlocal state
         orders = np.stack([rng.permutation(len(x)) for _ in range(copies)])
-        state, value = take(state, orders.reshape(copies, steps(shape), shape.batch))
+        state, value = take(state, orders.reshape(copies, steps_of(shape), shape.batch))
         return value.block_until_ready()
 
     return epoch
