@@ -69,7 +69,8 @@ def _run() -> int:
     register()
     # To read them all takes as long as to compose a run; only these words can ask for one.
     flags = {"-m", "--multirun"}
-    if any(w.startswith(("-", "experiment")) and w not in flags for w in sys.argv[1:]):
+    words_ = [word.lstrip("+~") for word in sys.argv[1:] if word not in flags]
+    if any(word.startswith(("-", "experiment")) for word in words_):
         register_experiments(studies)
     codes: list[int] = []
     refusals: list[BpexpError] = []

@@ -22,7 +22,7 @@ class JacobianProber:
         """Take inputs with the constant unit, (E, n_0 + 1)."""
         self._rows = rows
         self._alone = Stack(stack.architecture, stack.theta[:1].copy())
-        self._propagation = Propagation(self._alone, len(rows), keep=True)
+        self._propagation = Propagation(self._alone, rows, keep=True)
 
     def __call__(self, stack: Stack, which: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return singular values (R, E, n), largest first, of the networks `which` (R,).
@@ -40,14 +40,15 @@ class JacobianProber:
         for r in map(int, np.flatnonzero(which)):
             self._alone.theta[:] = stack.theta[r]
             jacobians = self._jacobians()
-            if np.isfinite(jacobians).all():
+            # of z too: a slope may be finite, or 0, where z is not a number
+            if np.isfinite(jacobians).all() and np.isfinite(self._propagation.z[-1]).all():
                 found[r] = np.linalg.svd(jacobians, compute_uv=False)
         return found
 
     def _jacobians(self) -> NDArray[np.float64]:
         """Return (E, n_{L-1}, n_1)."""
         p, alone = self._propagation, self._alone
-        p.forward(self._rows)
+        p.forward()
         jacobians = np.eye(alone.architecture.sizes[1])[None]
         for number, theta in enumerate(alone.layers[1:-1], start=1):
             slopes = p.slope[number][0].T[:, :, None].astype(np.float64)  # (E, n_l, 1)

@@ -219,9 +219,8 @@ class Prober:
 
     def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
         """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (B, K)."""
-        self._rows = rows
         self._alone = Stack(stack.architecture, stack.theta[:1].copy())
-        self._propagation = Propagation(self._alone, len(rows), keep=True, divisor=1)
+        self._propagation = Propagation(self._alone, rows, keep=True, divisor=1)
         np.copyto(self._propagation.targets, targets.T)
 
     def __call__(
@@ -248,7 +247,7 @@ class Prober:
         """Propagate network r's probe batch both ways and return its layers, first to last."""
         alone, p = self._alone, self._propagation
         alone.theta[:] = stack.theta[r]
-        p.forward(self._rows)
+        p.forward()
         p.backward()
         last = len(alone.layers)
         befores = [None] * last if before is None else stack.architecture.layers(before)

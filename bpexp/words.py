@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from itertools import product
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -35,10 +34,11 @@ def refuse(
         defaults: each key's default, as `bpexp.config.defaults` gives them.
 
     Raises:
-        ConfigError: an override is malformed, of an unknown key, or of a value out of range.
+        ConfigError: an override is malformed, of an unknown key, of a value out of range, or one of
+            a combination that no run can have.
     """
     parser = OverridesParser.create()
-    values: dict[str, list[object]] = {}
+    values: dict[str, list[Any]] = {}
     for argument in arguments:
         try:
             if argument.startswith("="):  # Hydra's parser fails on it otherwise
@@ -58,26 +58,25 @@ def refuse(
                 f"{quoted(argument)}: several values are a sweep: python -m bpexp -m ..."
             )
         values[key] = _check(override, known)
-    if "experiment" not in values:  # which has defaults of its own
-        _check_together(values, defaults)
+    if not any(key.startswith(("experiment", "hydra.sweeper")) for key in values):
+        _check_together(values, defaults)  # those two bring values of their own
 
 
-def _check_together(values: Mapping[str, list[object]], defaults: Mapping[str, Any]) -> None:
-    """Refuse a grid with a combination of values that no run can have."""
-    frozen, depth = ([*values.get(key, [defaults[key]])] for key in ("frozen", "depth"))
-    for layers, hidden in product(frozen, depth):
-        if isinstance(layers, int) and isinstance(hidden, int):  # and no interpolation
-            refuse_frozen(layers, hidden)
+def _check_together(values: Mapping[str, list[Any]], defaults: Mapping[str, Any]) -> None:
+    """Refuse a full grid with a combination of values that no run can have."""
+    frozen, depth = (values.get(key, [defaults[key]]) for key in ("frozen", "depth"))
+    if frozen and depth:
+        refuse_frozen(max(frozen), min(depth))
     for key in values:
         name, _, parameter = key.partition(".")
         if parameter and isinstance(group := KEYS.get(name), Group):
             for row in values.get(name, [defaults[name]]):
-                if parameter not in signature(group.table[str(row)]).parameters:
+                if parameter not in signature(group.table[row]).parameters:
                     raise ConfigError(f"{key}: not a parameter of the chosen {name}")
 
 
-def _check(override: Override, known: Sequence[str]) -> list[object]:
-    """Check one override and return its values: none where only Hydra knows them."""
+def _check(override: Override, known: Sequence[str]) -> list[Any]:
+    """Check one override and return its values, or a parameter's name; none if Hydra knows them."""
     key, row = override.key_or_group, KEYS.get(override.key_or_group)
     names: Sequence[object]
     if isinstance(row, Key):

@@ -80,6 +80,15 @@ def test_what_is_not_finite_is_not_told():
     assert "jacobian/relative_variance" not in isometry(np.zeros((1, 3)))
 
 
+@pytest.mark.parametrize("activation", ["relu", "elu", "tanh"])
+def test_a_network_that_is_not_finite_has_no_spectrum(activation):
+    net = Network.create([3, 4, 4, 4, 2], activation=activation)
+    net.layers[0][0, 1] = np.nan
+    stack = Stack(net.architecture, net.theta[None])
+    rows = np.ones((2, 4), np.float32)
+    assert np.isnan(JacobianProber(stack, rows)(stack, np.array([True]))).all()
+
+
 def test_networks_of_a_stack_have_their_own_spectra():
     digits = load_data("digits", limit=96)
     alone = [

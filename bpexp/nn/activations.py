@@ -10,6 +10,8 @@ what has overflowed has diverged.
 Which calls are cheap was measured (NumPy 2.4): `maximum`, `copysign` and comparisons that write
 floats cost two to five times what a product does, Python's numbers as operands twice as much as
 arrays without dimensions. So a choice by sign is a comparison into `scratch.mask`, and a product.
+`fmax` and `fmin` of two arrays cost what a product does, of an array and a number two to three
+times that: constants are filled in first. They pass over NaN, which a product with z brings back.
 """
 
 from __future__ import annotations

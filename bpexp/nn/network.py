@@ -129,9 +129,9 @@ class Network:
 
     def _propagation(self, stack: Stack, x: ArrayLike) -> Propagation:
         x = np.atleast_2d(np.asarray(x))
-        propagation = Propagation(stack, len(x))
+        propagation = Propagation(stack, with_constant_unit(x, self.theta.dtype))
         with np.errstate(over="ignore", under="ignore"):
-            propagation.forward(with_constant_unit(x, self.theta.dtype))
+            propagation.forward()
         return propagation
 
     def _targets(self, y: ArrayLike) -> Array:

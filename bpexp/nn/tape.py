@@ -38,6 +38,10 @@ class Tape:
         """Put a call at the end."""
         self._calls.append(partial(function, *arguments))
 
+    def __len__(self) -> int:
+        """Return the number of calls."""
+        return len(self._calls)
+
     def play(self) -> None:
         """Make all calls."""
         for call in self._calls:

@@ -88,9 +88,8 @@ def joined(parts: Iterable[Part]) -> pd.DataFrame:
             [
                 columns.get(name, np.full(length, np.nan))
                 for (_, columns), length in zip(found, lengths, strict=True)
-                if length
+                if length or name in columns
             ]
-            or [np.empty(0)]
         )
         for name in names
     }

@@ -66,14 +66,19 @@ class Evaluator:
         self._split = split
         self._chunks = [slice(i, i + CHUNK) for i in range(0, len(split), CHUNK)]
         sizes = {min(CHUNK, len(split)), len(split) % CHUNK or min(CHUNK, len(split))}
-        self._passes = {size: Propagation(stack, size, lowest=None) for size in sizes}
+        self._passes = {
+            size: Propagation(stack, np.empty_like(split.rows[:size]), lowest=None)
+            for size in sizes
+        }
 
     def __call__(self, cost: Cost) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (mean cost, accuracy) of each network, (R,) each."""
         costs, correct = [], []
         for chunk in self._chunks:
             split = self._split.rows[chunk]
-            z = self._passes[len(split)].forward(split)
+            passes = self._passes[len(split)]
+            np.copyto(passes.rows, split)
+            z = passes.forward()
             costs.append(cost.value(z, self._split.columns[:, chunk]))
             correct.append(hits(z, self._split.columns[:, chunk], self._split.labels[chunk]))
         return np.concatenate(costs, axis=1).mean(axis=1), np.concatenate(correct, axis=1).mean(1)
@@ -83,9 +88,12 @@ def hits(
     z: Array, columns: Array | NDArray[np.bool_], labels: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
     """Return whether the first largest output is the label's, (..., B), for z (..., K, B)."""
-    peaks = z == np.maximum.reduce(z, axis=-2, keepdims=True)
-    if np.count_nonzero(peaks) == peaks.size // peaks.shape[-2]:  # no ties, no NaN: no argmax,
-        return np.asarray(np.logical_and(peaks, columns).any(axis=-2))  # which takes twice as long
+    top = np.maximum.reduce(z, axis=-2, keepdims=True)
+    peaks = z == top
+    # Without ties, and NaN that would make up for them in number, there is no need of argmax, which
+    # takes twice as long.
+    if np.count_nonzero(peaks) == top.size and not np.isnan(top).any():
+        return np.asarray(np.logical_and(peaks, columns).any(axis=-2))
     return np.asarray(z.argmax(axis=-2) == labels)
 
 
@@ -135,7 +143,8 @@ class EpochScore:
                 correct[part] = hits(z, columns, labels)
             cost[r], accuracy[r] = costs.mean(), correct.mean()
             if not np.isfinite(cost[r]):
-                first = np.argmin(np.isfinite(costs))
+                wrong = ~np.isfinite(costs)  # none, where only their sum leaves float64's range
+                first = wrong.argmax() if wrong.any() else costs.argmax()
                 ends = np.cumsum([batch.shape[1] for batch in batches])
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
         self._done = 0

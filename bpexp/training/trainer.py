@@ -207,16 +207,12 @@ class Trainer:
         self._moving_rates = self._rates.reshape(()) if len(self._rates) == 1 else self._rates
         self._score = EpochScore(self.stack, self._train)
         self._evaluate_test = Evaluator(self.stack, self._test)
-        self._buffers: dict[int, tuple[Propagation, Array]] = {}
+        self._passes: dict[int, Propagation] = {}
 
-    def _buffers_for(self, batch: int) -> tuple[Propagation, Array]:
-        """Make the passes over a batch and the memory (R, B, n_0 + 1) of its inputs."""
-        lowest, gradient, divisor = self._lowest, self._gradient, self._divisor
+    def _passes_over(self, batch: int) -> Propagation:
         rows = np.empty((len(self.stack), batch, self._train.rows.shape[1]), self._work.dtype)
-        propagation = Propagation(
-            self.stack, batch, lowest=lowest, gradient=gradient, divisor=divisor
-        )
-        return propagation, rows
+        lowest, gradient, divisor = self._lowest, self._gradient, self._divisor
+        return Propagation(self.stack, rows, lowest=lowest, gradient=gradient, divisor=divisor)
 
     def _next_batches(self) -> Sequence[NDArray[np.int64]]:
         if self._given_batches is not None:
@@ -228,13 +224,13 @@ class Trainer:
     def _step(self, index: NDArray[np.int64]) -> None:
         """Take one optimizer step on the examples `index`, (R, B)."""
         batch = index.shape[1]
-        if batch not in self._buffers:
-            self._buffers[batch] = self._buffers_for(batch)
-        propagation, rows = self._buffers[batch]
+        if batch not in self._passes:
+            self._passes[batch] = self._passes_over(batch)
+        propagation = self._passes[batch]
         # The method: np.take looks it up, for four times the cost on small batches.
-        self._train.rows.take(index, 0, rows, "clip")
+        self._train.rows.take(index, 0, propagation.rows, "clip")
         self._train.columns.take(index, 1, propagation.columns, "clip")
-        self._score.add(propagation.forward(rows))
+        self._score.add(propagation.forward())
         propagation.backward()
         self.step += 1
         self._optimizer.step(

@@ -24,18 +24,20 @@ def make(sizes, runs, batch, activation="tanh", cost="cross_entropy", dtype="flo
 
 
 def gradients(stack, x, targets, **options):
-    propagation = Propagation(stack, x.shape[-2], **options)
+    propagation = Propagation(stack, x, **options)
     with np.errstate(over="ignore", under="ignore"):
         np.copyto(propagation.targets, targets)
-        propagation.forward(x)
+        propagation.forward()
         propagation.backward()
     return propagation.gradients
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("sizes", [(5, 3), (5, 7, 3), (64, 32, 32, 10), (17, 64, 64, 64, 10)])
+@pytest.mark.parametrize(
+    "sizes", [(5, 3), (5, 7, 3), (3, 1, 10), (64, 32, 32, 10), (17, 64, 64, 64, 10)]
+)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("batch", [1, 33])
+@pytest.mark.parametrize("batch", [1, 3, 33])
 def test_a_stack_has_the_bits_of_its_networks_alone(batch, activation, sizes, dtype):
     stack, x, targets = make(sizes, 3, batch, activation=activation, dtype=dtype)
     together = gradients(stack, x, targets)
@@ -109,9 +111,10 @@ def test_a_small_networks_step_makes_few_calls():
     """They are its cost: 7 at the end, 7 a hidden layer, and one that turns a delta."""
     calls = []
     for sizes in ((64, 10), (64, 32, 10), (64, 32, 32, 10)):
-        propagation = Propagation(make(sizes, 1, 16, activation="relu")[0], 16)
-        calls.append(len(propagation._forward._calls) + len(propagation._backward._calls))
-    assert calls == [7, 15, 22]
+        stack, x, _ = make(sizes, 1, 16, activation="relu")
+        propagation = Propagation(stack, x)
+        calls.append(len(propagation._forward) + len(propagation._backward))
+    assert calls == [9, 17, 24]
 
 
 SHAPES = [((784, *[256] * 8, 10), 1, 256), ((64, *[64] * 8, 10), 16, 32), ((64, 10), 1, 32)]
@@ -119,7 +122,7 @@ SHAPES = [((784, *[256] * 8, 10), 1, 256), ((64, *[64] * 8, 10), 16, 32), ((64, 
 
 def step_peak(stack, x, targets, optimizer):
     """Trace the memory that steps allocate at their worst."""
-    propagation = Propagation(stack, x.shape[1])
+    propagation = Propagation(stack, x)
     np.copyto(propagation.targets, targets)
     gradient = propagation.gradients[0].base
     while gradient.base is not None:
@@ -131,7 +134,7 @@ def step_peak(stack, x, targets, optimizer):
         for step in range(1, 4):
             if step == 2:
                 tracemalloc.start()
-            propagation.forward(x)
+            propagation.forward()
             propagation.backward()
             optimizer.step(stack.theta, gradient, rates, state, step, work, is_weight)
     held, peak = tracemalloc.get_traced_memory()

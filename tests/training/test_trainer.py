@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from bpexp.data import load
+from bpexp.data.dataset import make_dataset
 from bpexp.nn import OPTIMIZERS, Choice, Network
 from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Architecture, Stack, initial_theta
 from bpexp.training import STOPS, Trainer, run, train
+from bpexp.training.evaluation import EpochScore, hits, splits
 
 DIGITS = load("digits", limit=200)
 
@@ -217,6 +219,29 @@ def test_epochs_of_zero_only_look():
 )
 def test_stop_rules(rule, costs, accuracies, expected):
     assert rule(costs, accuracies) is expected
+
+
+def test_a_networks_accuracy_knows_nothing_of_its_neighbours():
+    """Ties of one network and NaN of another could make up for each other in number."""
+    tied, broken = np.zeros((2, 2)), np.full((2, 2), np.nan)
+    labels = np.array([1, 1])
+    alone = [hits(z, np.eye(2)[:, labels], labels) for z in (tied, broken)]
+    np.testing.assert_array_equal(
+        hits(np.array([tied, broken]), np.eye(2)[:, labels], labels), alone
+    )
+    assert not np.any(alone)
+
+
+def test_a_mean_cost_beyond_float64_is_the_largest_costs_step():
+    cost = Choice("squared_error", {"output": "identity"})
+    stack = Stack(Architecture((2, 2), Choice("relu"), cost), np.zeros((1, 6)))
+    data = make_dataset("x", "x", *[(np.zeros((4, 2)), np.array([0, 1, 0, 1]))] * 2)
+    score = EpochScore(stack, splits(data, np.dtype(float))[0])
+    score.add(np.zeros((1, 2, 2)))
+    score.add(np.full((1, 2, 2), 9e153))
+    with np.errstate(over="ignore"):
+        cost, _, broken = score.close([np.array([[0, 1]]), np.array([[2, 3]])])
+    assert broken.tolist() == [2]
 
 
 def test_one_hot_targets():
