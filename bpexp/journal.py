@@ -94,6 +94,19 @@ def read(folder: Path) -> History:
     return history
 
 
+def first(folder: Path) -> dict[str, Any]:
+    """Read the first line of a run's journal, its start; empty if there is none yet.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    path = folder / FILE
+    with path.open("rb") as file:
+        line = file.readline()
+    start: dict[str, Any] = _parsed(path, 1, line) if line.endswith(b"\n") else {}
+    return start if start.get("kind") == "start" else {}
+
+
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return

@@ -217,11 +217,11 @@ class Prober:
     on its neighbours.
     """
 
-    def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
-        """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (B, K)."""
+    def __init__(self, stack: Stack, rows: Array, columns: Array) -> None:
+        """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (K, B)."""
         self._alone = Stack(stack.architecture, stack.theta[:1].copy())
         self._propagation = Propagation(self._alone, rows, keep=True, divisor=1)
-        np.copyto(self._propagation.targets, targets.T)
+        np.copyto(self._propagation.targets, columns)
 
     def __call__(
         self, stack: Stack, before: Array | None, which: NDArray[np.bool_]

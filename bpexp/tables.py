@@ -20,15 +20,20 @@ Names of metrics are the same everywhere, in MLflow and in data frames:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpexp.diagnosis import decay, isometry
 from bpexp.journal import History
 from bpexp.probes import PROBES
 from bpexp.storage import replacing
+
+Columns = Mapping[str, NDArray[Any]]
+"""Columns of one length, by name."""
 
 LAYERS = "layers.parquet"
 SPECTRA = "spectra.parquet"
@@ -97,7 +102,7 @@ def start_metrics(history: History) -> dict[str, float]:
     return {name: values[name] for name in START if name in values}
 
 
-def curve_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
+def curve_columns(history: History) -> Columns:
     """Return the run's metrics, raw, as columns: a row an epoch, step 0 included."""
     rows = [
         {"step": line["step"], **summary_metrics(line)}
@@ -108,11 +113,11 @@ def curve_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
-def layer_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
+def layer_columns(history: History) -> Columns:
     """Return every probe as columns: step, epoch, layer and PROBES, a row a step and layer."""
     probed = [line for line in history.observations if line["layers"]]
     n_layers = len(history.start.get("sizes", [0])) - 1
-    columns: dict[str, np.ndarray[Any, Any]] = {
+    columns: dict[str, NDArray[Any]] = {
         "step": np.repeat(np.array([line["step"] for line in probed], np.int64), n_layers),
         "epoch": np.repeat(np.array([line["epoch"] for line in probed], np.float64), n_layers),
         "layer": np.tile(np.arange(1, n_layers + 1), len(probed)),
@@ -123,7 +128,7 @@ def layer_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
     return columns
 
 
-def spectrum_columns(history: History) -> dict[str, np.ndarray[Any, Any]]:
+def spectrum_columns(history: History) -> Columns:
     """Return every singular value as columns: step, epoch, example, rank (from 1, the largest)."""
     looked = [line for line in history.observations if "spectra" in line]
     values = np.array([line["spectra"] for line in looked], np.float64)

@@ -21,7 +21,7 @@ def look(activation="tanh", depth=3, dtype="float64", before=None, scale=1.0):
     rng = np.random.default_rng(5)
     x, y = rng.standard_normal((B, 6)), rng.integers(0, 4, B)
     stack = Stack(network.architecture, network.theta[None])
-    prober = Prober(stack, with_constant_unit(x, dtype), one_hot(y, 4, dtype))
+    prober = Prober(stack, with_constant_unit(x, dtype), one_hot(y, 4, dtype).T)
     with np.errstate(all="ignore"):
         found = prober(stack, before, np.array([True]))
     return network, x, y, {name: values[0] for name, values in found.items()}

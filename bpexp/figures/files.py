@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +66,12 @@ def draw_all(
 def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> None:
     """Draw in this process and in copies of it, which share the tables without a message.
 
-    Each takes the next name from a common counter.
+    Each takes the next name from a common counter. What a copy failed in is drawn again here, where
+    it raises what it raised there.
     """
-    if jobs == 1 or "fork" not in multiprocessing.get_all_start_methods():
-        for name in names:
-            draw(name)
-        return
-    context = multiprocessing.get_context("fork")
-    taken = context.Value("i", 0)
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("fork" if "fork" in methods else methods[0])
+    taken, drawn = context.Value("i", 0), context.Array("b", len(names))
 
     def work() -> None:
         while True:
@@ -81,15 +80,22 @@ def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> Non
             if index >= len(names):
                 return
             draw(names[index])
+            drawn[index] = True
 
-    helpers = [context.Process(target=work) for _ in range(min(jobs, len(names)) - 1)]
+    def help_out() -> None:
+        with suppress(Exception):
+            work()
+
+    copies = min(jobs, len(names)) - 1 if "fork" in methods else 0
+    helpers = [context.Process(target=help_out) for _ in range(copies)]
     for helper in helpers:
         helper.start()
     work()
     for helper in helpers:
         helper.join()
-    if any(helper.exitcode for helper in helpers):  # raises here what was raised there
-        _spread(draw, names, 1)
+    for index, name in enumerate(names):
+        if not drawn[index]:
+            draw(name)
 
 
 def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:

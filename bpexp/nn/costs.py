@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.nn.activations import ACTIVATIONS, Array, Scratch
+from bpexp.nn.activations import ACTIVATIONS, Activation, Array, Scratch
 from bpexp.nn.choices import within
 from bpexp.nn.tape import Do, now
 
@@ -76,15 +77,10 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
         do(np.multiply, out, scratch.number(2 * factor), out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
-        difference = np.subtract(output_of(z), t, dtype=np.float64)
+        difference = np.subtract(_output(activation, z), t, dtype=np.float64)
         return np.asarray(factor * np.add.reduce(difference * difference, axis=-2))
 
-    def output_of(z: Array) -> Array:
-        a = np.empty_like(z)
-        activation.evaluate(now, z, a, None, Scratch.like(z))
-        return a
-
-    return Cost(delta, value, output_of)
+    return Cost(delta, value, partial(_output, activation))
 
 
 def binary_cross_entropy() -> Cost:
@@ -99,12 +95,13 @@ def binary_cross_entropy() -> Cost:
         wide = z.astype(np.float64, copy=False)
         return np.asarray(np.add.reduce(np.logaddexp(wide, 0) - wide * t, axis=-2))
 
-    def output(z: Array) -> Array:
-        a = np.empty_like(z)
-        logistic.evaluate(now, z, a, None, Scratch.like(z))
-        return a
+    return Cost(delta, value, partial(_output, logistic))
 
-    return Cost(delta, value, output)
+
+def _output(activation: Activation, z: Array) -> Array:
+    a = np.empty_like(z)
+    activation.evaluate(now, z, a, None, Scratch.like(z))
+    return a
 
 
 def _softmax(do: Do, z: Array, out: Array, row: Array) -> None:

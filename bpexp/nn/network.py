@@ -75,9 +75,8 @@ class Network:
 
     def outputs(self, x: ArrayLike) -> Array:
         """Return the outputs (N, K) for inputs (N, n_0): probabilities after softmax or sigmoid."""
-        stack = self._stack()
-        z = self._propagation(stack, x).z[-1]
-        return np.asarray(stack.cost.output(z)[0].T)
+        passes = self._forward(x, lowest=None)
+        return np.asarray(passes.stack.cost.output(passes.z[-1])[0].T)
 
     def predict(self, x: ArrayLike) -> NDArray[np.int64]:
         """Return the class (N,) of the largest output for inputs (N, n_0)."""
@@ -85,9 +84,8 @@ class Network:
 
     def loss(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the mean cost over inputs (N, n_0) with labels (N,) or targets (N, K)."""
-        stack = self._stack()
-        z = self._propagation(stack, x).z[-1]
-        return float(stack.cost.value(z, self._targets(y)).mean())
+        passes = self._forward(x, lowest=None)
+        return float(passes.stack.cost.value(passes.z[-1], self._targets(y)).mean())
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> list[Array]:
         """Return dC/dtheta^(l) of the mean cost, each (n_{l-1} + 1, n_l), by backpropagation.
@@ -96,10 +94,10 @@ class Network:
             x: inputs (N, n_0).
             y: labels (N,) or targets (N, K).
         """
-        propagation = self._propagation(self._stack(), x)
-        np.copyto(propagation.targets, self._targets(y))
-        propagation.backward()
-        return [gradient[0] for gradient in propagation.gradients]
+        passes = self._forward(x, lowest=1)
+        np.copyto(passes.targets, self._targets(y))
+        passes.backward()
+        return [gradient[0] for gradient in passes.gradients]
 
     def save(self, file: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write an npz file without pickles: `architecture` (JSON), theta_001, theta_002, ..."""
@@ -124,15 +122,13 @@ class Network:
             raise ValueError(f"{path}: not a network that was saved: {error}") from None
         return cls(architecture, np.concatenate([layer.ravel() for layer in layers]))
 
-    def _stack(self) -> Stack:
-        return Stack(self.architecture, self.theta[None])
-
-    def _propagation(self, stack: Stack, x: ArrayLike) -> Propagation:
-        x = np.atleast_2d(np.asarray(x))
-        propagation = Propagation(stack, with_constant_unit(x, self.theta.dtype))
+    def _forward(self, x: ArrayLike, lowest: int | None) -> Propagation:
+        """Propagate inputs (N, n_0); gradients can be had from layer `lowest` on, None: not."""
+        rows = with_constant_unit(np.atleast_2d(np.asarray(x)), self.theta.dtype)
+        passes = Propagation(Stack(self.architecture, self.theta[None]), rows, lowest=lowest)
         with np.errstate(over="ignore", under="ignore"):
-            propagation.forward()
-        return propagation
+            passes.forward()
+        return passes
 
     def _targets(self, y: ArrayLike) -> Array:
         y = np.asarray(y)

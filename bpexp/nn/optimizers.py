@@ -1,10 +1,9 @@
 """Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
 
-theta and gradient have shape (R, P), the learning rates (R, 1), or () where all are one.
-`gradient` may be overwritten.
-Every optimizer takes `weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the
-weights (never on biases), and `clip_norm`, the largest global norm of the batch gradient, which is
-clipped before the penalty is added.
+theta and gradient have shape (R, P), the learning rates (R, 1), or () for a single network.
+`gradient` may be overwritten. Every optimizer takes `weight_decay`, the factor lambda of an L2
+penalty lambda/2 ||W||^2 on the weights (never on biases), and `clip_norm`, the largest global norm
+of the batch gradient, which is clipped before the penalty is added.
 """
 
 from __future__ import annotations

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bpexp.config import flatten
 from bpexp.data import DATASETS
@@ -18,6 +17,7 @@ from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
 from bpexp.tables import (
     FINAL,
     START,
+    Columns,
     final_metrics,
     flat_name,
     start_metrics,
@@ -36,10 +36,6 @@ ORDERED: dict[str, list[str]] = {
 
 # What a run without this number shows: no decay rate, for example, where there is no hidden layer.
 NO_START = {f"start/{flat_name(name)}": np.nan for name in START}
-
-Run = tuple[Path, History]
-Columns = Mapping[str, NDArray[Any]]
-"""Columns of one length, by name."""
 
 Part = tuple[dict[str, Any], Columns]
 """A run's own columns, one value each, and its rows."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
-from bpexp.results.frames import NO_START, Columns
+from bpexp.results.frames import NO_START, Part
 from bpexp.store import connect, runs_of
 from bpexp.tables import FINAL, LAYERS, flat_name
 
@@ -60,7 +60,7 @@ def stored_rows(study: str, uri: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def stored_layers(study: str, uri: str) -> Iterator[tuple[dict[str, Any], Columns]]:
+def stored_layers(study: str, uri: str) -> Iterator[Part]:
     """Yield each run's own columns and its table of probes."""
     from mlflow import artifacts
 

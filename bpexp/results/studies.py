@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
-from bpexp.journal import FILE, RUNS, WEIGHTS, History, read
-from bpexp.nn import Network
-from bpexp.results.frames import Columns, Part, Run, joined, own, run_row, typed
+from bpexp.journal import FILE, RUNS, WEIGHTS, History, first, read
+from bpexp.nn import Choice, Network
+from bpexp.results.frames import Part, joined, own, run_row, typed
 from bpexp.results.store import stored_layers, stored_rows
-from bpexp.results.theory import forecast_row, plane, theory_columns
-from bpexp.tables import curve_columns, layer_columns, spectrum_columns
+from bpexp.results.theory import forecast_row, known, plane, theory_columns
+from bpexp.tables import Columns, curve_columns, layer_columns, spectrum_columns
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,28 @@ class Tables:
 
     @classmethod
     def of(cls, folders: Iterable[Path]) -> Tables:
-        """Read the journals of these runs; runs that never began are left out."""
-        return cls._of((folder, history) for folder in folders if (history := read(folder)).start)
+        """Read the journals of these runs; runs that never began are left out.
 
-    @classmethod
-    def _of(cls, found: Iterable[Run]) -> Tables:
-        """Go through the runs once: a history takes far more room than what is kept of it."""
+        One after another: a journal takes far more room than what is kept of it.
+        """
         rows: list[dict[str, Any]] = []
-        layers, theory, curves, spectra = [], [], [], []
-        known: dict[str, History] = {}  # one an activation
-        for folder, history in found:
-            about = own(history)
-            forecast = forecast_row(history)
-            rows.append(run_row(folder, history) | forecast)
+        layers: list[Part] = []
+        theory: list[Part] = []
+        curves: list[Part] = []
+        spectra: list[Part] = []
+        activations: dict[Choice, None] = {}
+        for folder in folders:
+            history = read(folder)
+            if not history.start:
+                continue
+            about, foreseen = own(history), known(history)
+            rows.append(run_row(folder, history) | forecast_row(foreseen))
             layers.append((about, layer_columns(history)))
-            theory.append((about, theory_columns(history)))
+            theory.append((about, theory_columns(foreseen)))
             curves.append((about, curve_columns(history)))
             spectra.append((about, spectrum_columns(history)))
-            if forecast:
-                known.setdefault(json.dumps(history.start["config"]["activation"]), history)
+            if foreseen:
+                activations[foreseen[0].activation] = None
         runs = typed(pd.DataFrame(rows))
         if not rows:
             return cls(runs, runs, runs)
@@ -72,12 +74,8 @@ class Tables:
             both.assign(source=source),
             joined(curves),
             joined(spectra),
-            plane(known.values(), runs),
+            plane(activations, runs),
         )
-
-
-def _measured(parts: Iterable[Part]) -> pd.DataFrame:
-    return joined(parts).assign(source="measured")
 
 
 def load_tables(study: str, *, root: str | Path = ".") -> Tables:
@@ -86,7 +84,7 @@ def load_tables(study: str, *, root: str | Path = ".") -> Tables:
     Raises:
         BpexpError: there is no such study.
     """
-    return Tables._of(_study(study, root))
+    return Tables.of(_study(study, root))
 
 
 def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> pd.DataFrame:
@@ -106,11 +104,8 @@ def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> 
     Raises:
         BpexpError: there is no such study.
     """
-    return (
-        typed(pd.DataFrame(list(stored_rows(study, uri))))
-        if uri
-        else typed(pd.DataFrame([run_row(*run) for run in _study(study, root)]))
-    )
+    rows = stored_rows(study, uri) if uri else _rows(study, root)
+    return typed(pd.DataFrame(list(rows)))
 
 
 def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -> pd.DataFrame:
@@ -123,9 +118,8 @@ def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -
     Raises:
         BpexpError: there is no such study.
     """
-    if uri:
-        return _measured(stored_layers(study, uri))
-    return _measured(_parts(study, root, layer_columns))
+    parts = stored_layers(study, uri) if uri else _parts(study, root, layer_columns)
+    return joined(parts).assign(source="measured")
 
 
 def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
@@ -139,7 +133,8 @@ def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return joined(_parts(study, root, theory_columns)).assign(source="theory")
+    parts = _parts(study, root, lambda history: theory_columns(known(history)))
+    return joined(parts).assign(source="theory")
 
 
 def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
@@ -181,24 +176,26 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         raise BpexpError(str(error)) from None
 
 
+def _rows(study: str, root: str | Path) -> Iterator[dict[str, Any]]:
+    return (run_row(folder, read(folder)) for folder in _study(study, root))
+
+
 def _parts(study: str, root: str | Path, columns: Callable[[History], Columns]) -> Iterator[Part]:
     """Yield the own columns of a study's runs, and what `columns` says of them."""
-    return ((own(history), columns(history)) for _, history in _study(study, root))
+    for folder in _study(study, root):
+        history = read(folder)
+        yield own(history), columns(history)
 
 
-def _study(study: str, root: str | Path) -> list[Run]:
-    """Read each run's latest attempt, in the order in which they began."""
+def _study(study: str, root: str | Path) -> list[Path]:
+    """Find the folder of each run's latest attempt, in the order in which they began."""
     folder = Path(root) / RUNS / study
     if not folder.is_dir():
-        known = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
-        raise BpexpError(f"study: no {folder}; there is {', '.join(known) or 'none'}")
-    latest: dict[str, Run] = {}
+        there = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
+        raise BpexpError(f"study: no {folder}; there is {', '.join(there) or 'none'}")
+    latest: dict[str, tuple[int, float, Path]] = {}
     for journal in folder.glob(f"*/{FILE}"):
-        history = read(journal.parent)
-        if not history.start:
-            continue
-        identity = history.start["identity"]
-        held = latest.get(identity)
-        if held is None or held[1].start["attempt"] < history.start["attempt"]:
-            latest[identity] = (journal.parent, history)
-    return sorted(latest.values(), key=lambda run: (run[1].start["time"], str(run[0])))
+        if start := first(journal.parent):
+            found = (start["attempt"], start["time"], journal.parent)
+            latest[start["identity"]] = max(found, latest.get(start["identity"], found))
+    return [path for _, _, path in sorted(latest.values(), key=lambda found: found[1:])]

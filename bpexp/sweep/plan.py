@@ -22,7 +22,8 @@ from bpexp.schema import NUMBERS
 # none is slower than its runs alone. Beyond 32 networks there is nothing left to save.
 CACHE_BYTES = 6 * 2**20
 LARGEST_STACK = 32
-STACKS_A_WORKER = 4  # so many can be dealt out evenly
+# With fewer stacks the last to end leaves other workers idle: groups are parted to make so many.
+STACKS_A_WORKER = 4
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,8 @@ def _decides(key: str) -> bool:
 def stack_size(config: Config, data: Dataset) -> int:
     """Return how many networks of this shape to train in lockstep.
 
-    One step of one network touches its parameters, gradient and scratch, and two buffers of
-    activity a layer; as many networks are stacked as keep that within the cache.
+    One step of one network touches its parameters, gradient and scratch, and about three
+    buffers of activity a layer; as many networks are stacked as keep that within the cache.
     """
     shape = config.architecture(data)
     activity = config.batch_size * (shape.sizes[0] + 3 * sum(shape.sizes[1:]))

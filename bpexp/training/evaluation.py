@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from bpexp.data import Dataset
 from bpexp.nn.activations import Array
-from bpexp.nn.costs import Cost
 from bpexp.nn.network import one_hot
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, with_constant_unit
@@ -26,13 +25,11 @@ class Split:
 
     Attributes:
         rows: inputs with the constant unit, (N, n_0 + 1), the run's dtype.
-        targets: one-hot, (N, K), the run's dtype.
-        columns: the same as (K, N).
+        columns: one-hot targets, (K, N), the run's dtype.
         labels: (N,) int64.
     """
 
     rows: Array
-    targets: Array
     columns: Array
     labels: NDArray[np.int64]
 
@@ -42,7 +39,7 @@ class Split:
 
     def head(self, n: int) -> Split:
         """Return the first n examples, or all if there are fewer."""
-        return Split(self.rows[:n], self.targets[:n], self.columns[:, :n], self.labels[:n])
+        return Split(self.rows[:n], self.columns[:, :n], self.labels[:n])
 
 
 @lru_cache(maxsize=2)  # the stacks of one worker share the copies in the kernel's layout
@@ -54,8 +51,8 @@ def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
 
 
 def _split(x: Array, y: NDArray[np.int64], n_classes: int, dtype: np.dtype[np.floating]) -> Split:
-    targets = one_hot(y, n_classes, dtype)
-    return Split(with_constant_unit(x, dtype), targets, np.ascontiguousarray(targets.T), y)
+    columns = np.ascontiguousarray(one_hot(y, n_classes, dtype).T)
+    return Split(with_constant_unit(x, dtype), columns, y)
 
 
 class Evaluator:
@@ -63,7 +60,7 @@ class Evaluator:
 
     def __init__(self, stack: Stack, split: Split) -> None:
         """Allocate for at most CHUNK examples at once."""
-        self._split = split
+        self._cost, self._split = stack.cost, split
         self._chunks = [slice(i, i + CHUNK) for i in range(0, len(split), CHUNK)]
         sizes = {min(CHUNK, len(split)), len(split) % CHUNK or min(CHUNK, len(split))}
         self._passes = {
@@ -71,7 +68,7 @@ class Evaluator:
             for size in sizes
         }
 
-    def __call__(self, cost: Cost) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def __call__(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (mean cost, accuracy) of each network, (R,) each."""
         costs, correct = [], []
         for chunk in self._chunks:
@@ -79,7 +76,7 @@ class Evaluator:
             passes = self._passes[len(split)]
             np.copyto(passes.rows, split)
             z = passes.forward()
-            costs.append(cost.value(z, self._split.columns[:, chunk]))
+            costs.append(self._cost.value(z, self._split.columns[:, chunk]))
             correct.append(hits(z, self._split.columns[:, chunk], self._split.labels[chunk]))
         return np.concatenate(costs, axis=1).mean(axis=1), np.concatenate(correct, axis=1).mean(1)
 

@@ -77,7 +77,7 @@ class Trainer:
         self._batch_size, self._divisor, self._given_batches = batch_size, divisor, batches
         self._train, self._test = splits(data, stack.theta.dtype)
         self._probe = self._train.head(probe_examples)
-        self._prober = Prober(stack, self._probe.rows, self._probe.targets)
+        self._prober = Prober(stack, self._probe.rows, self._probe.columns)
         self._jacobian_prober = None
         if jacobian_examples and len(stack.layers) > 2:
             self._jacobian_prober = JacobianProber(stack, self._probe.rows[:jacobian_examples])
@@ -97,7 +97,7 @@ class Trainer:
     def initial_metrics(self) -> Metrics:
         """Score the networks before any step; the training split is stood in by the probe batch."""
         with np.errstate(all="ignore"):
-            cost, accuracy = Evaluator(self.stack, self._probe)(self.stack.cost)
+            cost, accuracy = Evaluator(self.stack, self._probe)()
         return {"loss/train": cost, "accuracy/train": accuracy, **self._test_metrics()}
 
     def advance(self, every: int | None = None) -> Iterator[float]:
@@ -239,5 +239,5 @@ class Trainer:
 
     def _test_metrics(self) -> Metrics:
         with np.errstate(all="ignore"):
-            cost, accuracy = self._evaluate_test(self.stack.cost)
+            cost, accuracy = self._evaluate_test()
         return {"loss/test": cost, "accuracy/test": accuracy}

@@ -44,7 +44,7 @@ def test_every_layer_of_a_wide_network_is_as_predicted(activation, init, cost):
     x, y = data.x_train[:B], data.y_train[:B]
     thetas = [initial_theta(architecture, Choice(init), seed) for seed in range(SEEDS)]
     stack = Stack.of(architecture, thetas, np.float32)
-    prober = Prober(stack, with_constant_unit(x, np.float32), one_hot(y, 10, np.float32))
+    prober = Prober(stack, with_constant_unit(x, np.float32), one_hot(y, 10, np.float32).T)
     look = prober(stack, None, np.ones(SEEDS, bool))
     expected = predict_batch(architecture, layer_variances(architecture, Choice(init)), x, y)
     for name, tolerance in (
@@ -109,7 +109,7 @@ def test_large_variances_are_integrated_finely():
     init = Choice("normal", {"std": 0.5})  # q is about 75
     thetas = [initial_theta(architecture, init, seed) for seed in range(12)]
     stack = Stack.of(architecture, thetas, np.float64)
-    prober = Prober(stack, with_constant_unit(x, np.float64), one_hot(y, 10, np.float64))
+    prober = Prober(stack, with_constant_unit(x, np.float64), one_hot(y, 10, np.float64).T)
     found = np.sqrt(np.mean(prober(stack, None, np.ones(12, bool))["delta_norm"] ** 2, axis=0))
     expected = predict_batch(architecture, layer_variances(architecture, init), x, y)
     np.testing.assert_allclose(found, expected.delta_norm, rtol=0.1)

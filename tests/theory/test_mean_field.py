@@ -117,11 +117,11 @@ def measured(activation, init):
     architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
     rng = np.random.default_rng(0)
     x = with_constant_unit(rng.standard_normal((64, WIDTH)), np.float32)
-    y = one_hot(rng.integers(0, 10, 64), 10, np.float32)
+    columns = one_hot(rng.integers(0, 10, 64), 10, np.float32).T
     squares, lengths, prober = [], [], None
     for seed in range(SEEDS):
         stack = Stack.of(architecture, [initial_theta(architecture, init, seed)], np.float32)
-        prober = prober or Prober(stack, x, y)
+        prober = prober or Prober(stack, x, columns)
         look = prober(stack, None, np.array([True]))
         squares.append(look["delta_norm"][0] ** 2 / look["delta_norm"][0, -2] ** 2)
         lengths.append(look["q"][0])
