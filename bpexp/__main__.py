@@ -69,8 +69,8 @@ def _run() -> int:
     register()
     # To read them all takes as long as to compose a run; only these words can ask for one.
     flags = {"-m", "--multirun"}
-    words_ = [word.lstrip("+~") for word in sys.argv[1:] if word not in flags]
-    if any(word.startswith(("-", "experiment")) for word in words_):
+    others = [word for word in sys.argv[1:] if word not in flags]
+    if any("experiment" in word or word.startswith("-") for word in others):
         register_experiments(studies)
     codes: list[int] = []
     refusals: list[BpexpError] = []

@@ -45,6 +45,15 @@ WEIGHTS = "weights.npz"
 TRACEBACK = "traceback.txt"
 SWEEPS, SWEEP = "sweeps", "sweep.json"
 
+# What each kind of line has at the least.
+LINES = {
+    "start": {"time", "identity", "attempt", "config"},
+    "observation": {"time", "step", "epoch", "metrics", "layers"},
+    "end": {"time", "status"},
+}
+
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
 
 class JournalError(BpexpError):
     """A journal that is damaged, in use, or contradicts what was computed again."""
@@ -104,7 +113,7 @@ def first(folder: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         line = file.readline()
     start: dict[str, Any] = _parsed(path, 1, line) if line.endswith(b"\n") else {}
-    return start if start.get("kind") == "start" else {}
+    return start
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -115,9 +124,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         parsed = json.loads(b"[%s]" % b",".join(lines))  # whose lines share their keys in memory
         if len(parsed) != len(lines):
             raise ValueError
-        for line in parsed:
-            _refuse_other_kinds(line)
-    except (ValueError, TypeError, KeyError):
+        for number, line in enumerate(parsed, start=1):
+            _check(line, number)
+    except DAMAGE:
         parsed = [_parsed(path, number, line) for number, line in enumerate(lines, start=1)]
     yield from parsed
 
@@ -130,16 +139,16 @@ def _parsed(path: Path, number: int, text: bytes) -> Any:
     """
     try:
         line = json.loads(text)
-        _refuse_other_kinds(line)
-    except (ValueError, TypeError, KeyError):
+        _check(line, number)
+    except DAMAGE:
         raise JournalError(
             f"{path}, line {number}: damaged; without its folder the run is trained anew"
         ) from None
     return line
 
 
-def _refuse_other_kinds(line: Any) -> None:
-    if line["kind"] not in ("start", "observation", "end"):
+def _check(line: Any, number: int) -> None:
+    if not LINES[line["kind"]] <= line.keys() or (number == 1) != (line["kind"] == "start"):
         raise ValueError
 
 
@@ -169,7 +178,11 @@ class Journal:
         if not _locked(self._file):
             self._file.close()
             raise InUseError(f"{folder}: another process trains this run")
-        self.history = read(folder)
+        try:
+            self.history = read(folder)
+        except JournalError:
+            self._file.close()  # and with it the lock
+            raise
         whole = path.read_bytes().rfind(b"\n") + 1
         self._file.truncate(whole)
         self._held = {line["step"]: line for line in self.history.observations}

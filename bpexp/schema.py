@@ -78,7 +78,8 @@ def _name(meaning: str, *names: str) -> Key:
 
 def _names(meaning: str, table: Mapping[str, object]) -> Key:
     allowed = f"a list of any of {', '.join(table)}"
-    return Key(list, allowed, lambda v: all(name in table for name in v), meaning)
+    holds = lambda v: all(isinstance(name, str) and name in table for name in v)  # noqa: E731
+    return Key(list, allowed, holds, meaning)
 
 
 def _switch(meaning: str) -> Key:

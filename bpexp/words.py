@@ -7,7 +7,7 @@ from inspect import signature
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.override_parser.types import Override, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from bpexp.config import refuse_frozen
@@ -102,16 +102,23 @@ def _values(override: Override) -> list[object]:
         return []
     if not override.is_sweep_override():
         return [override.value()]
-    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and isinstance(
-        KEYS.get(override.key_or_group), Group
-    ):
+    key = override.key_or_group
+    named = key == "experiment" or isinstance(KEYS.get(key), Group)
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
         return []  # what it matches is known to Hydra
     if not override.is_discrete_sweep():
-        raise ConfigError(f"{override.input_line}: a sweep is {override.key_or_group}=a,b")
+        raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
     try:
-        values: list[object] = list(override.sweep_iterator())
+        values = [_unquoted(value) for value in override.sweep_iterator()]
     except (HydraException, ValueError) as error:
         raise ConfigError(f"{override.input_line}: {reason(error)}") from None
     if not values:
         raise ConfigError(f"{override.input_line}: no values")
     return values
+
+
+def _unquoted(value: object) -> object:
+    """Return a value of a sweep as Hydra will set it: quotes are gone, in lists too."""
+    if isinstance(value, QuotedString):
+        return value.text
+    return [_unquoted(item) for item in value] if isinstance(value, list) else value

@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import os
+import signal
+import time
 import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
@@ -572,6 +575,27 @@ def test_figures_without_data_are_left_out(tmp_path):
     some = Tables(runs, given.layers, given.curves.head(0))
     names = {path.stem for path in draw_all(some, tmp_path, metadata={})}
     assert {*FIGURES} - names == {"accuracy_by_depth", "learning_curves"}
+
+
+@pytest.mark.parametrize("harm", ["raises", "is killed"])
+def test_what_a_copy_of_the_process_fails_to_draw_is_drawn_here(tmp_path, capfd, monkeypatch, harm):
+    from bpexp.figures import files
+
+    here, real = os.getpid(), files.save
+
+    def save(figure, stem, metadata):
+        if os.getpid() != here:
+            if harm == "raises":
+                raise ZeroDivisionError
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.2)  # so that the copies get their turn
+        real(figure, stem, metadata)
+
+    monkeypatch.setattr(files, "save", save)
+    drawn = draw_all(EDGES["3x3"], tmp_path, metadata=METADATA, jobs=3)
+    assert len(drawn) > 3
+    assert {*drawn} == {*tmp_path.glob("*.png")}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_failed_drawing_leaves_the_old_file(tmp_path, monkeypatch):

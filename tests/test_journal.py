@@ -9,7 +9,7 @@ import os
 import numpy as np
 import pytest
 
-from bpexp.journal import CHECKPOINT, FILE, Journal, JournalError, read, read_checkpoint
+from bpexp.journal import CHECKPOINT, FILE, Journal, JournalError, first, read, read_checkpoint
 from bpexp.storage import replacing
 from bpexp.training import Observation
 
@@ -22,7 +22,7 @@ SEEN = [
 
 def write(folder, seen=SEEN, end=True):
     with Journal(folder) as journal:
-        journal.start(identity="abc", name="x")
+        journal.start(identity="abc", attempt=1, name="x", config={})
         for observation in seen:
             journal.observe(observation)
         if end:
@@ -55,7 +55,13 @@ def test_a_torn_last_line_is_dropped_and_written_again(tmp_path, torn):
     assert [line.get("step") for line in lines] == [None, 0, 7, 14]
 
 
-@pytest.mark.parametrize("damage", [b"{}", b"[]", b"null", b"\xff\xfe", b'{"kind": "other"}'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{}", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"kind": "other"}',
+        b'{"kind": "observation"}', b'{"kind": "end"}', b'{"kind": []}',
+    ],
+)  # fmt: skip
 def test_other_damage_is_told_with_file_and_line(tmp_path, damage):
     write(tmp_path)
     path = tmp_path / FILE
@@ -166,6 +172,19 @@ def test_a_damaged_checkpoint_is_told(tmp_path, harm):
     path.write_bytes(whole)
     with pytest.raises(JournalError, match="damaged"):
         read_checkpoint(tmp_path)
+
+
+def test_a_journal_without_its_start_is_damaged_and_left_free(tmp_path):
+    write(tmp_path)
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(whole.partition(b"\n")[2])
+    for _ in range(2):  # the first try must not leave the lock behind
+        with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+            Journal(tmp_path)
+    with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+        first(tmp_path)
+    (tmp_path / FILE).write_bytes(whole)
+    assert first(tmp_path)["identity"] == "abc"
 
 
 def test_lines_that_are_json_only_together_are_damaged(tmp_path):

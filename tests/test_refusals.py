@@ -15,11 +15,12 @@ from inspect import signature
 
 import numpy as np
 import pytest
-from helpers import IMAGES, LABELS, idx
+from helpers import IMAGES, LABELS, ROOT, idx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpexp.__main__ import main, tree
+from bpexp.config import defaults
 from bpexp.data.images import FILES
 from bpexp.nn import ACTIVATIONS
 from bpexp.schema import KEYS, Group
@@ -27,6 +28,7 @@ from bpexp.sweep.conduct import Outcome
 from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import Interrupt
+from bpexp.words import refuse
 
 # what stands for a list or a range in the lines below: <depth> for what depth takes
 ALLOWED = {
@@ -192,6 +194,8 @@ WORDS = [
         "activation.alpha: not a parameter of the chosen activation",
     ),
     ("hydra.nothing=1", "hydra.nothing: no such key"),
+    ("draw=[[dead]]", "draw: [['dead']] is not <draw>"),
+    ("draw=[{a:1}]", "draw: [{'a': 1}] is not <draw>"),
     ("tracking=off tracking.uri=x", "tracking.uri: not a parameter of the chosen tracking"),
     (
         "probe.examples=1",
@@ -392,6 +396,32 @@ def test_the_same_in_a_process_of_its_own(words, empty):
     known = lines.get(words) or lines["lr=nan"]
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{expanded(known)}\n")
     assert not list(empty.iterdir())
+
+
+MEANT = [
+    ["activation='relu','tanh'", "dtype='float32','float64'", "draw=['dead'],['q']"],
+    ["experiment=glob(dead*)", "frozen=9"],
+    ["experiment='he','dead_relus'"],
+    ["frozen=9", "+hydra.sweeper.params={depth: 10}"],
+    ["frozen=0,3,5", "depth=range(4,8)"],
+    ["activation=leaky", "activation.negative_slope=choice(0.1,0.2)"],
+    ["~draw"],
+]
+
+
+@pytest.mark.parametrize("arguments", MEANT, ids=" ".join)
+def test_what_hydra_can_compose_is_not_refused_from_the_words(arguments):
+    known = [path.stem for path in (ROOT / "experiments").glob("*.yaml")]
+    refuse(arguments, multirun=True, known=known, defaults=defaults(ROOT / "conf"))
+
+
+@pytest.mark.parametrize("form", ["experiment", "+hydra.sweeper.params.experiment"])
+def test_a_study_is_found_however_it_is_asked_for(empty, form):
+    words = ["-m", f"{form}=he", "quick=true", "forecast=only", "tracking=off"]
+    command = [sys.executable, "-m", "bpexp", *words]
+    done = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (empty / "runs" / "he").is_dir()
 
 
 PARAMETERS = sorted(

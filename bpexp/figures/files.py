@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,33 +68,38 @@ def draw_all(
 def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> None:
     """Draw in this process and in copies of it, which share the tables without a message.
 
-    Each takes the next name from a common counter. What a copy failed in is drawn again here, where
-    it raises what it raised there.
+    What a copy did not draw, because it failed or was killed, is drawn again here, where it raises
+    what it raised there.
     """
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("fork" if "fork" in methods else methods[0])
-    taken, drawn = context.Value("i", 0), context.Array("b", len(names))
+    drawn = context.Array("b", len(names), lock=False)
+    turns, giver = os.pipe()  # a byte a figure: no lock that a process could take to its grave
+    os.write(giver, bytes(range(len(names))))
+    os.close(giver)
 
     def work() -> None:
-        while True:
-            with taken.get_lock():
-                index, taken.value = taken.value, taken.value + 1
-            if index >= len(names):
-                return
-            draw(names[index])
-            drawn[index] = True
+        while turn := os.read(turns, 1):
+            draw(names[turn[0]])
+            drawn[turn[0]] = True
 
     def help_out() -> None:
+        for number in (signal.SIGINT, signal.SIGHUP):  # the terminal's reach all; one decides
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with suppress(Exception):
             work()
 
     copies = min(jobs, len(names)) - 1 if "fork" in methods else 0
     helpers = [context.Process(target=help_out) for _ in range(copies)]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
+    try:
+        for helper in helpers:
+            helper.start()
+        work()
+        for helper in helpers:
+            helper.join()
+    finally:
+        os.close(turns)
     for index, name in enumerate(names):
         if not drawn[index]:
             draw(name)
