@@ -49,7 +49,8 @@ def execute(
         report: told how many epochs, summed over runs, were done.
         interrupt: set by a signal handler; no stack is begun after that.
         fail_fast: begin no stack after the first run that failed.
-        meanwhile: called in a thread while workers train; not where this process trains.
+        meanwhile: called in a thread while workers train, and waited for; not where this process
+            trains.
 
     Raises:
         StorageError: the disk is full.
@@ -57,8 +58,12 @@ def execute(
     if jobs == 1 or len(stacks) <= 1:
         return _here(stacks, report, interrupt, fail_fast)
     pool = _Pool(stacks, min(jobs, len(stacks)), report, interrupt, fail_fast)
-    Thread(target=meanwhile, daemon=True).start()  # after the forks: they want one thread
-    return pool.run()
+    aside = Thread(target=meanwhile, daemon=True)
+    aside.start()  # after the forks: they want one thread
+    try:
+        return pool.run()
+    finally:
+        aside.join()  # what it imports must not be half there when this thread asks for it
 
 
 def _here(
