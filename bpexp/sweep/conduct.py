@@ -78,7 +78,7 @@ def conduct(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome
             _present(plan, folder, harness, interrupt)
             if cells is not None:
                 forecasting.settle(cells, plan, folder)
-            _end(plan, folder, harness)
+            _end(plan, folder, "none" if interrupt.requested else harness.log_model)
             if mirror is not None:
                 _await(mirror, harness, interrupt)
     for member in plan.members:
@@ -186,11 +186,14 @@ def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
     )
 
 
-def _end(plan: Plan, folder: Path, harness: Config) -> None:
-    """Complete the sweep's record: when it ended and which runs become models."""
+def _end(plan: Plan, folder: Path, log_model: str) -> None:
+    """Complete the sweep's record: when it ended and which runs become models.
+
+    Of a sweep that was stopped none does: the best of all runs is not known.
+    """
     record = json.loads((folder / SWEEP).read_text())
     record["ended"] = time.time()
-    record["models"] = _models(plan, harness.log_model)
+    record["models"] = _models(plan, log_model)
     _write(folder, record)
 
 
