@@ -105,7 +105,7 @@ def test_a_lock_keeps_others_out_and_goes_with_its_process(tmp_path):
 
 def test_a_run_that_goes_on_after_its_end_is_under_way_again(tmp_path):
     with Journal(tmp_path) as journal:
-        journal.start(identity="abc")
+        journal.start(identity="abc", attempt=1, config={})
         journal.end("KILLED")
     assert read(tmp_path).status == "KILLED"
     with Journal(tmp_path) as journal:
