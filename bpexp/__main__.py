@@ -48,15 +48,12 @@ def _run() -> int:
     from hydra._internal.utils import get_args_parser
 
     from bpexp import words
-    from bpexp.config import defaults
 
     given = get_args_parser().parse_args(sys.argv[1:])
     studies = tree("experiments")
     # With a folder of the user's own, what the groups hold is known to Hydra only.
     if not (given.config_path or given.config_name or given.config_dir):
-        known = [path.stem for path in studies.glob("*.yaml")]
-        values = defaults(tree("conf"))
-        words.refuse(given.overrides, multirun=given.multirun, known=known, defaults=values)
+        words.refuse(given.overrides, multirun=given.multirun, conf=tree("conf"), studies=studies)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -73,12 +70,12 @@ def _run() -> int:
     if any("experiment" in word or word.startswith("-") for word in others):
         register_experiments(studies)
     codes: list[int] = []
-    refusals: list[BpexpError] = []
+    refusals: list[Exception] = []
 
     def task(composed: DictConfig) -> float | None:
         try:
             outcome = single(composed)
-        except BpexpError as error:
+        except (BpexpError, OmegaConfBaseException) as error:
             refusals.append(error)  # raised here, Hydra would print a line of its own before it
             return None
         codes.append(outcome.code)
@@ -90,10 +87,10 @@ def _run() -> int:
             config_path=str(tree("conf").resolve()), config_name="config", **base
         )
         entry(task)()
+        if refusals:
+            raise refusals[0]
     except (HydraException, OmegaConfBaseException) as error:
         raise BpexpError(_reworded(error)) from None
-    if refusals:
-        raise refusals[0]
     return max(codes, default=0)
 
 
@@ -104,6 +101,8 @@ def _reworded(error: Exception) -> str:
         group, key = found.groups()
         wrong = "no such key" if group == "hydra" else f"not a parameter of the chosen {group}"
         return f"{group}.{key}: {wrong}"
+    if place := getattr(error, "full_key", None):
+        return f"{place}: {message.splitlines()[0]}"
     return " ".join(message.split())
 
 

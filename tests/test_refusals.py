@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpexp.__main__ import main, tree
-from bpexp.config import defaults
 from bpexp.data.images import FILES
 from bpexp.nn import ACTIVATIONS
 from bpexp.schema import KEYS, Group
@@ -162,7 +161,12 @@ WORDS = [
     ("study=''", "study: '' is not <study>"),
     ("study=null", "study: None is not <study>"),
     ("study=5", "study: 5 is not <study>"),
-    ("study='${seed}'", "study: '${seed}' is not <study>"),
+    ("study='${seed}'", "study: 0 is not <study>"),
+    ("~data=digits", "data: missing"),
+    ("~data=0", "~data=0: no such choice to delete"),
+    ("~experiment=0", "~experiment=0: no such choice to delete"),
+    ("~hydra=0", "~hydra=0: no such choice to delete"),
+    ("~draw", "draw: missing"),
     (
         "seed=9223372036854775808",
         "seed: 9223372036854775808 is not an integer of at least 0 and at most 9223372036854775807",
@@ -190,9 +194,15 @@ WORDS = [
     ),
     ("-m experiment=vanishing frozen=9", "frozen: 9 is not an integer of at most depth + 1 = 3"),
     (
+        "-m experiment=vanishing activation=elu activation.alpha=1,-1",
+        "activation.alpha: -1.0 is not a finite number of at least 0",
+    ),
+    (
         "-m experiment=vanishing activation=relu activation.alpha=2",
         "activation.alpha: not a parameter of the chosen activation",
     ),
+    ("width=${depht}", "width: Interpolation key 'depht' not found"),
+    ("-m width=${depht}", "width: Interpolation key 'depht' not found"),
     ("hydra.nothing=1", "hydra.nothing: no such key"),
     ("draw=[[dead]]", "draw: [['dead']] is not <draw>"),
     ("draw=[{a:1}]", "draw: [{'a': 1}] is not <draw>"),
@@ -401,18 +411,23 @@ def test_the_same_in_a_process_of_its_own(words, empty):
 MEANT = [
     ["activation='relu','tanh'", "dtype='float32','float64'", "draw=['dead'],['q']"],
     ["experiment=glob(dead*)", "frozen=9"],
-    ["experiment='he','dead_relus'"],
+    ["experiment='he','dead_relus'", "frozen=9"],
+    ["experiment=vanishing", "frozen=9", "depth=9"],
+    ["experiment=vanishing", "activation=leaky", "activation.negative_slope=0.1"],
+    ["experiment=frozen_prefix", "frozen=9", "quick=true"],
+    ["experiment=deep_information_propagation", "init.sigma_w2=1"],
     ["frozen=9", "+hydra.sweeper.params={depth: 10}"],
     ["frozen=0,3,5", "depth=range(4,8)"],
     ["activation=leaky", "activation.negative_slope=choice(0.1,0.2)"],
-    ["~draw"],
+    ["activation=leaky", "activation.negative_slope=${lr}"],
+    ["width=${depth}"],
+    ["~activation.negative_slope", "activation=leaky"],
 ]
 
 
 @pytest.mark.parametrize("arguments", MEANT, ids=" ".join)
 def test_what_hydra_can_compose_is_not_refused_from_the_words(arguments):
-    known = [path.stem for path in (ROOT / "experiments").glob("*.yaml")]
-    refuse(arguments, multirun=True, known=known, defaults=defaults(ROOT / "conf"))
+    refuse(arguments, multirun=True, conf=ROOT / "conf", studies=ROOT / "experiments")
 
 
 @pytest.mark.parametrize("form", ["experiment", "+hydra.sweeper.params.experiment"])
