@@ -89,8 +89,9 @@ def hits(
     peaks = z == top
     # Without ties, and NaN that would make up for them in number, there is no need of argmax, which
     # takes twice as long.
-    if np.count_nonzero(peaks) == top.size and not np.isnan(top).any():
-        return np.asarray(np.logical_and(peaks, columns).any(axis=-2))
+    if np.count_nonzero(peaks) == top.size and not np.isnan(np.maximum.reduce(top, axis=None)):
+        np.logical_and(peaks, columns, out=peaks)
+        return np.asarray(np.logical_or.reduce(peaks, axis=-2))
     return np.asarray(z.argmax(axis=-2) == labels)
 
 
@@ -116,18 +117,18 @@ class EpochScore:
         self._done += z.shape[2]
 
     def close(
-        self, batches: Sequence[NDArray[np.int64]]
+        self, order: NDArray[np.int64], ends: Sequence[int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Score the epoch and start a new one.
 
         Args:
-            batches: the indices of the examples that were added, (R, B) a batch.
+            order: the indices of the examples that were added, (R, N).
+            ends: where each batch ends in it.
 
         Returns:
             Mean cost (R,), accuracy (R,), and the number, from 1, of the first batch with a
             non-finite cost, 0 where there is none (R,).
         """
-        order = np.concatenate(batches, axis=1)
         runs, done = len(self._z), self._done
         cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
         costs, correct = np.empty(done), np.empty(done, bool)
@@ -138,11 +139,11 @@ class EpochScore:
                 columns = np.equal(labels, self._classes[:, None])
                 costs[part] = self._cost.value(z[None], columns.astype(z.dtype))[0]
                 correct[part] = hits(z, columns, labels)
-            cost[r], accuracy[r] = costs.mean(), correct.mean()
+            cost[r] = np.add.reduce(costs) / done
+            accuracy[r] = np.count_nonzero(correct) / done
             if not np.isfinite(cost[r]):
                 wrong = ~np.isfinite(costs)  # none, where only their sum leaves float64's range
                 first = wrong.argmax() if wrong.any() else costs.argmax()
-                ends = np.cumsum([batch.shape[1] for batch in batches])
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
         self._done = 0
         return cost, accuracy, broken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -106,13 +107,14 @@ class Trainer:
         Yields:
             The part of the epoch that is done there.
         """
-        self._batches = self._next_batches()
-        done, last = 0, len(self._batches)
+        self._order, self._ends = self._next_batches()
+        done, last = 0, len(self._ends)
+        starts = [0, *self._ends]
         while done < last:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
-                for index in self._batches[done:pause]:
-                    self._step(index)
+                for start, end in pairwise(starts[done : pause + 1]):
+                    self._step(self._order[:, start:end])
             done = pause
             if done < last:
                 yield done / last
@@ -126,10 +128,10 @@ class Trainer:
             finite, 0 where there is none (R,).
         """
         with np.errstate(all="ignore"):
-            cost, accuracy, broken = self._score.close(self._batches)
+            cost, accuracy, broken = self._score.close(self._order, self._ends)
         self.costs.append(cost)
         self.accuracies.append(accuracy)
-        start = self.step - len(self._batches)
+        start = self.step - len(self._ends)
         return {"loss/train": cost, "accuracy/train": accuracy}, np.where(broken, start + broken, 0)
 
     def close_epoch(self) -> tuple[Metrics, NDArray[np.int64]]:
@@ -214,12 +216,15 @@ class Trainer:
         lowest, gradient, divisor = self._lowest, self._gradient, self._divisor
         return Propagation(self.stack, rows, lowest=lowest, gradient=gradient, divisor=divisor)
 
-    def _next_batches(self) -> Sequence[NDArray[np.int64]]:
+    def _next_batches(self) -> tuple[NDArray[np.int64], list[int]]:
+        """Return the epoch's order of examples (R, N), and where each batch ends in it."""
         if self._given_batches is not None:
-            return self._given_batches(self.epoch + 1)
+            batches = self._given_batches(self.epoch + 1)
+            ends = np.cumsum([batch.shape[1] for batch in batches])
+            return np.concatenate(batches, axis=1), ends.tolist()
         n, size = len(self._train), self._batch_size
         order = np.array([batch_order(seed, self.epoch + 1, n) for seed in self._seeds])
-        return [order[:, start : start + size] for start in range(0, n, size)]
+        return order, [*range(size, n, size), n]
 
     def _step(self, index: NDArray[np.int64]) -> None:
         """Take one optimizer step on the examples `index`, (R, B)."""
