@@ -22,7 +22,7 @@ class JacobianProber:
         """Take inputs with the constant unit, (E, n_0 + 1)."""
         self._rows = rows
         self._alone = Stack(stack.architecture, stack.theta[:1].copy())
-        self._propagation = Propagation(self._alone, rows, keep=True)
+        self._propagation = Propagation(self._alone, rows)
 
     def __call__(self, stack: Stack, which: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return singular values (R, E, n), largest first, of the networks `which` (R,).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,10 +76,11 @@ def _name(meaning: str, *names: str) -> Key:
     return Key(str, f"one of {', '.join(names)}", lambda v: v in names, meaning)
 
 
-def _names(meaning: str, table: Mapping[str, object]) -> Key:
-    allowed = f"a list of any of {', '.join(table)}"
-    holds = lambda v: all(isinstance(name, str) and name in table for name in v)  # noqa: E731
-    return Key(list, allowed, holds, meaning)
+def _names(meaning: str, names: Collection[str]) -> Key:
+    def holds(value: list[object]) -> bool:
+        return all(isinstance(name, str) and name in names for name in value)
+
+    return Key(list, f"a list of any of {', '.join(names)}", holds, meaning)
 
 
 def _switch(meaning: str) -> Key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from math import prod
 from typing import TypeVar
@@ -11,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Do, Tape
+from bpexp.nn.tape import Tape
 
 # From here on the first product is made with the examples as rows and then turned: BLAS multiplies
 # two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
@@ -29,13 +30,12 @@ class Propagation:
     Attributes:
         rows: inputs with the constant unit, to be filled before `forward`.
         a: a^(l) with the constant unit as row 0, (R, n_l + 1, B), for l < L; a^(0) views rows.
-        z: z^(l), (R, n_l, B). Unless `keep`, hidden layers share its memory, which stays in the
-            cache.
+        z: z^(l), (R, n_l, B). Hidden layers share its memory, which stays in the cache.
         slope: g'(z^(l)); of layers below `lowest`, none.
         targets: what the outputs should be, (R, K, B), to be filled before `backward`.
         columns: the same memory as (K, R, B).
-        delta: delta^(l), the memory of slope unless `keep`.
-        backward_signal: W^(l+1) delta^(l+1), (R, n_l, B), in the memory of z unless `keep`.
+        delta: delta^(l), in the memory of slope.
+        backward_signal: W^(l+1) delta^(l+1), (R, n_l, B), in the memory of z.
         gradients: dC/dtheta^(l), (R, n_{l-1} + 1, n_l), l = 1 .. L at index l - 1.
     """
 
@@ -45,7 +45,6 @@ class Propagation:
         rows: Array,
         *,
         lowest: int | None = 1,
-        keep: bool = False,
         gradient: Array | None = None,
         divisor: float | None = None,
     ) -> None:
@@ -56,7 +55,6 @@ class Propagation:
             rows: the memory of the inputs, (R, B, n_0 + 1), or (B, n_0 + 1) for all networks.
             lowest: the lowest layer whose gradient is wanted, where backpropagation ends; None:
                 forward passes only.
-            keep: keep z, slope and delta of every layer apart, to be looked at.
             gradient: a gradient buffer (R, P) to share, else a new one.
             divisor: the gradient is that of sum_i C_i / divisor; B if not given.
         """
@@ -71,14 +69,11 @@ class Propagation:
             """Return arrays (R, n_l, B) that begin at one place."""
             return [_shaped(memory[number], copies, n, batch) for n in hidden]
 
-        def apart() -> list[Array]:
-            return [np.empty((copies, n, batch), dtype) for n in hidden]
-
         output = _output_buffer((copies, sizes[-1], batch), dtype)
-        self.z: list[Array] = [*(apart() if keep else shared(0)), output]
-        self.slope = apart()
-        self.delta: list[Array] = [*(apart() if keep else self.slope), np.empty_like(output)]
-        self.backward_signal = apart() if keep else shared(0)
+        self.z: list[Array] = [*shared(0), output]
+        self.slope = [np.empty((copies, n, batch), dtype) for n in hidden]
+        self.delta: list[Array] = [*self.slope, np.empty_like(output)]
+        self.backward_signal = shared(0)
         self.a = [np.empty((copies, n + 1, batch), dtype) for n in hidden]
         for a in self.a[1:]:
             a[:, 0] = 1
@@ -100,9 +95,9 @@ class Propagation:
         self._alone = copies == 1 and min(batch, *sizes) > 1
         self._multiply = np.dot if self._alone else np.matmul
         self._forward, self._backward = Tape(), Tape()
-        self._record_forward(self._forward.record)
+        self._record_forward()
         if lowest is not None:
-            self._record_backward(self._backward.record, batch if divisor is None else divisor)
+            self._record_backward(batch if divisor is None else divisor)
 
     def forward(self) -> Array:
         """Propagate the inputs and return z^(L)."""
@@ -113,12 +108,21 @@ class Propagation:
         """Write the gradient of sum_i C_i / divisor for all layers from `lowest` on."""
         self._backward.play()
 
+    def forward_by_layer(self) -> Iterator[int]:
+        """Propagate the inputs, and yield l while z^(l), a^(l) and slope^(l) are at hand."""
+        return (layer for layer, _ in enumerate(self._forward.play_to_marks(), start=1))
+
+    def backward_by_layer(self) -> Iterator[int]:
+        """Go back, and yield l while delta^(l), its signal and the gradient are at hand."""
+        layers = range(len(self.stack.layers), self.lowest - 1, -1)
+        return (layer for layer, _ in zip(layers, self._backward.play_to_marks(), strict=True))
+
     def _matrix(self, array: Array) -> Array:
         """Return an array (R, n, m) as products take it: without R where a network is alone."""
         return array.reshape(array.shape[-2:]) if self._alone else array
 
-    def _record_forward(self, do: Do) -> None:
-        matrix = self._matrix
+    def _record_forward(self) -> None:
+        do, matrix = self._forward.record, self._matrix
         for layer, theta in enumerate(map(matrix, self.stack.layers)):
             a, z = self.a[layer], self.z[layer + 1]
             if layer:
@@ -126,34 +130,32 @@ class Propagation:
                 self.stack.activation.evaluate(
                     do, self.z[layer], a[:, 1:], slope, self._scratch[layer]
                 )
+                self._forward.mark()
             if layer == 0 and self.stack.architecture.sizes[0] >= WIDE:
                 turned = np.empty_like(z.swapaxes(1, 2), order="C")
                 do(self._multiply, matrix(self.rows), theta, matrix(turned))
                 do(np.copyto, z, turned.swapaxes(1, 2))
             else:
                 do(self._multiply, theta.swapaxes(-1, -2), matrix(a), matrix(z))
+        self._forward.mark()
 
-    def _record_backward(self, do: Do, divisor: float) -> None:
-        matrix, last = self._matrix, len(self.z) - 1
+    def _record_backward(self, divisor: float) -> None:
+        do, matrix, last = self._backward.record, self._matrix, len(self.z) - 1
         delta, turned, z = self.delta, self._turned_memory(), self.z[last]
         self.stack.cost.delta(do, z, self.targets, delta[last], np.empty_like(z), Scratch.like(z))
         do(np.divide, delta[last], np.array(divisor, z.dtype), delta[last])
         for layer in range(last, self.lowest - 1, -1):
+            if layer < last:
+                weights, signal = matrix(self.stack.layers[layer][:, 1:]), self.backward_signal
+                do(self._multiply, weights, matrix(delta[layer + 1]), matrix(signal[layer]))
+                do(np.multiply, self.slope[layer], signal[layer], delta[layer])
             delta_t = matrix(delta[layer]).swapaxes(-1, -2)
             if (right := turned[layer]) is not None:
                 do(np.copyto, matrix(right), delta_t)
                 delta_t = matrix(right)
-            do(
-                self._multiply,
-                matrix(self.a[layer - 1]),
-                delta_t,
-                matrix(self.gradients[layer - 1]),
-            )
-            if layer > self.lowest:
-                below, signal = layer - 1, self.backward_signal[layer - 1]
-                weights = matrix(self.stack.layers[layer - 1][:, 1:])
-                do(self._multiply, weights, matrix(delta[layer]), matrix(signal))
-                do(np.multiply, self.slope[below], signal, delta[below])
+            gradient = matrix(self.gradients[layer - 1])
+            do(self._multiply, matrix(self.a[layer - 1]), delta_t, gradient)
+            self._backward.mark()
 
     def _turned_memory(self) -> list[Array | None]:
         """Return memory (R, B, n_l), shared by the layers, for deltas that are to be turned."""

@@ -10,8 +10,9 @@ What computes is written against a parameter `do`, called as `do(function, *argu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 Do = Callable[..., object]
 
@@ -33,10 +34,15 @@ class Tape:
 
     def __init__(self) -> None:
         self._calls: list[Callable[[], object]] = []
+        self._marks: list[int] = []
 
     def record(self, function: Callable[..., object], *arguments: object) -> None:
         """Put a call at the end."""
         self._calls.append(partial(function, *arguments))
+
+    def mark(self) -> None:
+        """Remember this place."""
+        self._marks.append(len(self._calls))
 
     def __len__(self) -> int:
         """Return the number of calls."""
@@ -46,3 +52,10 @@ class Tape:
         """Make all calls."""
         for call in self._calls:
             call()
+
+    def play_to_marks(self) -> Iterator[None]:
+        """Make the calls up to each mark, and pause there."""
+        for start, end in pairwise([0, *self._marks]):
+            for call in self._calls[start:end]:
+                call()
+            yield
