@@ -99,7 +99,7 @@ def norm(x: Array) -> float:
     """Frobenius norm in float64, right over the whole range of x's dtype.
 
     Squares of float32 numbers fit float64; those of float64 numbers need a scale when they leave
-    its range.
+    its range, which NumPy warns of unless the caller forbids it (a look does, once for all norms).
     """
     wide = np.asarray(x, dtype=np.float64, order="C").ravel()
     square = float(wide.dot(wide))
