@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from bpexp.data import Dataset
-from bpexp.errors import ConfigError, one_of, out_of_range, reason
+from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Choice
 from bpexp.nn.choices import Value
 from bpexp.nn.stack import Architecture
@@ -162,23 +162,11 @@ def refuse_frozen(frozen: int, depth: int) -> None:
         raise ConfigError(out_of_range("frozen", frozen, allowed))
 
 
-def settings(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what a file of the Hydra tree or a study sets, and the grid that it brings.
-
-    Returns:
-        {override key: value, or the name of a row}, and {override key: values of a sweep}.
-
-    Raises:
-        ConfigError: it is not YAML.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {reason(error)}") from None
-    rows = [entry for entry in tree.pop("defaults", ()) if isinstance(entry, dict)]
-    grid = tree.pop("hydra", {}).get("sweeper", {}).get("params", {})
-    chosen = {key.rpartition("/")[2]: name for row in rows for key, name in row.items()}
-    return flatten(tree) | chosen, grid
+def defaults(conf: Path) -> dict[str, Any]:
+    """Return each key's default from the Hydra tree `conf`: a value, or the name of a row."""
+    tree = yaml.safe_load((conf / "config.yaml").read_text())
+    rows = [entry for entry in tree.pop("defaults") if isinstance(entry, dict)]
+    return flatten(tree) | {key: name for row in rows for key, name in row.items()}
 
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:

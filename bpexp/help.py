@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from bpexp.config import settings
+from bpexp.config import defaults
 from bpexp.schema import HARNESS, NUMBERS, Key
 
 WIDTH = 100
@@ -28,7 +28,7 @@ Runs lie in runs/<study>/; the same command again trains only what is not finish
 
 def text(conf: Path) -> str:
     """Return the whole help; `conf` is the Hydra tree, for the defaults."""
-    values, _ = settings(conf / "config.yaml")
+    values = defaults(conf)
     parts = [HEAD]
     for title, keys in (
         ("Keys that decide a run's numbers (all can be swept)", NUMBERS),

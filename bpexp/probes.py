@@ -20,7 +20,7 @@ from bpexp.nn.stack import Stack
 
 
 @dataclass(frozen=True)
-class Forward:
+class ForwardLayer:
     """One layer of one network in the forward pass over the probe batch of B examples.
 
     Attributes:
@@ -60,7 +60,7 @@ class Forward:
 
 
 @dataclass(frozen=True)
-class Backward:
+class BackwardLayer:
     """One layer of one network in the backward pass over the probe batch of B examples.
 
     Attributes:
@@ -112,27 +112,27 @@ def norm(x: Array) -> float:
     return largest * float(np.sqrt(wide.dot(wide)))
 
 
-def grad_norm(layer: Backward) -> float:
+def grad_norm(layer: BackwardLayer) -> float:
     """Compute ||dC/dW^(l)||_F of the mean cost; the bias row is left out."""
     return norm(layer.gradient[1:]) / layer.examples
 
 
-def bias_grad_norm(layer: Backward) -> float:
+def bias_grad_norm(layer: BackwardLayer) -> float:
     """Compute ||dC/db^(l)||_2 of the mean cost."""
     return norm(layer.gradient[0]) / layer.examples
 
 
-def delta_norm(layer: Backward) -> float:
+def delta_norm(layer: BackwardLayer) -> float:
     """Root mean square over the examples of ||delta_i^(l)||_2, each of its own cost."""
     return float(layer.total_delta / np.sqrt(layer.examples))
 
 
-def weight_factor(layer: Backward) -> float:
+def weight_factor(layer: BackwardLayer) -> float:
     """||W delta|| / ||delta|| of the hop from layer l + 1: what the weights do to the signal."""
     return _ratio(layer.total_signal, layer.total_above)
 
 
-def slope_factor(layer: Backward) -> float:
+def slope_factor(layer: BackwardLayer) -> float:
     """||g' * W delta|| / ||W delta|| of the hop: what the activation's slope does to the signal.
 
     weight_factor times slope_factor is delta_norm^(l) / delta_norm^(l+1).
@@ -140,52 +140,52 @@ def slope_factor(layer: Backward) -> float:
     return _ratio(layer.total_delta, layer.total_signal)
 
 
-def update_ratio(layer: Backward) -> float:
+def update_ratio(layer: BackwardLayer) -> float:
     """||theta^(l) - theta^(l) at the last probe|| / ||theta^(l)||."""
     if layer.before is None:
         return np.nan
     return _ratio(norm(np.subtract(layer.theta, layer.before)), norm(layer.theta))
 
 
-def zero_share(layer: Backward) -> float:
+def zero_share(layer: BackwardLayer) -> float:
     """Share of exact zeros among the entries of dC/dW^(l)."""
     return float(1 - np.count_nonzero(layer.gradient[1:]) / layer.gradient[1:].size)
 
 
-def subnormal_share(layer: Backward) -> float:
+def subnormal_share(layer: BackwardLayer) -> float:
     """Share of subnormal entries in dC/dW^(l): not zero, below the dtype's normal range."""
     size = np.abs(layer.gradient[1:])
     return np.count_nonzero((size > 0) & (size < np.finfo(size.dtype).tiny)) / size.size
 
 
-def activation_mean(layer: Forward) -> float:
+def activation_mean(layer: ForwardLayer) -> float:
     """Mean of a^(l) over units and examples."""
     return layer.activity[0]
 
 
-def activation_variance(layer: Forward) -> float:
+def activation_variance(layer: ForwardLayer) -> float:
     """Variance of a^(l) over units and examples."""
     return layer.activity[1]
 
 
-def q(layer: Forward) -> float:
+def q(layer: ForwardLayer) -> float:
     """Mean of (z^(l))^2 over units and examples: mean field's length (Poole et al. 2016)."""
     return layer.geometry[0]
 
 
-def correlation(layer: Forward) -> float:
+def correlation(layer: ForwardLayer) -> float:
     """Mean over pairs of examples of the cosine between their z^(l): mean field's c."""
     return layer.geometry[1]
 
 
-def saturation(layer: Forward) -> float:
+def saturation(layer: ForwardLayer) -> float:
     """Share of (example, unit) with |g'| < 0.05 max |g'|, for bounded activations."""
     if layer.activation is None or layer.slope is None or not layer.activation.bounded:
         return np.nan
     return float(np.mean(layer.slope < 0.05 * layer.activation.max_slope))
 
 
-def dead(layer: Forward) -> float:
+def dead(layer: ForwardLayer) -> float:
     """Share of units whose g' is 0 on the whole probe batch."""
     if layer.slope is None:
         return np.nan
@@ -196,7 +196,7 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else np.nan
 
 
-BACKWARD: dict[str, Callable[[Backward], float]] = {
+BACKWARD: dict[str, Callable[[BackwardLayer], float]] = {
     probe.__name__: probe
     for probe in (
         grad_norm,
@@ -209,7 +209,7 @@ BACKWARD: dict[str, Callable[[Backward], float]] = {
         subnormal_share,
     )
 }
-FORWARD: dict[str, Callable[[Forward], float]] = {
+FORWARD: dict[str, Callable[[ForwardLayer], float]] = {
     probe.__name__: probe
     for probe in (activation_mean, activation_variance, q, correlation, saturation, dead)
 }
@@ -242,33 +242,36 @@ class Prober:
         Returns:
             Each probe's values, (R, L) float64.
         """
-        looks = np.full((len(stack), len(stack.layers), len(PROBES)), np.nan)
+        looks = {name: np.full((len(stack), len(stack.layers)), np.nan) for name in PROBES}
         for r in map(int, np.flatnonzero(which)):
             self._alone.theta[:] = stack.theta[r]
-            self._look_forward(looks[r, :, len(BACKWARD) :])
-            self._look_backward(looks[r, :, : len(BACKWARD)], None if before is None else before[r])
-        return dict(zip(PROBES, np.moveaxis(looks, 2, 0), strict=True))
+            self._look_forward(r, looks)
+            self._look_backward(r, looks, None if before is None else before[r])
+        return looks
 
-    def _look_forward(self, looks: NDArray[np.float64]) -> None:
-        """Propagate the probe batch and fill (L, probes)."""
+    def _look_forward(self, r: int, looks: dict[str, NDArray[np.float64]]) -> None:
+        """Propagate the probe batch and fill row r of the looks."""
         alone, p = self._alone, self._propagation
         for number in p.forward_by_layer():
             hidden, z = number < len(alone.layers), p.z[number]
-            layer = Forward(
+            layer = ForwardLayer(
                 activation=alone.activation if hidden else None,
                 z=z[0],
                 a=p.a[number][0, 1:] if hidden else alone.cost.output(z)[0],
                 slope=p.slope[number][0] if hidden else None,
             )
-            looks[number - 1] = [probe(layer) for probe in FORWARD.values()]
+            for name, probe in FORWARD.items():
+                looks[name][r, number - 1] = probe(layer)
 
-    def _look_backward(self, looks: NDArray[np.float64], before: Array | None) -> None:
-        """Go back from where the forward pass ended and fill (L, probes)."""
+    def _look_backward(
+        self, r: int, looks: dict[str, NDArray[np.float64]], before: Array | None
+    ) -> None:
+        """Go back from where the forward pass ended and fill row r of the looks."""
         alone, p = self._alone, self._propagation
         befores = [] if before is None else alone.architecture.layers(before)
         total_above = np.nan
         for number in p.backward_by_layer():
-            layer = Backward(
+            layer = BackwardLayer(
                 delta=p.delta[number][0],
                 signal=p.backward_signal[number][0] if number < len(alone.layers) else None,
                 total_above=total_above,
@@ -276,5 +279,6 @@ class Prober:
                 theta=alone.layers[number - 1][0],
                 before=befores[number - 1] if befores else None,
             )
-            looks[number - 1] = [probe(layer) for probe in BACKWARD.values()]
+            for name, probe in BACKWARD.items():
+                looks[name][r, number - 1] = probe(layer)
             total_above = layer.total_delta

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString, ValueType
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from bpexp.config import refuse_frozen, settings
+from bpexp.config import defaults, flatten, refuse_frozen
 from bpexp.errors import ConfigError, one_of, quoted, reason
 from bpexp.schema import KEYS, Group, Key, checked
+
+OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
 
 
 def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Path) -> None:
     """Check every override's key and value against the schema, and what must fit together.
 
-    Hydra takes the last of two overrides of one key, and adds a key that has a plus before it;
-    both are refused here, and its own refusals come in one line and sooner.
+    Hydra takes the last of two overrides of one key, and adds an unknown key that has a plus before
+    it; both are refused here, and its own refusals come in one line and sooner.
 
     Args:
         arguments: the overrides.
@@ -40,8 +45,8 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
         if key in values:
             raise ConfigError(f"{quoted(key)}: given twice; a sweep is {quoted(key)}=a,b")
         values[key] = []
-        if override.is_delete() and "." not in key and not _names_a_choice(override.value()):
-            raise ConfigError(f"{quoted(str(override.input_line))}: no such choice to delete")
+        if key == "experiment" or key.startswith("hydra"):
+            _check_deletion(override)
         if key.startswith("hydra"):
             continue
         if override.is_sweep_override() and not multirun:
@@ -50,12 +55,34 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
         values[key] = _check(override, known)
     if any(key.startswith("hydra.sweeper") for key in values):
         return  # a grid of its own
-    files = [conf / "config.yaml"]
+    single, grid = defaults(conf), {}
     if "experiment" in values:
-        if len(values["experiment"]) != 1 or "quick" in values:
-            return  # several studies, or the ends of one's grid
-        files.append(studies / f"{values['experiment'][0]}.yaml")
-    _check_together(values, files, known, multirun=multirun)
+        study = None
+        if len(values["experiment"]) == 1 and "quick" not in values:  # which takes a grid's ends
+            study = _settings(studies / f"{values['experiment'][0]}.yaml")
+        if study is None:
+            return
+        single |= study[0]
+        grid = study[1] if multirun else {}
+    words = _parsed([f"{key}={value}" for key, value in grid.items()])
+    _check_together(
+        {key: [value] for key, value in single.items()}
+        | {word.key_or_group: _check(word, known) for word in words}
+        | values
+    )
+
+
+def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return what a study sets by key, and its grid; None if only Hydra can tell."""
+    try:
+        tree: Any = OmegaConf.to_container(OmegaConf.load(study), resolve=False)
+        rows = [item for entry in tree.pop("defaults", ()) for item in entry.items()]
+        grid = tree.pop("hydra", {}).get("sweeper", {}).get("params", {})
+        chosen = {OVERRIDE.sub("", key): name for key, name in rows}
+        known = all(isinstance(KEYS.get(key), Group) for key in chosen)
+        return (chosen | flatten(tree), dict(grid)) if known else None
+    except (OSError, ValueError, AttributeError, TypeError, YAMLError, OmegaConfBaseException):
+        return None
 
 
 def _parsed(arguments: Sequence[str]) -> Iterator[Override]:
@@ -70,49 +97,42 @@ def _parsed(arguments: Sequence[str]) -> Iterator[Override]:
             raise ConfigError(f"{quoted(argument)}: {' '.join(told.split())}") from None
 
 
-def _check_together(
-    given: Mapping[str, list[Any]], files: Sequence[Path], known: Sequence[str], *, multirun: bool
-) -> None:
-    """Refuse a grid, of words over files, that holds a combination no run can have."""
-    values: dict[str, list[Any]] = {}
-    for path in files:
-        single, grid = settings(path)
-        values |= {key: [value] for key, value in single.items()}
-        if multirun:
-            words = [f"{key}={value}" for key, value in grid.items()]
-            values |= {word.key_or_group: _check(word, known) for word in _parsed(words)}
-    values |= given
-    frozen, depth = values["frozen"], values["depth"]
-    if frozen and depth and all(isinstance(number, int) for number in (*frozen, *depth)):
+def _check_together(values: Mapping[str, list[Any]]) -> None:
+    """Refuse a full grid that holds a combination no run can have; keys without values are out."""
+    values = {key: listed for key, listed in values.items() if listed}
+    frozen, depth = values.get("frozen", [0]), values.get("depth", [0])
+    if all(isinstance(number, int) for number in (*frozen, *depth)):
         refuse_frozen(max(frozen), min(depth))
-    for name, group in KEYS.items():
-        if isinstance(group, Group):
-            _check_rows(name, group, values)
+    for key, listed in values.items():
+        name, _, parameter = key.partition(".")
+        if parameter and isinstance(group := KEYS.get(name), Group):
+            for row in values.get(name, ()):
+                if isinstance(row, str) and row in group.table:
+                    _check_parameter(name, row, parameter, listed)
 
 
-def _check_rows(name: str, group: Group, values: Mapping[str, list[Any]]) -> None:
-    """Refuse parameters that a chosen row of a group has not, or out of the row's range."""
-    given = {
-        key.partition(".")[2]: listed
-        for key, listed in values.items()
-        if key.startswith(f"{name}.")
-    }
-    for row in values[name] if given else ():
-        if row not in group.table:
-            continue  # an interpolation
-        for parameter in given:
-            if parameter not in signature(group.table[row]).parameters:
-                raise ConfigError(f"{name}.{parameter}: not a parameter of the chosen {name}")
-        for combination in product(*given.values()):
-            if not _interpolated(combination):
-                checked(name, {"name": row, **dict(zip(given, combination, strict=True))})
+def _check_parameter(name: str, row: str, parameter: str, values: Sequence[object]) -> None:
+    """Refuse a parameter that a group's row has not, and values out of its range."""
+    group = KEYS[name]
+    assert isinstance(group, Group)
+    if parameter not in signature(group.table[row]).parameters:
+        raise ConfigError(f"{name}.{parameter}: not a parameter of the chosen {name}")
+    for value in values:
+        if not _interpolated(value):
+            checked(name, {"name": row, parameter: value})
+
+
+def _check_deletion(override: Override) -> None:
+    """Refuse to delete what is not the name of a choice: Hydra fails on it."""
+    if override.is_delete() and not isinstance(override.value(), str | None):
+        raise ConfigError(f"{quoted(str(override.input_line))}: no such choice to delete")
 
 
 def _check(override: Override, known: Sequence[str]) -> list[Any]:
     """Check one override and return its values; none if only Hydra knows them."""
     key, row = override.key_or_group, KEYS.get(override.key_or_group)
     names: Sequence[object]
-    if row is not None and override.is_delete():
+    if override.is_delete() and (isinstance(row, Group) or (row and "." not in key)):
         raise ConfigError(f"{key}: missing")
     if isinstance(row, Key):
         return [v if _interpolated(v) else row.check(key, v) for v in _values(override)]
@@ -152,11 +172,6 @@ def _values(override: Override) -> list[object]:
     if not values:
         raise ConfigError(f"{override.input_line}: no values")
     return values
-
-
-def _names_a_choice(value: object) -> bool:
-    """Return whether a deletion's value is one that Hydra takes for a group's: a name or none."""
-    return value is None or isinstance(value, str)
 
 
 def _interpolated(value: object) -> bool:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from inspect import signature
 
 import numpy as np
@@ -21,10 +22,12 @@ from hypothesis import strategies as st
 
 from bpexp.__main__ import main, tree
 from bpexp.data.images import FILES
+from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
 from bpexp.schema import KEYS, Group
 from bpexp.sweep.conduct import Outcome
 from bpexp.sweep.executors import execute
+from bpexp.sweep.hydra import register_experiments
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import Interrupt
 from bpexp.words import refuse
@@ -163,7 +166,9 @@ WORDS = [
     ("study=5", "study: 5 is not <study>"),
     ("study='${seed}'", "study: 0 is not <study>"),
     ("~data=digits", "data: missing"),
-    ("~data=0", "~data=0: no such choice to delete"),
+    ("~data=0", "data: missing"),
+    ("~depth=4", "depth: missing"),
+    ("~data=0 ~experiment=0", "data: missing"),
     ("~experiment=0", "~experiment=0: no such choice to delete"),
     ("~hydra=0", "~hydra=0: no such choice to delete"),
     ("~draw", "draw: missing"),
@@ -422,12 +427,59 @@ MEANT = [
     ["activation=leaky", "activation.negative_slope=${lr}"],
     ["width=${depth}"],
     ["~activation.negative_slope", "activation=leaky"],
+    ["~checkpoint.seconds"],
+    ["experiment=stop_criterion", "data=digits", "~data.bits"],
 ]
 
 
 @pytest.mark.parametrize("arguments", MEANT, ids=" ".join)
 def test_what_hydra_can_compose_is_not_refused_from_the_words(arguments):
     refuse(arguments, multirun=True, conf=ROOT / "conf", studies=ROOT / "experiments")
+
+
+def test_a_grid_that_is_not_asked_for_is_not_checked():
+    words = ["experiment=deep_information_propagation", "init=glorot_normal", "~init.sigma_b2"]
+    refuse(words, multirun=False, conf=ROOT / "conf", studies=ROOT / "experiments")
+    with pytest.raises(ConfigError, match="sigma_w2: not a parameter"):
+        refuse(words, multirun=True, conf=ROOT / "conf", studies=ROOT / "experiments")
+
+
+STUDIES = [  # a study's text, words that it takes, words that it does not
+    ("depth: 8", "frozen=9", "frozen=10"),
+    ("hydra: {sweeper: {params: {depth: '8,10'}}}", "frozen=9", "frozen=10"),
+    ("defaults: [initialization]", "frozen=30", ""),
+    ("defaults: [{override /activation: leaky}]", "activation.negative_slope=0", "frozen=6"),
+    ("defaults: [{override /activation: [relu]}]", "activation.negative_slope=0", ""),
+    ("defaults: [{override /activation@activation: elu}]", "activation.alpha=2", ""),
+    ("activation: {name: elu}\ndefaults: [{override /activation: relu}]", "activation.alpha=2", ""),
+    ("activation: {name: elu, alpha: 1e-2}", "frozen=3", "activation.alpha=-1"),
+    ("hydra: {sweeper: {params: }}", "frozen=9 depth=9", ""),
+    ("depth: ${width}", "frozen=9", ""),
+    ("", "frozen=2", ""),
+    ("defaults: ", "frozen=2", ""),
+    ("- 1", "frozen=2", ""),
+    ("hydra: null", "frozen=2", ""),
+    ("a: b: c", "frozen=2", ""),
+    ("\udcff", "frozen=2", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "taken", "refused"), STUDIES)
+def test_a_study_of_ones_own_is_judged_as_hydra_reads_it_or_not_at_all(
+    tmp_path, text, taken, refused
+):
+    (tmp_path / "own.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    judge = partial(refuse, multirun=True, conf=ROOT / "conf", studies=tmp_path)
+    judge(["experiment=own", *taken.split()])
+    if refused:
+        with pytest.raises(ConfigError):
+            judge(["experiment=own", *refused.split()])
+
+
+def test_a_study_that_is_not_yaml_is_told_by_name(tmp_path):
+    (tmp_path / "broken.yaml").write_text("a: b: c")
+    with pytest.raises(ConfigError, match=r"broken\.yaml: mapping values"):
+        register_experiments(tmp_path)
 
 
 @pytest.mark.parametrize("form", ["experiment", "+hydra.sweeper.params.experiment"])

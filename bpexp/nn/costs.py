@@ -41,7 +41,7 @@ def cross_entropy() -> Cost:
     """C = -sum_k t_k log p_k with p = softmax(z); dC/dz = p - t for targets that sum to 1."""
 
     def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
-        _softmax(do, z, out, slope, scratch)
+        _softmax(do, z, out, scratch)
         do(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ def cross_entropy() -> Cost:
 
     def output(z: Array) -> Array:
         out = np.empty_like(z)
-        _softmax(now, z, out, np.empty_like(z), Scratch.like(z))
+        _softmax(now, z, out, Scratch.like(z))
         return out
 
     return Cost(delta, value, output)
@@ -104,12 +104,12 @@ def _output(activation: Activation, z: Array) -> Array:
     return a
 
 
-def _softmax(do: Do, z: Array, out: Array, wide: Array, scratch: Scratch) -> None:
-    """Write softmax over axis -2 into `out`; `wide` is memory like z.
+def _softmax(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
+    """Write softmax over axis -2 into `out`.
 
     A row that meets every unit is copied to all of them first: that takes half the time.
     """
-    row = scratch.first[..., :1, :]
+    row, wide = scratch.first[..., :1, :], scratch.second
     do(np.maximum.reduce, z, -2, None, row, True)
     do(np.copyto, wide, row)
     do(np.subtract, z, wide, out)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
 
 Do = Callable[..., object]
 
@@ -54,8 +53,12 @@ class Tape:
             call()
 
     def play_to_marks(self) -> Iterator[None]:
-        """Make the calls up to each mark, and pause there."""
-        for start, end in pairwise([0, *self._marks]):
-            for call in self._calls[start:end]:
+        """Make all calls, pausing at each mark."""
+        start = 0
+        for mark in self._marks:
+            for call in self._calls[start:mark]:
                 call()
             yield
+            start = mark
+        for call in self._calls[start:]:
+            call()

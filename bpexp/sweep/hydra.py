@@ -24,12 +24,14 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 Plugins.instance()  # before BasicSweeper is imported: it looks for plugins itself
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
 
 from bpexp.config import Config  # noqa: E402
+from bpexp.errors import ConfigError, reason  # noqa: E402
 
 if TYPE_CHECKING:
     from bpexp.sweep.conduct import Outcome
@@ -219,9 +221,16 @@ def _move_below_hydra_plugins() -> None:
 
 
 def register_experiments(folder: Path) -> None:
-    """Make each YAML file of experiments/ a choice of `experiment=`, from wherever it lies."""
+    """Make each YAML file of experiments/ a choice of `experiment=`, from wherever it lies.
+
+    Raises:
+        ConfigError: one is not YAML.
+    """
     for path in sorted(folder.glob("*.yaml")):
-        node = OmegaConf.load(path)
+        try:
+            node = OmegaConf.load(path)
+        except (OSError, ValueError, YAMLError) as error:
+            raise ConfigError(f"{path}: {reason(error)}") from None
         ConfigStore.instance().store(
             group="experiment", name=path.stem, node=node, package="_global_", provider=NAME
         )
