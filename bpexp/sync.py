@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 POLL = 1.0  # seconds between looks at the journals of a running sweep
 LIVE = 10.0  # seconds between looks of the store at a run that is still in training
-NICENESS = 10  # of a mirror beside training: who waits for figures goes first
+NICENESS = 5  # of a mirror beside training: who waits for figures goes first, but not alone
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # after a failure, doubled each time
 
 

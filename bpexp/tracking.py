@@ -3,7 +3,7 @@
 A run in MLflow is found again by its tags `identity` and `attempt` before one is made; metric rows
 are unique by key, step, timestamp and value, and the timestamps are the journal's: so mirroring
 twice changes nothing. What the journal holds of a run goes over in a few calls: one to create it,
-one a thousand points, one to end it.
+one a few hundred points, one to end it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from bpexp.tables import (
 )
 
 CONFIG = "config.yaml"
-BATCH = 1000  # points a call, MLflow's own limit
+BATCH = 900  # points a call: with all else below MLflow's 1000, where its client sends tags first
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # where libyaml is there: a tenth the time
 LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
 
 
@@ -85,8 +86,6 @@ class Mirror:
         tags = run.data.tags
         if tags.get("mirrored") != str(history.lines):
             self._write(run, folder, history)
-            if history.end is not None:
-                self._finish(run, folder, history)
             tags["mirrored"] = str(history.lines)
         if model and "model" not in tags:
             self._log_model(run, folder)
@@ -186,9 +185,13 @@ class Mirror:
         return known[key]
 
     def _write(self, run: Any, folder: Path, history: History) -> None:
-        """Write the parameters and the observations that are not there yet."""
-        from mlflow.entities import Metric, Param
+        """Write what is not there yet: parameters, observations, and how the run ended.
 
+        The tag that says that all is there goes with the last points, before the end itself.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+
+        run_id, ended = run.info.run_id, history.end is not None
         moments = {} if folder in self._done else self._moments(run)
         fresh = history.observations[self._done.get(folder, 0) :]
         points = [
@@ -200,9 +203,18 @@ class Mirror:
         # Where a copy is kept decides nothing, and its address may hold a password.
         flat = flatten({k: v for k, v in history.start["config"].items() if k != "tracking"})
         params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in flat.items()]
-        self._client.log_batch(run.info.run_id, points[:BATCH], params)
-        for i in range(BATCH, len(points), BATCH):
-            self._client.log_batch(run.info.run_id, points[i : i + BATCH])
+        tags = []
+        if ended:
+            self._write_files(run, folder, history)
+            begun = run.info.start_time  # the one moment that no second mirroring can change
+            points += [Metric(name, value, begun, 0) for name, value in _bars(history).items()]
+            tags = [RunTag(key, value) for key, value in _tags(folder, history).items()]
+        last = max(0, len(points) - 1) // BATCH * BATCH
+        for i in range(0, last, BATCH):
+            self._client.log_batch(run_id, points[i : i + BATCH])
+        self._client.log_batch(run_id, points[last:], params, tags)
+        if history.end is not None:
+            self._client.set_terminated(run_id, history.status, _milliseconds(history.end["time"]))
         self._done[folder] = len(history.observations)
 
     def _moments(self, run: Any) -> dict[int, int]:
@@ -216,37 +228,22 @@ class Mirror:
         points = self._client.get_metric_history(run.info.run_id, "epoch")  # a step's first point
         return {point.step: point.timestamp for point in points}
 
-    def _finish(self, run: Any, folder: Path, history: History) -> None:
-        """Write what is known once a run has ended: tags, data set, bars, artifacts, status.
+    def _write_files(self, run: Any, folder: Path, history: History) -> None:
+        """Write the data set and the files of a run that has ended."""
+        from mlflow.entities import Dataset, DatasetInput
 
-        Bars and tables wait until it is finished: a run that was stopped may go on, and a point,
-        once written, stays.
-        """
-        from mlflow.entities import Dataset, DatasetInput, Metric, RunTag
-
-        run_id, start, end = run.info.run_id, history.start, history.end or {}
-        told = ("verdict", "evidence", "diverged_at", "error", "seconds")
-        tags = {key: str(end[key]) for key in told if end.get(key) is not None}
-        tags |= {"chance": str(start["chance"]), "folder": str(folder)}
-        tags |= {"mlflow.note.content": describe(history), "mirrored": str(history.lines)}
-        bars = {}
+        run_id, start = run.info.run_id, history.start
         if history.status == "FINISHED":
             if "error" in run.data.tags:  # of an earlier try
                 self._client.delete_tag(run_id, "error")
-            bars = {f"final/{flat_name(k)}": v for k, v in final_metrics(history).items()}
-            bars |= {f"start/{flat_name(k)}": v for k, v in start_metrics(history).items()}
             write_tables(history, folder)
         with replacing(folder / CONFIG) as file:
-            file.write(yaml.safe_dump(start["config"], sort_keys=False).encode())
+            file.write(yaml.dump(start["config"], Dumper=DUMPER, sort_keys=False).encode())
         data = Dataset(start["data"]["name"], start["digest"], "local", json.dumps(start["data"]))
         self._client.log_inputs(run_id, [DatasetInput(data)])
         for name in (CONFIG, LAYERS, SPECTRA, WEIGHTS, TRACEBACK):
             if (folder / name).exists():
                 self._client.log_artifact(run_id, str(folder / name))
-        begun = run.info.start_time  # the one moment that no second mirroring can change
-        points = [Metric(name, value, begun, 0) for name, value in bars.items()]
-        self._client.log_batch(run_id, points, tags=[RunTag(k, v) for k, v in tags.items()])
-        self._client.set_terminated(run_id, history.status, _milliseconds(end["time"]))
 
     def _log_model(self, run: Any, folder: Path) -> None:
         """Log the network as a model, unless a mirror that was killed had got so far."""
@@ -270,6 +267,32 @@ def _shown(line: dict[str, Any]) -> dict[str, float]:
     ends = ("grad_norm/first", "grad_norm/last")  # layer_001 and the last layer say the same
     summary = {k: v for k, v in summary_metrics(line).items() if k not in ends}
     return finite(summary | layer_metrics(line))
+
+
+def _bars(history: History) -> dict[str, float]:
+    """Return the numbers of a finished run's first and last layers, under the names of bars.
+
+    They wait until it is finished: a run that was stopped may go on, and a point, once written,
+    stays.
+    """
+    if history.status != "FINISHED":
+        return {}
+    final, start = final_metrics(history), start_metrics(history)
+    return {f"final/{flat_name(k)}": v for k, v in final.items()} | {
+        f"start/{flat_name(k)}": v for k, v in start.items()
+    }
+
+
+def _tags(folder: Path, history: History) -> dict[str, str]:
+    """Return what is told of a run that has ended, and that all of it is in the store."""
+    end = history.end or {}
+    told = ("verdict", "evidence", "diverged_at", "error", "seconds")
+    return {key: str(end[key]) for key in told if end.get(key) is not None} | {
+        "chance": str(history.start["chance"]),
+        "folder": str(folder),
+        "mlflow.note.content": describe(history),
+        "mirrored": str(history.lines),
+    }
 
 
 def describe(history: History) -> str:
