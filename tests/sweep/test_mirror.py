@@ -197,7 +197,8 @@ def test_a_study_can_be_copied_to_another_store(client, sweep, tmp_path):
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{tmp_path}/copy.db"
-    assert sync(sweep[0], "bpexp", "--tracking-uri", uri).returncode == 0
+    done = sync(sweep[0], "bpexp", "--tracking-uri", uri)
+    assert (done.returncode, done.stderr) == (0, ""), "neither MLflow's log nor its warnings"
     copy = MlflowClient(uri)
     for one, other in zip(stored(client), stored(copy), strict=True):
         assert one.data.metrics == other.data.metrics
