@@ -19,9 +19,10 @@ from bpexp.schema import NUMBERS
 
 # A stack saves Python's cost a call; it pays while what a step touches stays in the cache. Measured
 # on shapes from 64-32x2 to 784-128x8: stacks within 6 MiB are within 5 % of the fastest size, and
-# none is slower than its runs alone. Beyond 32 networks there is nothing left to save.
+# none is slower than its runs alone. Where no more than two fit in, or beyond 32 networks, there is
+# nothing left to save.
 CACHE_BYTES = 6 * 2**20
-LARGEST_STACK = 32
+SMALLEST_STACK, LARGEST_STACK = 3, 32
 # With fewer stacks the last to end leaves other workers idle: groups are parted to make so many.
 STACKS_A_WORKER = 4
 
@@ -160,7 +161,8 @@ def stack_size(config: Config, data: Dataset) -> int:
     shape = config.architecture(data)
     activity = config.batch_size * (shape.sizes[0] + 3 * sum(shape.sizes[1:]))
     touched = (3 * shape.n_parameters + activity) * np.dtype(config.dtype).itemsize
-    return max(1, min(LARGEST_STACK, CACHE_BYTES // touched))
+    size = min(LARGEST_STACK, CACHE_BYTES // touched)
+    return size if size >= SMALLEST_STACK else 1
 
 
 def _work(stack: tuple[Member, ...]) -> float:

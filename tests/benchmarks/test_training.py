@@ -91,6 +91,7 @@ def chosen_size(shape: Shape) -> int:
 STACKED = [
     (Shape(64, 32, 2, 32), "<= 1.6", ">= 8"),
     (Shape(64, 64, 8, 32), "<= 1.4", ""),
+    (Shape(784, 32, 1, 256), "", ""),
     (Shape(784, 64, 8, 128), "", ""),
 ]
 
@@ -99,6 +100,9 @@ STACKED = [
 def test_stacks(benchmark, shape, bare, faster):
     """Whole epochs of a stack as large as the program makes it, by network."""
     size = chosen_size(shape)
+    if size == 1:
+        row("stacks: time against alone", str(shape), "alone is chosen", "<= 1.0")
+        return
     others: dict[str, tuple[int, training.Epoch]] = {
         "bare": (size, training.products(shape, size)),
         "alone": (1, training.ours(shape)),
