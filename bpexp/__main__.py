@@ -53,8 +53,7 @@ def _run() -> int:
     studies = tree("experiments")
     # With a folder of the user's own, what the groups hold is known to Hydra only.
     if not (given.config_path or given.config_name or given.config_dir):
-        multirun = given.multirun or "hydra.mode=MULTIRUN" in given.overrides
-        words.refuse(given.overrides, multirun=multirun, conf=tree("conf"), studies=studies)
+        words.refuse(given.overrides, multirun=given.multirun, conf=tree("conf"), studies=studies)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra

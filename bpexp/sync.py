@@ -54,8 +54,13 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
     runs = sorted((root / RUNS).glob(f"{study or '*'}/{run or '*'}/{FILE}"))
     sweeps = [] if run else sorted((root / RUNS).glob(f"{study or '*'}/{SWEEPS}/*/{SWEEP}"))
     if not runs:
-        raise BpexpError(f"sync: no run below {root / RUNS} is {study or 'there'} {run or ''}")
-    mirror = _connect(uri, root)
+        raise BpexpError(f"sync: no runs in {root / RUNS / (study or '') / (run or '')}")
+    try:
+        mirror = _connect(uri, root)
+    except BpexpError:
+        raise
+    except Exception as error:
+        raise _refused(uri, error) from None
     failed = 0
     for path in tqdm([*runs, *sweeps], desc="mirroring", unit="run", disable=None):
         try:
@@ -67,9 +72,13 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
             failed += 1
             print(error, file=sys.stderr)
         except Exception as error:
-            raise BpexpError(f"sync: {uri or 'the store'}: {reason(error)}") from None
+            raise _refused(uri, error) from None
     print(f"{len(runs) - failed} runs mirrored to {mirror.uri}")
     return 1 if failed else 0
+
+
+def _refused(uri: str | None, error: Exception) -> BpexpError:
+    return BpexpError(f"sync: {uri or 'the store'}: {reason(error)}")
 
 
 def _mirror_sweep(mirror: Mirror, path: Path) -> None:

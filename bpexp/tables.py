@@ -87,10 +87,17 @@ def finite(values: dict[str, float]) -> dict[str, float]:
 
 
 def final_metrics(history: History) -> dict[str, float]:
-    """Return the last finite value of each metric of FINAL that the run has."""
+    """Return the last finite value of each metric of FINAL that the run has.
+
+    A cost that is not finite at the end has none: its last finite value would rank a run that has
+    diverged among the best.
+    """
     last: dict[str, float] = {}
     for line in history.observations:
         last |= finite(summary_metrics(line))
+        for name, value in line["metrics"].items():
+            if name.startswith("loss/") and not math.isfinite(value):
+                last.pop(name, None)
     return {name: last[name] for name in FINAL if name in last}
 
 

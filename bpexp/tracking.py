@@ -55,7 +55,7 @@ class Mirror:
         self._experiments: dict[str, str] = {}
         self._known: dict[str, dict[tuple[str, str], Any]] = {}
         self._done: dict[Path, int] = {}
-        self._status: dict[str, str] = {}
+        self._said: dict[str, tuple[str, int | None]] = {}
 
     def link(self, study: str) -> str:
         """Return the address of the study's charts, below the UI's own address if it has one."""
@@ -91,20 +91,22 @@ class Mirror:
         if model and "model" not in tags:
             self._log_model(run, folder)
             tags["model"] = "true"
-        if history.end is None:
-            self._set_status(run, "RUNNING" if in_use(folder) else "KILLED")
+        self._set_status(run, folder, history)
         return history.end is not None
 
-    def _set_status(self, run: Any, status: str) -> None:
-        """Say what a run without an end is: one that was stopped and goes on is RUNNING again."""
-        run_id = run.info.run_id
-        if self._status.get(run_id, run.info.status) == status:
+    def _set_status(self, run: Any, folder: Path, history: History) -> None:
+        """Say how a run ended and when, or that one without an end was stopped or goes on."""
+        run_id, end = run.info.run_id, history.end
+        status = history.status if end or in_use(folder) else "KILLED"
+        moment = _milliseconds(end["time"]) if end else None
+        said = self._said.get(run_id, (run.info.status, run.info.end_time))
+        if said[0] == status and moment in (None, said[1]):
             return
         if status == "RUNNING":
             self._client.update_run(run_id, status)
         else:
-            self._client.set_terminated(run_id, status)
-        self._status[run_id] = status
+            self._client.set_terminated(run_id, status, moment)
+        self._said[run_id] = status, moment
 
     def sweep(self, folder: Path) -> None:
         """Mirror a sweep's own run: the figures, the summary, the command and the description."""
@@ -156,8 +158,9 @@ class Mirror:
             if run.info.status != "RUNNING" or not folder.exists():
                 continue
             with _alone(folder):  # another mirror may be about to end it
-                if read(folder).end is None and not in_use(folder):
-                    self._set_status(run, "KILLED")
+                history = read(folder)
+                if history.end is None and not in_use(folder):
+                    self._set_status(run, folder, history)
 
     def _runs_of(self, experiment: str, which: str = "") -> dict[tuple[str, str], Any]:
         return {
@@ -188,7 +191,7 @@ class Mirror:
     def _write(self, run: Any, folder: Path, history: History) -> None:
         """Write what is not there yet: parameters, observations, and how the run ended.
 
-        The tag that says that all is there goes with the last points, before the end itself.
+        The tag that says that all is there goes with the last points.
         """
         from mlflow.entities import Metric, Param, RunTag
 
@@ -214,8 +217,6 @@ class Mirror:
         for i in range(0, last, BATCH):
             self._client.log_batch(run_id, points[i : i + BATCH])
         self._client.log_batch(run_id, points[last:], params, tags)
-        if history.end is not None:
-            self._client.set_terminated(run_id, history.status, _milliseconds(history.end["time"]))
         self._done[folder] = len(history.observations)
 
     def _moments(self, run: Any) -> dict[int, int]:
@@ -261,8 +262,12 @@ class Mirror:
         logged = self._client.search_logged_models(
             [run.info.experiment_id], f"source_run_id = '{run_id}'"
         )
+        for model in logged:
+            if model.status != "READY":
+                self._client.delete_logged_model(model.model_id)
         if not any(model.status == "READY" for model in logged):
             mlflow.set_tracking_uri(self.uri)
+            self._said[run_id] = "RUNNING", None  # by MLflow, which ends it by its own clock
             with mlflow.start_run(run_id=run_id):
                 log_model(folder / WEIGHTS)
         self._client.set_tag(run_id, "model", "true")

@@ -40,7 +40,11 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
     """
     known = [path.stem for path in studies.glob("*.yaml")]
     values: dict[str, list[Any]] = {}
-    for override in _parsed(arguments):
+    overrides = list(_parsed(arguments))
+    multirun = multirun or any(
+        o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides
+    )
+    for override in overrides:
         key = override.key_or_group
         if key in values:
             raise ConfigError(f"{quoted(key)}: given twice; a sweep is {quoted(key)}=a,b")
@@ -48,12 +52,13 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
         if key == "experiment" or key.startswith("hydra"):
             _check_deletion(override)
         if key.startswith("hydra"):
+            _check_sections(override)
             continue
         if override.is_sweep_override() and not multirun:
             argument = quoted(str(override.input_line))
             raise ConfigError(f"{argument}: several values are a sweep: python -m bpexp -m ...")
         values[key] = _check(override, known)
-    if any(key.startswith("hydra.sweeper") for key in values):
+    if any(key == "hydra" or key.startswith("hydra.sweeper") for key in values):
         return  # a grid of its own
     single, grid = defaults(conf), {}
     if "experiment" in values:
@@ -91,6 +96,8 @@ def _parsed(arguments: Sequence[str]) -> Iterator[Override]:
         try:
             if argument.startswith("="):  # Hydra's parser fails on it otherwise
                 raise HydraException("no key before '='")
+            if "=" not in argument and not argument.startswith("~"):
+                raise HydraException("no value; an override is key=value")
             yield parser.parse_override(argument)
         except HydraException as error:
             told = str(error).partition("\nSee ")[0].partition(" expecting {")[0]
@@ -128,12 +135,22 @@ def _check_deletion(override: Override) -> None:
         raise ConfigError(f"{quoted(str(override.input_line))}: no such choice to delete")
 
 
+def _check_sections(override: Override) -> None:
+    """Refuse to put a value in the place of Hydra's own groups of keys: it fails on it."""
+    key, value = override.key_or_group, override.value()
+    sections = ("hydra", "hydra.sweeper", "hydra.launcher", "hydra.sweeper.params")
+    if key == "hydra.sweeper.params" and value is None:
+        return  # no grid of a study's
+    if key in sections and not override.is_delete() and not isinstance(value, dict):
+        raise ConfigError(f"{key}: {value!r} is not a group of keys")
+
+
 def _check(override: Override, known: Sequence[str]) -> list[Any]:
     """Check one override and return its values; none if only Hydra knows them."""
     key, row = override.key_or_group, KEYS.get(override.key_or_group)
     names: Sequence[object]
     if override.is_delete() and (isinstance(row, Group) or (row and "." not in key)):
-        raise ConfigError(f"{key}: missing")
+        raise ConfigError(f"{key}: every run has one; it cannot be deleted")
     if isinstance(row, Key):
         return [v if _interpolated(v) else row.check(key, v) for v in _values(override)]
     if key == "experiment":
@@ -163,7 +180,7 @@ def _values(override: Override) -> list[object]:
     named = key == "experiment" or isinstance(KEYS.get(key), Group)
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
         return []  # what it matches is known to Hydra
-    if not override.is_discrete_sweep():
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
     try:
         values = [_unquoted(value) for value in override.sweep_iterator()]

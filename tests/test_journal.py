@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 
 import numpy as np
 import pytest
 
-from bpexp.journal import CHECKPOINT, FILE, Journal, JournalError, first, read, read_checkpoint
+from bpexp.journal import (
+    CHECKPOINT,
+    FILE,
+    History,
+    Journal,
+    JournalError,
+    first,
+    read,
+    read_checkpoint,
+)
 from bpexp.storage import replacing
+from bpexp.tables import final_metrics
 from bpexp.training import Observation
 
 SEEN = [
@@ -192,3 +203,19 @@ def test_lines_that_are_json_only_together_are_damaged(tmp_path):
     (tmp_path / FILE).write_text('{"kind":"start","sizes":[2\n3]}\n')
     with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
         read(tmp_path)
+
+
+def test_a_cost_that_is_not_finite_at_the_end_has_no_final_value():
+    """Its last finite value would rank a run that has diverged among the best."""
+    seen = [
+        {"step": step, "epoch": epoch, "metrics": metrics, "layers": None}
+        for step, epoch, metrics in [
+            (0, 0.0, {"loss/test": 2.3, "accuracy/test": 0.1}),
+            (7, 1.0, {"loss/test": 0.4, "accuracy/test": 0.9}),
+            (10, 1.5, {}),
+            (14, 2.0, {"loss/test": math.nan, "accuracy/test": 0.1}),
+        ]
+    ]
+    final = final_metrics(History(observations=seen))
+    assert final == {"accuracy/test": 0.1}
+    assert final_metrics(History(observations=seen[:-1]))["loss/test"] == 0.4

@@ -152,12 +152,12 @@ WORDS = [
     ("depth=2 depth=3", "depth: given twice; a sweep is depth=a,b"),
     ("+foo=1", "key: 'foo' is not one of <keys>"),
     ("+experimnt=x", "key: 'experimnt' is not one of <keys>; did you mean 'experiment'?"),
-    ("depth", "depth: missing EQUAL at '<EOF>'"),
+    ("depth", "depth: no value; an override is key=value"),
     ("=3", "=3: no key before '='"),
     ("depth=[", "depth=[: no viable alternative at input '['"),
     ("lr=0.1]", "lr=0.1]: extraneous input ']' expecting <EOF>"),
-    ("~depth", "depth: missing"),
-    ("~activation", "activation: missing"),
+    ("~depth", "depth: every run has one; it cannot be deleted"),
+    ("~activation", "activation: every run has one; it cannot be deleted"),
     ("study=..", "study: '..' is not <study>"),
     ("study='say \"x\"'", "study: 'say \"x\"' is not <study>"),
     ("study=con.", "study: 'con.' is not <study>"),
@@ -165,13 +165,13 @@ WORDS = [
     ("study=null", "study: None is not <study>"),
     ("study=5", "study: 5 is not <study>"),
     ("study='${seed}'", "study: 0 is not <study>"),
-    ("~data=digits", "data: missing"),
-    ("~data=0", "data: missing"),
-    ("~depth=4", "depth: missing"),
-    ("~data=0 ~experiment=0", "data: missing"),
+    ("~data=digits", "data: every run has one; it cannot be deleted"),
+    ("~data=0", "data: every run has one; it cannot be deleted"),
+    ("~depth=4", "depth: every run has one; it cannot be deleted"),
+    ("~data=0 ~experiment=0", "data: every run has one; it cannot be deleted"),
     ("~experiment=0", "~experiment=0: no such choice to delete"),
     ("~hydra=0", "~hydra=0: no such choice to delete"),
-    ("~draw", "draw: missing"),
+    ("~draw", "draw: every run has one; it cannot be deleted"),
     (
         "seed=9223372036854775808",
         "seed: 9223372036854775808 is not an integer of at least 0 and at most 9223372036854775807",
@@ -208,6 +208,12 @@ WORDS = [
     ),
     ("width=${depht}", "width: Interpolation key 'depht' not found"),
     ("-m width=${depht}", "width: Interpolation key 'depht' not found"),
+    ("hydra=3", "hydra: 3 is not a group of keys"),
+    ("-m hydra.sweeper=null", "hydra.sweeper: None is not a group of keys"),
+    ("-m hydra.sweeper.params=3", "hydra.sweeper.params: 3 is not a group of keys"),
+    ("-m init=glob(zzz*)", "no run is left of the grid: a glob matches nothing"),
+    ("-m experiment=glob(zzz*)", "no run is left of the grid: a glob matches nothing"),
+    ("-m depth=glob(*)", "depth=glob(*): a sweep is depth=a,b"),
     ("hydra.nothing=1", "hydra.nothing: no such key"),
     ("draw=[[dead]]", "draw: [['dead']] is not <draw>"),
     ("draw=[{a:1}]", "draw: [{'a': 1}] is not <draw>"),
@@ -428,6 +434,8 @@ MEANT = [
     ["width=${depth}"],
     ["~activation.negative_slope", "activation=leaky"],
     ["~checkpoint.seconds"],
+    ["hydra.sweeper.params=null", "experiment=frozen_prefix", "depth=0"],
+    ["hydra={sweeper: {params: null}}", "experiment=frozen_prefix", "depth=0"],
     ["experiment=stop_criterion", "data=digits", "~data.bits"],
 ]
 
@@ -435,6 +443,11 @@ MEANT = [
 @pytest.mark.parametrize("arguments", MEANT, ids=" ".join)
 def test_what_hydra_can_compose_is_not_refused_from_the_words(arguments):
     refuse(arguments, multirun=True, conf=ROOT / "conf", studies=ROOT / "experiments")
+
+
+@pytest.mark.parametrize("mode", ["hydra.mode=MULTIRUN", "++hydra.mode='MULTIRUN'"])
+def test_a_sweep_may_be_asked_for_by_hydras_mode(mode):
+    refuse([mode, "depth=1,2"], multirun=False, conf=ROOT / "conf", studies=ROOT / "experiments")
 
 
 def test_a_grid_that_is_not_asked_for_is_not_checked():

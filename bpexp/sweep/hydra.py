@@ -165,7 +165,7 @@ class BpexpSweeper(BasicSweeper):
         """Expand the grid and launch it.
 
         Raises:
-            ConfigError: a key is given twice, or a job is not valid.
+            ConfigError: a job is not valid, or there is none.
         """
         assert self.config is not None
         assert self.hydra_context is not None
@@ -175,7 +175,9 @@ class BpexpSweeper(BasicSweeper):
         given = parser.parse_overrides(arguments)
         if any(override.key_or_group == "quick" and override.value() for override in given):
             own = parser.parse_overrides([_ends(override) for override in own])
-        (jobs,) = self.split_arguments([*own, *given], max_batch_size=None)
+        (jobs,) = self.split_arguments([*own, *given], max_batch_size=None) or ((),)
+        if not jobs:
+            raise ConfigError("no run is left of the grid: a glob matches nothing")
         if isinstance(self.launcher, BpexpLauncher):
             return [self.launcher.launch(jobs, initial_job_idx=0)]
         compose = Composer(self.hydra_context, self.config)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from helpers import ROOT, make_config
 
 from bpexp.data import load
 from bpexp.diagnosis import Evidence, decay, verdict
-from bpexp.journal import FILE, SWEEP, Journal
+from bpexp.journal import FILE, SWEEP, Journal, read
 from bpexp.nn import Network
 from bpexp.results import load_layers, load_network, load_runs
 from bpexp.sweep.plan import make_plan
@@ -243,6 +245,15 @@ def test_a_mirror_beside_training_gives_way(sweep, tmp_path):
     assert niceness == before + NICENESS
 
 
+def test_sync_to_a_server_that_is_down_is_refused_in_one_line(sweep, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    done = sync(sweep[0], "bpexp", "--tracking-uri", uri)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"sync: {uri}: ")
+
+
 def test_sync_of_nothing_is_refused(tmp_path):
     done = sync(tmp_path, "nothing")
     assert done.returncode == 2
@@ -318,8 +329,8 @@ def points(folder):
     return run, steps
 
 
-def mirrored(folder, member):
-    return Mirror(f"sqlite:///{folder}/mlflow.db", folder).run(member.folder)
+def mirrored(folder, member, model=False):
+    return Mirror(f"sqlite:///{folder}/mlflow.db", folder).run(member.folder, model=model)
 
 
 def test_a_run_goes_on_in_the_store_as_in_its_journal(tmp_path, member):
@@ -336,6 +347,29 @@ def test_a_run_goes_on_in_the_store_as_in_its_journal(tmp_path, member):
     run, steps = points(tmp_path)
     assert run.info.status == "FINISHED"
     assert steps["loss/test"] == [0, 6, 12, 18, 24]
+
+
+@pytest.mark.parametrize("model", [False, True])
+@pytest.mark.parametrize("broken", ["set_terminated", "set_tag"])
+def test_a_mirror_that_fails_before_the_last_call_is_made_up_for(
+    tmp_path, member, monkeypatch, model, broken
+):
+    """Also where MLflow's own way to log a model has set the run back to RUNNING."""
+    from mlflow import MlflowClient
+
+    def refuse(*_, **__):
+        raise OSError("503")
+
+    assert train_stack([member.now()], lambda n: None, Interrupt()) == ["FINISHED"]
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, broken, refuse)
+        with contextlib.suppress(OSError):
+            mirrored(tmp_path, member, model)
+    for _ in range(2):
+        assert mirrored(tmp_path, member, model)
+        info = points(tmp_path)[0].info
+        ended = round(read(member.folder).end["time"] * 1000)
+        assert (info.status, info.end_time) == ("FINISHED", ended)
 
 
 def test_lines_that_a_power_cut_took_after_they_were_mirrored_make_no_second_points(
