@@ -360,6 +360,8 @@ def test_a_mirror_that_fails_before_the_last_call_is_made_up_for(
     def refuse(*_, **__):
         raise OSError("503")
 
+    # MLflow sets it to log a model, for this process and all that it starts
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     assert train_stack([member.now()], lambda n: None, Interrupt()) == ["FINISHED"]
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, broken, refuse)
