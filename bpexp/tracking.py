@@ -18,21 +18,12 @@ from typing import Any
 
 import yaml
 
+from bpexp import entries
 from bpexp.config import flatten
 from bpexp.journal import RUNS, SWEEP, TRACEBACK, WEIGHTS, History, attempt_folder, in_use, read
 from bpexp.storage import replacing
 from bpexp.store import connect, initialising, runs_of
-from bpexp.tables import (
-    LAYERS,
-    SPECTRA,
-    final_metrics,
-    finite,
-    flat_name,
-    layer_metrics,
-    start_metrics,
-    summary_metrics,
-    write_tables,
-)
+from bpexp.tables import LAYERS, SPECTRA, write_tables
 
 CONFIG = "config.yaml"
 BATCH = 900  # points a call: with all else below MLflow's 1000, where its client sends tags first
@@ -202,7 +193,7 @@ class Mirror:
             Metric(name, value, moments.get(step, _milliseconds(line["time"])), step)
             for line in fresh
             for step in [line["step"]]
-            for name, value in _shown(line).items()
+            for name, value in entries.shown(line).items()
         ]
         # Where a copy is kept decides nothing, and its address may hold a password.
         flat = flatten({k: v for k, v in history.start["config"].items() if k != "tracking"})
@@ -211,8 +202,10 @@ class Mirror:
         if ended:
             self._write_files(run, folder, history)
             begun = run.info.start_time  # the one moment that no second mirroring can change
-            points += [Metric(name, value, begun, 0) for name, value in _bars(history).items()]
-            tags = [RunTag(key, value) for key, value in _tags(folder, history).items()]
+            points += [
+                Metric(name, value, begun, 0) for name, value in entries.bars(history).items()
+            ]
+            tags = [RunTag(key, value) for key, value in entries.tags(folder, history).items()]
         last = max(0, len(points) - 1) // BATCH * BATCH
         for i in range(0, last, BATCH):
             self._client.log_batch(run_id, points[i : i + BATCH])
@@ -271,56 +264,6 @@ class Mirror:
             with mlflow.start_run(run_id=run_id):
                 log_model(folder / WEIGHTS)
         self._client.set_tag(run_id, "model", "true")
-
-
-def _shown(line: dict[str, Any]) -> dict[str, float]:
-    """Return an observation's finite metrics under the names that MLflow shows."""
-    ends = ("grad_norm/first", "grad_norm/last")  # layer_001 and the last layer say the same
-    summary = {k: v for k, v in summary_metrics(line).items() if k not in ends}
-    return finite(summary | layer_metrics(line))
-
-
-def _bars(history: History) -> dict[str, float]:
-    """Return the numbers of a finished run's first and last layers, under the names of bars.
-
-    They wait until it is finished: a run that was stopped may go on, and a point, once written,
-    stays.
-    """
-    if history.status != "FINISHED":
-        return {}
-    final, start = final_metrics(history), start_metrics(history)
-    return {f"final/{flat_name(k)}": v for k, v in final.items()} | {
-        f"start/{flat_name(k)}": v for k, v in start.items()
-    }
-
-
-def _tags(folder: Path, history: History) -> dict[str, str]:
-    """Return what is told of a run that has ended, and that all of it is in the store."""
-    end = history.end or {}
-    told = ("verdict", "evidence", "diverged_at", "error", "seconds")
-    return {key: str(end[key]) for key in told if end.get(key) is not None} | {
-        "chance": str(history.start["chance"]),
-        "folder": str(folder),
-        "mlflow.note.content": describe(history),
-        "mirrored": str(history.lines),
-    }
-
-
-def describe(history: History) -> str:
-    """Say in a few lines of Markdown what the run is and what became of it."""
-    config = history.start["config"]
-    layers = "-".join(str(n) for n in history.start["sizes"])
-    lines = [
-        f"**{history.start['name']}**: {layers} on {config['data']['name']}, "
-        f"{config['activation']['name']}, {config['init']['name']}, "
-        f"{config['optimizer']['name']} at lr {config['lr']:g}, seed {config['seed']}."
-    ]
-    if history.end and "verdict" in history.end:
-        lines.append(f"Verdict: **{history.end['verdict']}** ({history.end['evidence']}).")
-    elif history.end:
-        lines.append(f"Status: {history.status}. {history.end.get('error', '')}")
-    lines.append("All probes of all layers: artifact `layers.parquet`.")
-    return "\n\n".join(lines)
 
 
 @contextlib.contextmanager

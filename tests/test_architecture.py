@@ -30,7 +30,8 @@ FLOORS = {
     "tables": ("journal", "storage", "diagnosis", "probes"),
     "serving": ("nn",),
     "store": (),
-    "tracking": ("store", "storage", "journal", "tables", "config", "serving"),
+    "entries": ("journal", "tables"),
+    "tracking": ("entries", "store", "storage", "journal", "tables", "config", "serving"),
     "sync": ("tracking", "store", "journal", "errors"),
     "results": (
         "journal", "tables", "config", "data", "diagnosis", "nn", "predictions",

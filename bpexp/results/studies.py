@@ -98,8 +98,9 @@ def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> 
     Returns:
         Columns run, name, the configuration, then status, verdict, evidence, diverged_at (step or
         NaN), seconds, epoch (epochs done), chance (accuracy of the best constant guess), the
-        metrics of `bpexp.tables.FINAL` (the last finite value each; float64, NaN where there is
-        none), those of START as start/..., and folder.
+        metrics of `bpexp.tables.FINAL` (the last finite value each, a cost only if it is
+        finite at the end; float64, NaN where there is none), those of START as start/..., and
+        folder.
 
     Raises:
         BpexpError: there is no such study.
