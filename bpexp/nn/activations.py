@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bpexp.nn import memory
 from bpexp.nn.choices import within
-from bpexp.nn.tape import Do, now
+from bpexp.nn.tape import Do, assign, now
 
 Array = NDArray[np.floating]
 
@@ -45,7 +46,7 @@ class Scratch:
     @classmethod
     def like(cls, z: Array) -> Scratch:
         """Allocate for arrays like z, in memory laid out as z is."""
-        return cls(np.empty_like(z), np.empty_like(z), np.empty_like(z, dtype=np.bool_))
+        return cls(memory.empty_like(z), memory.empty_like(z), memory.empty_like(z, np.bool_))
 
     def number(self, value: float) -> Array:
         """Return a number in z's dtype, as an array without dimensions."""
@@ -85,7 +86,7 @@ def identity() -> Activation:
     """g(z) = z."""
 
     def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
-        do(np.copyto, a, z)
+        assign(do, a, z)
         if slope is not None:
             do(slope.fill, 1)
 
@@ -225,7 +226,7 @@ def gelu() -> Activation:
 def _step(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
     """Write 1 where z > 0, else 0."""
     do(np.greater, z, scratch.number(0), scratch.mask)
-    do(np.copyto, out, scratch.mask)
+    assign(do, out, scratch.mask)
 
 
 def _logistic(do: Do, z: Array, sigma: Array, slope: Array | None, scratch: Scratch) -> None:

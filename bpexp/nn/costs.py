@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bpexp.nn.activations import ACTIVATIONS, Activation, Array, Scratch
 from bpexp.nn.choices import within
-from bpexp.nn.tape import Do, now
+from bpexp.nn.tape import Do, assign, now
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ def _softmax(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
     """
     row, wide = scratch.first[..., :1, :], scratch.second
     do(np.maximum.reduce, z, -2, None, row, True)
-    do(np.copyto, wide, row)
+    assign(do, wide, row)
     do(np.subtract, z, wide, out)
     do(np.exp, out, out)
     do(np.add.reduce, out, -2, None, row, True)
-    do(np.copyto, wide, row)
+    assign(do, wide, row)
     do(np.divide, out, wide, out)
 
 

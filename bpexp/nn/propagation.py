@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from math import prod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Tape
+from bpexp.nn.tape import Do, Tape, assign
 
 # From here on the first product is made with the examples as rows and then turned: BLAS multiplies
 # two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
@@ -63,37 +64,32 @@ class Propagation:
         self.lowest = len(stack.layers) + 1 if lowest is None else lowest
         copies, sizes, dtype = len(stack), stack.architecture.sizes, stack.theta.dtype
         hidden = (0, *sizes[1:-1])
-        memory = np.empty((3, copies * batch * max(1, *hidden)), dtype)
+        largest = (copies, max(1, *hidden), batch)
 
-        def shared(number: int) -> list[Array]:
+        def shared(dtype: DTypeLike = dtype) -> list[NDArray[Any]]:
             """Return arrays (R, n_l, B) that begin at one place."""
-            return [_shaped(memory[number], copies, n, batch) for n in hidden]
+            place = memory.empty(largest, dtype).ravel()
+            return [_shaped(place, copies, n, batch) for n in hidden]
 
         output = _output_buffer((copies, sizes[-1], batch), dtype)
-        self.z: list[Array] = [*shared(0), output]
-        self.slope = [np.empty((copies, n, batch), dtype) for n in hidden]
-        self.delta: list[Array] = [*self.slope, np.empty_like(output)]
-        self.backward_signal = shared(0)
-        self.a = [np.empty((copies, n + 1, batch), dtype) for n in hidden]
+        self.backward_signal = shared()
+        self.z: list[Array] = [*self.backward_signal, output]
+        self.slope: list[Array] = [memory.empty((copies, n, batch), dtype) for n in hidden]
+        self.delta: list[Array] = [*self.slope, memory.empty_like(output)]
+        self.a: list[Array] = [memory.empty((copies, n + 1, batch), dtype) for n in hidden]
         for a in self.a[1:]:
             a[:, 0] = 1
         self.a[0] = rows.swapaxes(-1, -2)
-        self.columns = np.empty((sizes[-1], copies, batch), dtype)
+        self.columns: Array = memory.empty((sizes[-1], copies, batch), dtype)
         self.targets = self.columns.swapaxes(0, 1)
-        masks: NDArray[np.bool_] = np.empty(memory.shape[1], np.bool_)
-        self._scratch = [
-            Scratch(first, second, _shaped(masks, *first.shape))
-            for first, second in zip(shared(1), shared(2), strict=True)
-        ]
+        self._scratch = list(map(Scratch, shared(), shared(), shared(np.bool_)))
         self.gradients: list[Array] = []
         if lowest is not None:
             self.gradients = stack.architecture.layers(
                 np.zeros_like(stack.theta) if gradient is None else gradient
             )
-        # `np.dot` calls the same BLAS routine as `np.matmul` at half the overhead, a tenth of a
-        # small network's step. It takes matrices only, and treats vectors in ways of its own.
+        # Where `_product` can take the method `dot`; it treats vectors in ways of its own.
         self._alone = copies == 1 and min(batch, *sizes) > 1
-        self._multiply = np.dot if self._alone else np.matmul
         self._forward, self._backward = Tape(), Tape()
         self._record_forward()
         if lowest is not None:
@@ -117,13 +113,21 @@ class Propagation:
         layers = range(len(self.stack.layers), self.lowest - 1, -1)
         return (layer for layer, _ in zip(layers, self._backward.play_to_marks(), strict=True))
 
-    def _matrix(self, array: Array) -> Array:
-        """Return an array (R, n, m) as products take it: without R where a network is alone."""
-        return array.reshape(array.shape[-2:]) if self._alone else array
+    def _product(self, do: Do, left: Array, right: Array, out: Array) -> None:
+        """Multiply (R, n, m) by (R, m, k).
+
+        The method `dot` calls the same BLAS routine as `np.matmul` at a third of the overhead, an
+        eighth of a small network's step. It multiplies one matrix by another only.
+        """
+        if self._alone:
+            left, right, out = (array.reshape(array.shape[-2:]) for array in (left, right, out))
+            do(left.dot, right, out)
+        else:
+            do(np.matmul, left, right, out)
 
     def _record_forward(self) -> None:
-        do, matrix = self._forward.record, self._matrix
-        for layer, theta in enumerate(map(matrix, self.stack.layers)):
+        do = self._forward.record
+        for layer, theta in enumerate(self.stack.layers):
             a, z = self.a[layer], self.z[layer + 1]
             if layer:
                 slope = self.slope[layer] if layer >= self.lowest else None
@@ -132,38 +136,39 @@ class Propagation:
                 )
                 self._forward.mark()
             if layer == 0 and self.stack.architecture.sizes[0] >= WIDE:
-                turned = np.empty_like(z.swapaxes(1, 2), order="C")
-                do(self._multiply, matrix(self.rows), theta, matrix(turned))
-                do(np.copyto, z, turned.swapaxes(1, 2))
+                turned = memory.empty((*z.shape[:1], *z.shape[:0:-1]), z.dtype)
+                self._product(do, self.rows, theta, turned)
+                assign(do, z, turned.swapaxes(1, 2))
             else:
-                do(self._multiply, theta.swapaxes(-1, -2), matrix(a), matrix(z))
+                self._product(do, theta.swapaxes(1, 2), a, z)
         self._forward.mark()
 
     def _record_backward(self, divisor: float) -> None:
-        do, matrix, last = self._backward.record, self._matrix, len(self.z) - 1
-        delta, turned, z = self.delta, self._turned_memory(), self.z[last]
-        self.stack.cost.delta(do, z, self.targets, delta[last], np.empty_like(z), Scratch.like(z))
+        do, last = self._backward.record, len(self.z) - 1
+        delta, signal, turned, z = self.delta, self.backward_signal, self._turned(), self.z[last]
+        self.stack.cost.delta(
+            do, z, self.targets, delta[last], memory.empty_like(z), Scratch.like(z)
+        )
         do(np.divide, delta[last], np.array(divisor, z.dtype), delta[last])
         for layer in range(last, self.lowest - 1, -1):
             if layer < last:
-                weights, signal = matrix(self.stack.layers[layer][:, 1:]), self.backward_signal
-                do(self._multiply, weights, matrix(delta[layer + 1]), matrix(signal[layer]))
+                weights = self.stack.layers[layer][:, 1:]
+                self._product(do, weights, delta[layer + 1], signal[layer])
                 do(np.multiply, self.slope[layer], signal[layer], delta[layer])
-            delta_t = matrix(delta[layer]).swapaxes(-1, -2)
+            delta_t = delta[layer].swapaxes(1, 2)
             if (right := turned[layer]) is not None:
-                do(np.copyto, matrix(right), delta_t)
-                delta_t = matrix(right)
-            gradient = matrix(self.gradients[layer - 1])
-            do(self._multiply, matrix(self.a[layer - 1]), delta_t, gradient)
+                assign(do, right, delta_t)
+                delta_t = right
+            self._product(do, self.a[layer - 1], delta_t, self.gradients[layer - 1])
             self._backward.mark()
 
-    def _turned_memory(self) -> list[Array | None]:
+    def _turned(self) -> list[Array | None]:
         """Return memory (R, B, n_l), shared by the layers, for deltas that are to be turned."""
         copies, sizes, batch = len(self.stack), self.stack.architecture.sizes, self.rows.shape[-2]
         pairs = pairwise((0, *sizes))
         units = [n if turning_pays(n_in, n, batch) else 0 for n_in, n in pairs]
-        memory = np.empty(copies * batch * max(units), self.stack.theta.dtype)
-        return [_shaped(memory, copies, batch, n) if n else None for n in units]
+        place = memory.empty((copies * batch * max(units),), self.stack.theta.dtype)
+        return [_shaped(place, copies, batch, n) if n else None for n in units]
 
 
 def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
@@ -176,9 +181,9 @@ def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
     return n_in * n_out > 1100 and n_out * batch <= 2**13 and n_in * n_out * batch < 10**6
 
 
-def _shaped(memory: NDArray[T], *shape: int) -> NDArray[T]:
+def _shaped(place: NDArray[T], *shape: int) -> NDArray[T]:
     """Return the beginning of one-dimensional memory as an array of a shape."""
-    return memory[: prod(shape)].reshape(shape)
+    return place[: prod(shape)].reshape(shape)
 
 
 def _output_buffer(shape: tuple[int, int, int], dtype: DTypeLike) -> Array:
@@ -189,5 +194,5 @@ def _output_buffer(shape: tuple[int, int, int], dtype: DTypeLike) -> Array:
     """
     copies, outputs, batch = shape
     if batch < 4:
-        return np.empty(shape, dtype)
-    return np.empty((outputs, copies, batch), dtype).swapaxes(0, 1)
+        return memory.empty(shape, dtype)
+    return memory.empty((outputs, copies, batch), dtype).swapaxes(0, 1)

@@ -30,6 +30,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bpexp.nn import memory
 from bpexp.nn.activations import ACTIVATIONS, Activation, Array
 from bpexp.nn.choices import Choice
 from bpexp.nn.costs import COSTS, Cost
@@ -148,7 +149,7 @@ class Stack:
         dtype: DTypeLike,
     ) -> Stack:
         """Stack the parameter rows (P,) of R networks."""
-        return cls(architecture, np.array(rows, dtype=dtype, order="C", ndmin=2))
+        return cls(architecture, memory.rows(rows, dtype))
 
     def __len__(self) -> int:
         """R, the number of networks."""

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
 
 Do = Callable[..., object]
 
@@ -19,6 +22,11 @@ Do = Callable[..., object]
 def now(function: Callable[..., object], *arguments: object) -> None:
     """Make a call at once."""
     function(*arguments)
+
+
+def assign(do: Do, out: NDArray[Any], values: NDArray[Any]) -> None:
+    """Write values into `out`, cast and broadcast: `np.copyto` with less overhead."""
+    do(out.__setitem__, ..., values)
 
 
 class Tape:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bpexp.data import Dataset
 from bpexp.jacobians import JacobianProber
+from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import Choice
 from bpexp.nn.initializers import batch_order
@@ -22,6 +23,9 @@ from bpexp.training.evaluation import EpochScore, Evaluator, splits
 
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
+
+Step = Callable[[NDArray[np.int64], int], None]
+"""Takes a step on the training examples of the indices (R, B); the step's number, from 1."""
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -91,7 +95,7 @@ class Trainer:
         self._rates = np.array(rates, stack.theta.dtype)[:, None]
         self._seeds = list(seeds)
         shape = (self._optimizer.slots, *stack.theta[:, self._trained].shape)
-        self._memory = np.zeros(shape, stack.theta.dtype)
+        self._memory = memory.rows(np.zeros(shape, stack.theta.dtype))
         self._probed: Array | None = None
         self._allocate()
 
@@ -114,7 +118,10 @@ class Trainer:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
                 for start, end in pairwise(starts[done : pause + 1]):
-                    self._step(self._order[:, start:end])
+                    if (batch := end - start) not in self._steps:
+                        self._steps[batch] = self._step_on(batch)
+                    self.step += 1
+                    self._steps[batch](self._order[:, start:end], self.step)
             done = pause
             if done < last:
                 yield done / last
@@ -191,10 +198,10 @@ class Trainer:
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Go on with the networks `which` (R,) only."""
-        self.stack = Stack(self.stack.architecture, self.stack.theta[which])
+        self.stack = Stack(self.stack.architecture, memory.rows(self.stack.theta[which]))
         self.rows, self._rates = self.rows[which], self._rates[which]
         self._seeds = [seed for seed, kept in zip(self._seeds, which, strict=True) if kept]
-        self._memory = self._memory[:, which]
+        self._memory = memory.rows(self._memory[:, which])
         self._probed = None if self._probed is None else self._probed[which]
         self.costs = [cost[which] for cost in self.costs]
         self.accuracies = [accuracy[which] for accuracy in self.accuracies]
@@ -202,19 +209,37 @@ class Trainer:
 
     def _allocate(self) -> None:
         """Make the buffers whose size depends on R; nothing is allocated in a step."""
-        self._gradient = np.zeros_like(self.stack.theta)
+        self._gradient = memory.rows(np.zeros_like(self.stack.theta))
         self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
-        self._work = np.empty_like(self._moved[0])
+        self._work = memory.rows(self._moved[0])
         # One rate without dimensions: NumPy multiplies by it in half the time.
         self._moving_rates = self._rates.reshape(()) if len(self._rates) == 1 else self._rates
         self._score = EpochScore(self.stack, self._train)
         self._evaluate_test = Evaluator(self.stack, self._test)
-        self._passes: dict[int, Propagation] = {}
+        self._steps: dict[int, Step] = {}
 
-    def _passes_over(self, batch: int) -> Propagation:
-        rows = np.empty((len(self.stack), batch, self._train.rows.shape[1]), self._work.dtype)
-        lowest, gradient, divisor = self._lowest, self._gradient, self._divisor
-        return Propagation(self.stack, rows, lowest=lowest, gradient=gradient, divisor=divisor)
+    def _step_on(self, batch: int) -> Step:
+        """Return the optimizer step on B examples, whatever it needs looked up beforehand."""
+        shape = (len(self.stack), batch, self._train.rows.shape[1])
+        rows = memory.empty(shape, self.stack.theta.dtype)
+        passes = Propagation(
+            self.stack, rows, lowest=self._lowest, gradient=self._gradient, divisor=self._divisor
+        )
+        columns, forward, backward = passes.columns, passes.forward, passes.backward
+        # The methods: np.take looks them up, for four times the cost on small batches.
+        take_rows, take_columns = self._train.rows.take, self._train.columns.take
+        score, update = self._score.add, self._optimizer.step
+        theta, gradient, rates = *self._moved, self._moving_rates
+        state, work, is_weight = self._memory, self._work, self._is_weight
+
+        def step(index: NDArray[np.int64], number: int) -> None:
+            take_rows(index, 0, rows, "clip")
+            take_columns(index, 1, columns, "clip")
+            score(forward())
+            backward()
+            update(theta, gradient, rates, state, number, work, is_weight)
+
+        return step
 
     def _next_batches(self) -> tuple[NDArray[np.int64], list[int]]:
         """Return the epoch's order of examples (R, N), and where each batch ends in it."""
@@ -225,22 +250,6 @@ class Trainer:
         n, size = len(self._train), self._batch_size
         order = np.array([batch_order(seed, self.epoch + 1, n) for seed in self._seeds])
         return order, [*range(size, n, size), n]
-
-    def _step(self, index: NDArray[np.int64]) -> None:
-        """Take one optimizer step on the examples `index`, (R, B)."""
-        batch = index.shape[1]
-        if batch not in self._passes:
-            self._passes[batch] = self._passes_over(batch)
-        propagation = self._passes[batch]
-        # The method: np.take looks it up, for four times the cost on small batches.
-        self._train.rows.take(index, 0, propagation.rows, "clip")
-        self._train.columns.take(index, 1, propagation.columns, "clip")
-        self._score.add(propagation.forward())
-        propagation.backward()
-        self.step += 1
-        self._optimizer.step(
-            *self._moved, self._moving_rates, self._memory, self.step, self._work, self._is_weight
-        )
 
     def _test_metrics(self) -> Metrics:
         with np.errstate(all="ignore"):
