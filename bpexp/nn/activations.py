@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.nn import memory
 from bpexp.nn.choices import within
 from bpexp.nn.tape import Do, assign, now
 
@@ -46,7 +45,7 @@ class Scratch:
     @classmethod
     def like(cls, z: Array) -> Scratch:
         """Allocate for arrays like z, in memory laid out as z is."""
-        return cls(memory.empty_like(z), memory.empty_like(z), memory.empty_like(z, np.bool_))
+        return cls(np.empty_like(z), np.empty_like(z), np.empty_like(z, dtype=np.bool_))
 
     def number(self, value: float) -> Array:
         """Return a number in z's dtype, as an array without dimensions."""

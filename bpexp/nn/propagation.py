@@ -146,9 +146,9 @@ class Propagation:
     def _record_backward(self, divisor: float) -> None:
         do, last = self._backward.record, len(self.z) - 1
         delta, signal, turned, z = self.delta, self.backward_signal, self._turned(), self.z[last]
-        self.stack.cost.delta(
-            do, z, self.targets, delta[last], memory.empty_like(z), Scratch.like(z)
-        )
+        slope, first, second = (memory.empty_like(z) for _ in range(3))
+        scratch = Scratch(first, second, memory.empty_like(z, np.bool_))
+        self.stack.cost.delta(do, z, self.targets, delta[last], slope, scratch)
         do(np.divide, delta[last], np.array(divisor, z.dtype), delta[last])
         for layer in range(last, self.lowest - 1, -1):
             if layer < last:
