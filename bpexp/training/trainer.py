@@ -24,6 +24,10 @@ from bpexp.training.evaluation import EpochScore, Evaluator, splits
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
 
+# NumPy copies an operand that lies in pieces of fewer numbers than this (8192 by default) through a
+# buffer, to have longer loops. The a^(l) of a stack do, and the copies cost twice what the loops do.
+PIECE = 1024
+
 Step = Callable[[NDArray[np.int64], int], None]
 """Takes a step on the training examples of the indices (R, B); the step's number, from 1."""
 
@@ -117,6 +121,7 @@ class Trainer:
         while done < last:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
+                np.setbufsize(PIECE)  # until errstate ends
                 for start, end in pairwise(starts[done : pause + 1]):
                     if (batch := end - start) not in self._steps:
                         self._steps[batch] = self._step_on(batch)

@@ -60,15 +60,15 @@ def test_two_spellings_of_a_run_are_one(tmp_path):
 
 def test_large_networks_are_not_stacked():
     data = stacks.dataset(make_config())
-    sizes = [stack_size(make_config(width=w, depth=6), data) for w in (8, 150, 170, 512)]
-    assert sizes == [32, 3, 1, 1], "two of the third would fit into the cache, and gain nothing"
+    sizes = [stack_size(make_config(width=w, depth=6), data) for w in (8, 80, 95, 512)]
+    assert sizes == [16, 3, 1, 1], "two of the third would fit into the cache, and gain nothing"
 
 
 def test_work_is_shared_among_workers(tmp_path):
     plan = make_plan(grid(8, jobs=2), tmp_path)
     assert [len(stack) for stack in plan.stacks] == [4, 4]
     plan = make_plan(grid(100, jobs=2), tmp_path)
-    assert [len(stack) for stack in plan.stacks] == [25] * 4
+    assert [len(stack) for stack in plan.stacks] == [13] * 4 + [12] * 4
     many = [config for depth in range(8) for config in grid(3, depth=depth, jobs=2)]
     assert [len(stack) for stack in make_plan(many, tmp_path).stacks] == [3] * 8
 
