@@ -24,8 +24,8 @@ from bpexp.training.evaluation import EpochScore, Evaluator, splits
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
 
-# NumPy copies an operand that lies in pieces of fewer numbers than this (8192 by default) through a
-# buffer, to have longer loops. The a^(l) of a stack do, and the copies cost twice what the loops do.
+# NumPy copies an operand that lies in pieces of fewer numbers than this, 8192 by default, through a
+# buffer, to have longer loops. The a^(l) of a stack do, and the copies cost twice what loops do.
 PIECE = 1024
 
 Step = Callable[[NDArray[np.int64], int], None]
