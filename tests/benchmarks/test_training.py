@@ -107,6 +107,7 @@ def test_stacks(benchmark, shape, bare, faster):
         return
     others: dict[str, tuple[int, training.Epoch]] = {
         "bare": (size, training.products(shape, size)),
+        "bare of one": (1, training.products(shape)),
         "alone": (1, training.ours(shape)),
     }
     for name, copies, factory in (
@@ -128,7 +129,8 @@ def test_stacks(benchmark, shape, bare, faster):
         n: medians[n] / copies / training.steps_of(shape) * 1e6 for n, (copies, _) in others.items()
     }
     what = f"{shape}, {size} in a stack"
-    for name, target in (("bare", bare), ("alone", "<= 1.0"), ("jax vmap 16", "")):
+    targets = {"bare": bare, "bare of one": "", "alone": "<= 1.0", "jax vmap 16": ""}
+    for name, target in targets.items():
         if name in each:
             absolute = f"{own:.1f} / {each[name]:.1f} us a network and step"
             row(f"stacks: time against {name}", what, own / each[name], target, absolute)
