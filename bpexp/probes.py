@@ -242,8 +242,8 @@ class Prober:
         Returns:
             Each probe's values, (R, L) float64.
         """
-        nothing = np.full((len(PROBES), len(stack), len(stack.layers)), np.nan)
-        looks = dict(zip(PROBES, nothing, strict=True))
+        values = np.full((len(PROBES), len(stack), len(stack.layers)), np.nan)
+        looks = dict(zip(PROBES, values, strict=True))
         for r in map(int, np.flatnonzero(which)):
             self._alone.theta[:] = stack.theta[r]
             self._look_forward(r, looks)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,9 @@ class Scratch:
     mask: NDArray[np.bool_]
 
     @classmethod
-    def like(cls, z: Array) -> Scratch:
+    def like(cls, z: Array, empty_like: Callable[..., NDArray[Any]] = np.empty_like) -> Scratch:
         """Allocate for arrays like z, in memory laid out as z is."""
-        return cls(np.empty_like(z), np.empty_like(z), np.empty_like(z, dtype=np.bool_))
+        return cls(empty_like(z), empty_like(z), empty_like(z, np.bool_))
 
     def number(self, value: float) -> Array:
         """Return a number in z's dtype, as an array without dimensions."""

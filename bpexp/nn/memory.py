@@ -1,8 +1,8 @@
 """Arrays that begin where a cache line does, for what is read and written in every step.
 
-NumPy's own begin 16 bytes after: then each vector of 64 bytes, as AVX-512 moves them, lies on two
-lines. A product of two arrays in the cache takes up to twice as long there, one of matrices a tenth
-longer.
+NumPy's own begin at any multiple of 16 bytes: then each vector of 64, as AVX-512 moves them, lies
+on two lines. A product of two arrays in the cache takes up to twice as long there, one of small
+matrices a tenth longer.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ def empty_like(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[A
     return ordered.transpose(np.argsort(axes))
 
 
-def rows(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Copy into an array in C order, each row of its last axis beginning at a line of its own."""
+def copy(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Copy into an array in C order."""
     values = np.asarray(values, dtype)
-    length = values.shape[-1]
-    in_line = LINE // values.dtype.itemsize
-    array = empty((*values.shape[:-1], -(-length // in_line) * in_line), values.dtype)
-    array[..., :length] = values
-    return array[..., :length]
+    array = empty(values.shape, values.dtype)
+    array[...] = values
+    return array

@@ -17,6 +17,8 @@ import numpy as np
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import within
 
+FLUSH_EVERY = 64  # steps
+
 Update = Callable[[Array, Array, Array, Array, int, Array], None]
 
 
@@ -25,7 +27,8 @@ class Optimizer:
     """An update rule and its state's size.
 
     Attributes:
-        slots: how many arrays of theta's shape the rule remembers, zero at first.
+        slots: how many arrays of theta's shape the rule remembers, zero at first; the first one is
+            the velocity (or first moment), whose subnormal entries are set to 0 from time to time.
         update: `update(theta, gradient, rates, state, step, work)` moves theta in place; state has
             shape (slots, R, P), `step` counts from 1, `work` is scratch of theta's shape.
         weight_decay: lambda of the L2 penalty.
@@ -55,6 +58,8 @@ class Optimizer:
             np.multiply(work, self.weight_decay, out=work)
             np.add(gradient, work, out=gradient)
         self.update(theta, gradient, rates, state, step, work)
+        if self.slots and step % FLUSH_EVERY == 0:
+            _flush(state[0], work)
 
 
 def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
@@ -147,6 +152,18 @@ def _with_velocity(
         move(theta, velocity, gradient, work)
 
     return _checked(Optimizer(1, update, weight_decay, clip_norm))
+
+
+def _flush(velocity: Array, work: Array) -> None:
+    """Set subnormal entries to 0.
+
+    Where a gradient stays 0, as below a dead unit, the velocity decays into the subnormal numbers
+    and never leaves them: 0.9 times the smallest rounds to itself. Each of its products then takes
+    many times as long, and moves no weight.
+    """
+    np.abs(velocity, out=work)
+    np.greater_equal(work, np.finfo(work.dtype).tiny, out=work)
+    np.multiply(velocity, work, out=velocity)
 
 
 def _checked(optimizer: Optimizer) -> Optimizer:

@@ -86,10 +86,9 @@ class Propagation:
         self.gradients: list[Array] = []
         if lowest is not None:
             self.gradients = stack.architecture.layers(
-                np.zeros_like(stack.theta) if gradient is None else gradient
+                memory.copy(np.zeros_like(stack.theta)) if gradient is None else gradient
             )
-        # Where `_product` can take the method `dot`; it treats vectors in ways of its own.
-        self._alone = copies == 1 and min(batch, *sizes) > 1
+        self._by_dot = copies == 1 and min(batch, *sizes) > 1
         self._forward, self._backward = Tape(), Tape()
         self._record_forward()
         if lowest is not None:
@@ -116,10 +115,10 @@ class Propagation:
     def _product(self, do: Do, left: Array, right: Array, out: Array) -> None:
         """Multiply (R, n, m) by (R, m, k).
 
-        The method `dot` calls the same BLAS routine as `np.matmul` at a third of the overhead, an
-        eighth of a small network's step. It multiplies one matrix by another only.
+        The method `dot` calls the same BLAS routine as `np.matmul` with less overhead, which saves
+        an eighth of a small network's step. It takes matrices only, and vectors in ways of its own.
         """
-        if self._alone:
+        if self._by_dot:
             left, right, out = (array.reshape(array.shape[-2:]) for array in (left, right, out))
             do(left.dot, right, out)
         else:
@@ -146,8 +145,7 @@ class Propagation:
     def _record_backward(self, divisor: float) -> None:
         do, last = self._backward.record, len(self.z) - 1
         delta, signal, turned, z = self.delta, self.backward_signal, self._turned(), self.z[last]
-        slope, first, second = (memory.empty_like(z) for _ in range(3))
-        scratch = Scratch(first, second, memory.empty_like(z, np.bool_))
+        slope, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
         self.stack.cost.delta(do, z, self.targets, delta[last], slope, scratch)
         do(np.divide, delta[last], np.array(divisor, z.dtype), delta[last])
         for layer in range(last, self.lowest - 1, -1):

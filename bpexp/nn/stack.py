@@ -149,7 +149,7 @@ class Stack:
         dtype: DTypeLike,
     ) -> Stack:
         """Stack the parameter rows (P,) of R networks."""
-        return cls(architecture, memory.rows(rows, dtype))
+        return cls(architecture, memory.copy(rows, dtype))
 
     def __len__(self) -> int:
         """R, the number of networks."""

@@ -25,7 +25,7 @@ def now(function: Callable[..., object], *arguments: object) -> None:
 
 
 def assign(do: Do, out: NDArray[Any], values: NDArray[Any]) -> None:
-    """Write values into `out`, cast and broadcast: `np.copyto` with less overhead."""
+    """Write values into `out`, cast (whatever is lost) and broadcast: `np.copyto` at less cost."""
     do(out.__setitem__, ..., values)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data import Dataset
+from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.network import one_hot
 from bpexp.nn.propagation import Propagation
@@ -105,7 +106,7 @@ class EpochScore:
         """Allocate for one epoch over the split."""
         self._cost = stack.cost
         outputs = stack.architecture.sizes[-1]
-        self._z = np.empty((len(stack), outputs, len(split)), stack.theta.dtype)
+        self._z: Array = memory.empty((len(stack), outputs, len(split)), stack.theta.dtype)
         # The narrowest integers that hold a class: comparing them takes a third of the time.
         narrow = np.min_scalar_type(outputs)
         self._labels, self._classes = split.labels.astype(narrow), np.arange(outputs, dtype=narrow)

@@ -21,12 +21,13 @@ from bpexp.nn.stack import Stack
 from bpexp.probes import Prober
 from bpexp.training.evaluation import EpochScore, Evaluator, splits
 
+# NumPy copies an operand that lies in pieces through a buffer, to have longer loops, where two of
+# the pieces fit into it. In the 8192 numbers of the default those of a stack's a^(l) do, and a step
+# then takes up to a tenth longer.
+BUFFER = 1024
+
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
-
-# NumPy copies an operand that lies in pieces of fewer numbers than this, 8192 by default, through a
-# buffer, to have longer loops. The a^(l) of a stack do, and the copies cost twice what loops do.
-PIECE = 1024
 
 Step = Callable[[NDArray[np.int64], int], None]
 """Takes a step on the training examples of the indices (R, B); the step's number, from 1."""
@@ -99,7 +100,7 @@ class Trainer:
         self._rates = np.array(rates, stack.theta.dtype)[:, None]
         self._seeds = list(seeds)
         shape = (self._optimizer.slots, *stack.theta[:, self._trained].shape)
-        self._memory = memory.rows(np.zeros(shape, stack.theta.dtype))
+        self._memory = memory.copy(np.zeros(shape, stack.theta.dtype))
         self._probed: Array | None = None
         self._allocate()
 
@@ -121,7 +122,7 @@ class Trainer:
         while done < last:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
-                np.setbufsize(PIECE)  # until errstate ends
+                np.setbufsize(BUFFER)  # until errstate ends
                 for start, end in pairwise(starts[done : pause + 1]):
                     if (batch := end - start) not in self._steps:
                         self._steps[batch] = self._step_on(batch)
@@ -203,10 +204,10 @@ class Trainer:
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Go on with the networks `which` (R,) only."""
-        self.stack = Stack(self.stack.architecture, memory.rows(self.stack.theta[which]))
+        self.stack = Stack(self.stack.architecture, memory.copy(self.stack.theta[which]))
         self.rows, self._rates = self.rows[which], self._rates[which]
         self._seeds = [seed for seed, kept in zip(self._seeds, which, strict=True) if kept]
-        self._memory = memory.rows(self._memory[:, which])
+        self._memory = memory.copy(self._memory[:, which])
         self._probed = None if self._probed is None else self._probed[which]
         self.costs = [cost[which] for cost in self.costs]
         self.accuracies = [accuracy[which] for accuracy in self.accuracies]
@@ -214,9 +215,9 @@ class Trainer:
 
     def _allocate(self) -> None:
         """Make the buffers whose size depends on R; nothing is allocated in a step."""
-        self._gradient = memory.rows(np.zeros_like(self.stack.theta))
+        self._gradient = memory.copy(np.zeros_like(self.stack.theta))
         self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
-        self._work = memory.rows(self._moved[0])
+        self._work = memory.empty_like(self._moved[0])
         # One rate without dimensions: NumPy multiplies by it in half the time.
         self._moving_rates = self._rates.reshape(()) if len(self._rates) == 1 else self._rates
         self._score = EpochScore(self.stack, self._train)

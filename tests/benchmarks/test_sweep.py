@@ -150,7 +150,7 @@ def test_memory(hundred, thousand):
     ],
 )
 def test_two_workers(tmp_path, what, words):
-    """Runs of one shape train in stacks: one worker has all of them in one, two have half each."""
+    """One worker and two train the same stacks."""
 
     def alone(folder: Path, jobs: int) -> float:
         return float(Timed(folder, str(HERE / "workers.py"), str(jobs), ".", *words).last)

@@ -30,6 +30,14 @@ def repeated(epoch: training.Epoch, times: int) -> training.Epoch:
     return epochs
 
 
+def times_of(epoch: training.Epoch) -> int:
+    """How many epochs one timing takes; one more before warms up."""
+    epoch()
+    start = time.perf_counter()
+    epoch()
+    return max(1, round(SECONDS / (time.perf_counter() - start)))
+
+
 def peers(shape: Shape, times: int) -> dict[str, training.Epoch]:
     """The peers that are installed; the others are named in the table."""
     made: dict[str, training.Epoch] = {"bare": repeated(training.products(shape), times)}
@@ -50,9 +58,7 @@ def peers(shape: Shape, times: int) -> dict[str, training.Epoch]:
 def test_alone(benchmark, shape):
     micro = 1e6 / training.steps_of(shape)
     epoch = training.ours(shape)
-    start = time.perf_counter()
-    epoch()
-    times = max(1, round(SECONDS / (time.perf_counter() - start)))
+    times = times_of(epoch)
     medians = harness.interleaved(benchmark, repeated(epoch, times), peers(shape, times), rounds=5)
     for name, seconds in medians.items():
         if name == "ours":
@@ -105,7 +111,8 @@ def test_stacks(benchmark, shape, bare, faster):
         row("stacks: time against alone", str(shape), "alone is chosen", "<= 1.0")
         benchmark.pedantic(lambda: None)  # its fixture warns where nothing is timed
         return
-    others: dict[str, tuple[int, training.Epoch]] = {
+    sides: dict[str, tuple[int, training.Epoch]] = {
+        "ours": (size, training.ours(shape, size)),
         "bare": (size, training.products(shape, size)),
         "bare of one": (1, training.products(shape)),
         "alone": (1, training.ours(shape)),
@@ -115,19 +122,17 @@ def test_stacks(benchmark, shape, bare, faster):
         ("jax vmap 16", 16, lambda: training.jax_scan(shape, 16)),
     ):
         try:
-            others[name] = (copies, factory())
+            sides[name] = (copies, factory())
         except ImportError:
             row(f"stacks against {name}", str(shape), "not installed")
-    medians = harness.interleaved(
-        benchmark,
-        training.ours(shape, size),
-        {name: epoch for name, (_, epoch) in others.items()},
-        rounds=7,
-    )
-    own = medians["ours"] / size / training.steps_of(shape) * 1e6
+    times = {name: times_of(epoch) for name, (_, epoch) in sides.items()}
+    epochs = {name: repeated(epoch, times[name]) for name, (_, epoch) in sides.items()}
+    medians = harness.interleaved(benchmark, epochs.pop("ours"), epochs, rounds=5)
     each = {
-        n: medians[n] / copies / training.steps_of(shape) * 1e6 for n, (copies, _) in others.items()
+        name: 1e6 * medians[name] / times[name] / copies / training.steps_of(shape)
+        for name, (copies, _) in sides.items()
     }
+    own = each.pop("ours")
     what = f"{shape}, {size} in a stack"
     targets = {"bare": bare, "bare of one": "", "alone": "<= 1.0", "jax vmap 16": ""}
     for name, target in targets.items():

@@ -1,4 +1,4 @@
-"""Memory: where arrays begin, and that those of a step all begin at a cache line."""
+"""Memory: where arrays begin, and that the buffers of a pass begin at a cache line."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_empty_like_keeps_the_order_of_axes():
     assert memory.empty_like(turned, np.bool_).transpose(2, 0, 1).flags.c_contiguous
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_each_row_begins_at_a_line(dtype):
-    values = np.arange(2 * 3 * 5.0).reshape(2, 3, 5)
-    array = memory.rows(values, dtype)
+def test_a_copy_is_in_c_order_and_of_the_dtype_asked_for():
+    values = np.arange(12.0).reshape(3, 4).T
+    array = memory.copy(values, "float32")
     np.testing.assert_array_equal(array, values)
-    assert array.dtype == dtype
-    assert all(begins_at_a_line(row) for block in array for row in block)
+    assert array.dtype == "float32"
+    assert array.flags.c_contiguous
+    assert begins_at_a_line(array)
 
 
 @pytest.mark.parametrize("copies", [1, 3])
-def test_all_that_a_step_touches_begins_at_a_line(copies):
-    """16 float32 numbers to a line: with 16 units and examples every layer and row does."""
+def test_the_buffers_of_a_pass_begin_at_a_line(copies):
+    """16 float32 numbers to a line: with 16 units and examples every layer does."""
     architecture = Architecture((15, 16, 32, 16), Choice("tanh"), Choice("cross_entropy"))
     draws = [initial_theta(architecture, Choice("he_normal"), seed) for seed in range(copies)]
     stack = Stack.of(architecture, draws, "float32")
     passes = Propagation(stack, memory.empty((copies, 16, 16), "float32"))
     arrays = [*passes.z, *passes.a[1:], *passes.slope, *passes.delta, passes.columns]
     arrays += [part for scratch in passes._scratch for part in vars(scratch).values()]
-    arrays += [network for layer in stack.layers for network in layer]
+    arrays += [*stack.layers, *passes.gradients]
     assert all(begins_at_a_line(array) for array in arrays if array.size)

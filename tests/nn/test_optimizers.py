@@ -120,3 +120,30 @@ def test_clipping_depends_on_no_neighbour_and_holds_over_float64():
     np.testing.assert_array_equal(step(gradient), alone)
     huge = step(np.full((1, 4), 1e160))
     np.testing.assert_allclose(huge, -0.005, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "adam"])
+def test_a_velocity_does_not_stay_among_the_subnormal_numbers(name, dtype):
+    """As below a unit that dies: its decay would end at the smallest number, 0.9 of it rounded."""
+    optimizer, steps = OPTIMIZERS[name](), 7104  # beyond float64's range too, a multiple of 64
+    theta, work = np.array([[1, 1]], dtype), np.empty((1, 2), dtype)
+    state = np.zeros((optimizer.slots, 1, 2), dtype)
+    rates, ones = np.array([[0.01]], dtype), np.ones(2, dtype)
+    for step in range(1, steps + 1):
+        gradient = np.array([[step <= 3, 0.5]], dtype)  # one dies, its neighbour lives
+        optimizer.step(theta, gradient, rates, state, step, work, ones)
+        if step == 500:
+            rest = float(theta[0, 0])
+    assert float(theta[0, 0]) == rest
+    assert state[0, 0, 0] == 0
+    assert abs(state[0, 0, 1]) == pytest.approx(0.5 if name == "adam" else 0.05, rel=1e-4)
+
+
+def test_what_is_not_finite_stays_so():
+    optimizer = OPTIMIZERS["momentum"]()
+    theta, state = np.zeros((1, 3)), np.zeros((1, 1, 3))
+    state[0, 0] = [np.nan, np.inf, -np.inf]
+    work, ones = np.empty((1, 3)), np.ones(3)
+    optimizer.step(theta, np.zeros((1, 3)), np.ones((1, 1)), state, 64, work, ones)
+    np.testing.assert_array_equal(state[0, 0], [np.nan, np.inf, -np.inf])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network
+from bpexp.nn.optimizers import FLUSH_EVERY
 from bpexp.nn.propagation import Propagation, turning_pays
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 
@@ -139,17 +140,15 @@ SHAPES = [((784, *[256] * 8, 10), 1, 256), ((64, *[64] * 8, 10), 16, 32), ((64, 
 
 def step_peak(stack, x, targets, optimizer):
     """Trace the memory that steps allocate at their worst."""
-    propagation = Propagation(stack, x)
+    gradient = np.zeros_like(stack.theta)
+    propagation = Propagation(stack, x, gradient=gradient)
     np.copyto(propagation.targets, targets)
-    gradient = propagation.gradients[0].base
-    while gradient.base is not None:
-        gradient = gradient.base
     state = np.zeros((optimizer.slots, *stack.theta.shape), stack.theta.dtype)
     rates = np.full((len(stack), 1), 0.01, stack.theta.dtype)
     work, is_weight = np.empty_like(stack.theta), np.ones_like(stack.theta[0])
     with np.errstate(all="ignore"):
-        for step in range(1, 4):
-            if step == 2:
+        for step in range(FLUSH_EVERY - 2, FLUSH_EVERY + 1):
+            if step == FLUSH_EVERY - 1:
                 tracemalloc.start()
             propagation.forward()
             propagation.backward()
