@@ -119,8 +119,9 @@ def adam(
         np.multiply(gradient, 1 - beta1, out=work)
         np.add(first, work, out=first)
         np.multiply(second, beta2, out=second)
+        # Squared last: squares may be subnormal, which a product takes many times as long with.
+        np.multiply(gradient, math.sqrt(1 - beta2), out=gradient)
         np.multiply(gradient, gradient, out=gradient)
-        np.multiply(gradient, 1 - beta2, out=gradient)
         np.add(second, gradient, out=second)
         np.divide(second, 1 - beta2**step, out=work)
         np.sqrt(work, out=work)
