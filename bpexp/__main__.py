@@ -51,8 +51,9 @@ def _run() -> int:
 
     given = get_args_parser().parse_args(sys.argv[1:])
     studies = tree("experiments")
-    # With a folder of the user's own, what the groups hold is known to Hydra only.
-    if not (given.config_path or given.config_name or given.config_dir):
+    if given.config_path or given.config_name or given.config_dir:
+        words.parsed(given.overrides)  # what the groups hold there is known to Hydra only
+    else:
         words.refuse(given.overrides, multirun=given.multirun, conf=tree("conf"), studies=studies)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
     """
     known = [path.stem for path in studies.glob("*.yaml")]
     values: dict[str, list[Any]] = {}
-    overrides = list(_parsed(arguments))
+    overrides = parsed(arguments)
     multirun = multirun or any(
         o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides
     )
@@ -69,7 +69,7 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
             return
         single |= study[0]
         grid = study[1] if multirun else {}
-    words = _parsed([f"{key}={value}" for key, value in grid.items()])
+    words = parsed([f"{key}={value}" for key, value in grid.items()])
     _check_together(
         {key: [value] for key, value in single.items()}
         | {word.key_or_group: _check(word, known) for word in words}
@@ -90,18 +90,25 @@ def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
         return None
 
 
-def _parsed(arguments: Sequence[str]) -> Iterator[Override]:
+def parsed(arguments: Sequence[str]) -> list[Override]:
+    """Read overrides as Hydra does.
+
+    Raises:
+        ConfigError: one is malformed.
+    """
     parser = OverridesParser.create()
+    overrides = []
     for argument in arguments:
         try:
             if argument.startswith("="):  # Hydra's parser fails on it otherwise
                 raise HydraException("no key before '='")
             if "=" not in argument and not argument.startswith("~"):
                 raise HydraException("no value; an override is key=value")
-            yield parser.parse_override(argument)
+            overrides.append(parser.parse_override(argument))
         except HydraException as error:
             told = str(error).partition("\nSee ")[0].partition(" expecting {")[0]
             raise ConfigError(f"{quoted(argument)}: {' '.join(told.split())}") from None
+    return overrides
 
 
 def _check_together(values: Mapping[str, list[Any]]) -> None:

@@ -101,6 +101,9 @@ def test_a_folder_of_ones_own_choices_is_respected(empty):
     (mine / "steep.yaml").write_text("name: leaky\nnegative_slope: 0.5\n")
     done = run(*SMALL, "activation=steep", "--config-dir", "mine", cwd=empty)
     assert "leaky" in done.stdout
+    refused = run("=3", "--config-dir", "mine", cwd=empty, code=2)
+    assert "=3: no key before '='" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_the_package_needs_no_checkout():
