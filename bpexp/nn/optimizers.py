@@ -28,7 +28,8 @@ class Optimizer:
 
     Attributes:
         slots: how many arrays of theta's shape the rule remembers, zero at first; the first one is
-            the velocity (or first moment), whose subnormal entries are set to 0 from time to time.
+            the velocity (or first moment), whose subnormal entries are set to 0 every FLUSH_EVERY
+            steps.
         update: `update(theta, gradient, rates, state, step, work)` moves theta in place; state has
             shape (slots, R, P), `step` counts from 1, `work` is scratch of theta's shape.
         weight_decay: lambda of the L2 penalty.
