@@ -226,7 +226,7 @@ class Prober:
     def __init__(self, stack: Stack, rows: Array, columns: Array) -> None:
         """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (K, B)."""
         self._alone = Stack(stack.architecture, stack.theta[:1].copy())
-        self._propagation = Propagation(self._alone, rows, divisor=1)
+        self._propagation = Propagation(self._alone, rows, scale=1)
         np.copyto(self._propagation.targets, columns)
 
     def __call__(

@@ -94,7 +94,9 @@ STANDARD = {
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in ("nn", "theory")], ids=str)
 def test_the_kernel_and_theory_import_numpy_alone(path):
-    assert {m.split(".")[0] for m in imports(path)} <= {*STANDARD, "numpy", "bpexp"}
+    others = {m.split(".")[0] for m in imports(path)} - {*STANDARD, "numpy", "bpexp"}
+    # products asks it which BLAS NumPy has, and how many threads
+    assert others <= ({"threadpoolctl"} if path.name == "products.py" else set())
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

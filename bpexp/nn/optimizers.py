@@ -4,6 +4,10 @@ theta and gradient have shape (R, P), the learning rates (R, 1), or () for a sin
 `gradient` may be overwritten. Every optimizer takes `weight_decay`, the factor lambda of an L2
 penalty lambda/2 ||W||^2 on the weights (never on biases), and `clip_norm`, the largest global norm
 of the batch gradient, which is clipped before the penalty is added.
+
+Most rules want the gradient times the rate, eta dC/dtheta, and are given it: backpropagation is
+linear in the output layer's delta, so the rate enters there, for nothing, instead of in a pass over
+all parameters.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import within
@@ -33,13 +38,19 @@ class Optimizer:
         update: `update(theta, gradient, rates, state, step, work)` moves theta in place; state has
             shape (slots, R, P), `step` counts from 1, `work` is scratch of theta's shape.
         weight_decay: lambda of the L2 penalty.
-        clip_norm: largest norm of the gradient, or None.
+        clip_norm: largest norm of dC/dtheta, or None.
+        takes_rate: whether the gradient is to be eta dC/dtheta, else dC/dtheta.
     """
 
     slots: int
     update: Update
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    takes_rate: bool = True
+
+    def scale(self, rates: Array) -> Array:
+        """Return what the gradient is to be multiplied by before it is given to `step`."""
+        return rates if self.takes_rate else np.ones_like(rates)
 
     def step(
         self,
@@ -53,10 +64,10 @@ class Optimizer:
     ) -> None:
         """Clip, add the penalty's gradient, then update; `is_weight` (P,) is 0 at biases."""
         if self.clip_norm is not None:
-            _clip(gradient, self.clip_norm)
+            _clip(gradient, np.multiply(self.clip_norm, self.scale(rates), dtype=np.float64))
         if self.weight_decay:
             np.multiply(theta, is_weight, out=work)
-            np.multiply(work, self.weight_decay, out=work)
+            np.multiply(work, self.weight_decay * self.scale(rates), out=work)
             np.add(gradient, work, out=gradient)
         self.update(theta, gradient, rates, state, step, work)
         if self.slots and step % FLUSH_EVERY == 0:
@@ -69,7 +80,6 @@ def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimiz
     def update(
         theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
     ) -> None:
-        np.multiply(gradient, rates, gradient)
         np.subtract(theta, gradient, theta)
 
     return _checked(Optimizer(0, update, weight_decay, clip_norm))
@@ -132,7 +142,7 @@ def adam(
         np.multiply(work, rates, out=work)
         np.subtract(theta, work, out=theta)
 
-    return _checked(Optimizer(2, update, weight_decay, clip_norm))
+    return _checked(Optimizer(2, update, weight_decay, clip_norm, takes_rate=False))
 
 
 def _with_velocity(
@@ -148,7 +158,6 @@ def _with_velocity(
         theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
     ) -> None:
         velocity = state[0]
-        np.multiply(gradient, rates, out=gradient)
         np.multiply(velocity, momentum, out=velocity)
         np.subtract(velocity, gradient, out=velocity)
         move(theta, velocity, gradient, work)
@@ -175,11 +184,11 @@ def _checked(optimizer: Optimizer) -> Optimizer:
     return optimizer
 
 
-def _clip(gradient: Array, largest: float) -> None:
-    for row in gradient:  # each network alone: in a stack einsum adds in another order
-        norm = _norm(row)
-        if norm > largest:
-            np.multiply(row, gradient.dtype.type(largest / norm), out=row)
+def _clip(gradient: Array, largest: NDArray[np.float64]) -> None:
+    for row, limit in zip(gradient, largest.ravel().tolist(), strict=True):
+        norm = _norm(row)  # each network alone: in a stack einsum adds in another order
+        if norm > limit:
+            np.multiply(row, gradient.dtype.type(limit / norm), out=row)
 
 
 def _norm(row: Array) -> float:

@@ -8,16 +8,13 @@ from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
+from bpexp.nn.products import WIDE, product, turning_pays
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Do, Tape, assign
-
-# From here on the first product is made with the examples as rows and then turned: BLAS multiplies
-# two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
-WIDE = 512
+from bpexp.nn.tape import Tape, assign
 
 T = TypeVar("T", bound=np.generic)
 
@@ -35,9 +32,10 @@ class Propagation:
         slope: g'(z^(l)); of layers below `lowest`, none.
         targets: what the outputs should be, (R, K, B), to be filled before `backward`.
         columns: the same memory as (K, R, B).
-        delta: delta^(l), in the memory of slope.
+        delta: delta^(l) of each example's own cost times the scale, in the memory of slope.
         backward_signal: W^(l+1) delta^(l+1), (R, n_l, B), in the memory of z.
-        gradients: dC/dtheta^(l), (R, n_{l-1} + 1, n_l), l = 1 .. L at index l - 1.
+        gradients: sum_i dC_i/dtheta^(l) times the scale, (R, n_{l-1} + 1, n_l), l = 1 .. L at index
+            l - 1.
     """
 
     def __init__(
@@ -47,7 +45,7 @@ class Propagation:
         *,
         lowest: int | None = 1,
         gradient: Array | None = None,
-        divisor: float | None = None,
+        scale: ArrayLike | None = None,
     ) -> None:
         """Allocate for B examples.
 
@@ -57,7 +55,8 @@ class Propagation:
             lowest: the lowest layer whose gradient is wanted, where backpropagation ends; None:
                 forward passes only.
             gradient: a gradient buffer (R, P) to share, else a new one.
-            divisor: the gradient is that of sum_i C_i / divisor; B if not given.
+            scale: what the gradient of sum_i C_i is multiplied by, () or (R,); 1 / B, for the
+                mean's, if not given. It enters in the output layer, which is the smallest.
         """
         self.stack, self.rows = stack, rows
         batch = rows.shape[-2]
@@ -88,11 +87,10 @@ class Propagation:
             self.gradients = stack.architecture.layers(
                 memory.copy(np.zeros_like(stack.theta)) if gradient is None else gradient
             )
-        self._by_dot = copies == 1 and min(batch, *sizes) > 1
         self._forward, self._backward = Tape(), Tape()
         self._record_forward()
         if lowest is not None:
-            self._record_backward(batch if divisor is None else divisor)
+            self._record_backward(np.asarray(1 / batch if scale is None else scale, dtype))
 
     def forward(self) -> Array:
         """Propagate the inputs and return z^(L)."""
@@ -100,7 +98,7 @@ class Propagation:
         return self.z[-1]
 
     def backward(self) -> None:
-        """Write the gradient of sum_i C_i / divisor for all layers from `lowest` on."""
+        """Write the gradient for all layers from `lowest` on."""
         self._backward.play()
 
     def forward_by_layer(self) -> Iterator[int]:
@@ -111,18 +109,6 @@ class Propagation:
         """Go back, and yield l while delta^(l), its signal and the gradient are at hand."""
         layers = range(len(self.stack.layers), self.lowest - 1, -1)
         return (layer for layer, _ in zip(layers, self._backward.play_to_marks(), strict=True))
-
-    def _product(self, do: Do, left: Array, right: Array, out: Array) -> None:
-        """Multiply (R, n, m) by (R, m, k).
-
-        The method `dot` calls the same BLAS routine as `np.matmul` with less overhead, which saves
-        an eighth of a small network's step. It takes matrices only, and vectors in ways of its own.
-        """
-        if self._by_dot:
-            left, right, out = (array.reshape(array.shape[-2:]) for array in (left, right, out))
-            do(left.dot, right, out)
-        else:
-            do(np.matmul, left, right, out)
 
     def _record_forward(self) -> None:
         do = self._forward.record
@@ -136,28 +122,29 @@ class Propagation:
                 self._forward.mark()
             if layer == 0 and self.stack.architecture.sizes[0] >= WIDE:
                 turned = memory.empty((*z.shape[:1], *z.shape[:0:-1]), z.dtype)
-                self._product(do, self.rows, theta, turned)
+                product(do, self.rows, theta, turned)
                 assign(do, z, turned.swapaxes(1, 2))
             else:
-                self._product(do, theta.swapaxes(1, 2), a, z)
+                product(do, theta.swapaxes(1, 2), a, z)
         self._forward.mark()
 
-    def _record_backward(self, divisor: float) -> None:
+    def _record_backward(self, scale: Array) -> None:
         do, last = self._backward.record, len(self.z) - 1
         delta, signal, turned, z = self.delta, self.backward_signal, self._turned(), self.z[last]
         slope, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
         self.stack.cost.delta(do, z, self.targets, delta[last], slope, scratch)
-        do(np.divide, delta[last], np.array(divisor, z.dtype), delta[last])
+        if (scale != 1).any():
+            do(np.multiply, delta[last], _factors(scale, z), delta[last])
         for layer in range(last, self.lowest - 1, -1):
             if layer < last:
                 weights = self.stack.layers[layer][:, 1:]
-                self._product(do, weights, delta[layer + 1], signal[layer])
+                product(do, weights, delta[layer + 1], signal[layer])
                 do(np.multiply, self.slope[layer], signal[layer], delta[layer])
             delta_t = delta[layer].swapaxes(1, 2)
             if (right := turned[layer]) is not None:
                 assign(do, right, delta_t)
                 delta_t = right
-            self._product(do, self.a[layer - 1], delta_t, self.gradients[layer - 1])
+            product(do, self.a[layer - 1], delta_t, self.gradients[layer - 1])
             self._backward.mark()
 
     def _turned(self) -> list[Array | None]:
@@ -169,19 +156,18 @@ class Propagation:
         return [_shaped(place, copies, batch, n) if n else None for n in units]
 
 
-def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
-    """Return whether the product a delta^T is made faster by turning delta in memory first.
-
-    OpenBLAS multiplies small matrices in kernels of their own, up to a million multiplications.
-    With a transposed right side these take up to 1.3 times as long, unless the result is so small
-    that they add along the examples; and turning costs little while delta fits the nearest cache.
-    """
-    return n_in * n_out > 1100 and n_out * batch <= 2**13 and n_in * n_out * batch < 10**6
-
-
 def _shaped(place: NDArray[T], *shape: int) -> NDArray[T]:
     """Return the beginning of one-dimensional memory as an array of a shape."""
     return place[: prod(shape)].reshape(shape)
+
+
+def _factors(scale: Array, z: Array) -> Array:
+    """Return the scale as what z is multiplied by in the least time: one number or all of them."""
+    if scale.size == 1:
+        return scale.reshape(())
+    factors = memory.empty_like(z)
+    factors[...] = scale.reshape(-1, 1, 1)
+    return factors
 
 
 def _output_buffer(shape: tuple[int, int, int], dtype: DTypeLike) -> Array:

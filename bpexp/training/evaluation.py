@@ -102,14 +102,13 @@ class EpochScore:
     Scoring every batch would cost more calls than the step itself; keeping z^(L) costs one copy.
     """
 
-    def __init__(self, stack: Stack, split: Split) -> None:
-        """Allocate for one epoch over the split."""
+    def __init__(self, stack: Stack, examples: int) -> None:
+        """Allocate for an epoch over so many examples."""
         self._cost = stack.cost
         outputs = stack.architecture.sizes[-1]
-        self._z: Array = memory.empty((len(stack), outputs, len(split)), stack.theta.dtype)
+        self._z: Array = memory.empty((len(stack), outputs, examples), stack.theta.dtype)
         # The narrowest integers that hold a class: comparing them takes a third of the time.
-        narrow = np.min_scalar_type(outputs)
-        self._labels, self._classes = split.labels.astype(narrow), np.arange(outputs, dtype=narrow)
+        self._classes = np.arange(outputs, dtype=np.min_scalar_type(outputs))
         self._done = 0
 
     def add(self, z: Array) -> None:
@@ -118,13 +117,13 @@ class EpochScore:
         self._done += z.shape[2]
 
     def close(
-        self, order: NDArray[np.int64], ends: Sequence[int]
+        self, labels: NDArray[np.int64], ends: Sequence[int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Score the epoch and start a new one.
 
         Args:
-            order: the indices of the examples that were added, (R, N).
-            ends: where each batch ends in it.
+            labels: those of the examples that were added, (R, N).
+            ends: where each batch ends in them.
 
         Returns:
             Mean cost (R,), accuracy (R,), and the number, from 1, of the first batch with a
@@ -136,10 +135,10 @@ class EpochScore:
         for r in range(runs):
             for start in range(0, done, SCORED):
                 part = slice(start, min(start + SCORED, done))
-                z, labels = self._z[r, :, part], self._labels[order[r, part]]
-                columns = np.equal(labels, self._classes[:, None])
+                z, own = self._z[r, :, part], labels[r, part].astype(self._classes.dtype)
+                columns = np.equal(own, self._classes[:, None])
                 costs[part] = self._cost.value(z[None], columns.astype(z.dtype))[0]
-                correct[part] = hits(z, columns, labels)
+                correct[part] = hits(z, columns, own)
             cost[r] = np.add.reduce(costs) / done
             accuracy[r] = np.count_nonzero(correct) / done
             if not np.isfinite(cost[r]):

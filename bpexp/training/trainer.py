@@ -29,8 +29,8 @@ BUFFER = 1024
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
 
-Step = Callable[[NDArray[np.int64], int], None]
-"""Takes a step on the training examples of the indices (R, B); the step's number, from 1."""
+Step = Callable[[NDArray[np.int64], NDArray[np.int64], int], None]
+"""Takes a step on training examples, indices and labels (R, B); the step's number, from 1."""
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -97,7 +97,7 @@ class Trainer:
         for theta in stack.architecture.layers(is_weight):
             theta[0] = 0
         self._is_weight = is_weight[self._trained]
-        self._rates = np.array(rates, stack.theta.dtype)[:, None]
+        self._rates = np.array(rates, np.float64)[:, None]
         self._seeds = list(seeds)
         shape = (self._optimizer.slots, *stack.theta[:, self._trained].shape)
         self._memory = memory.copy(np.zeros(shape, stack.theta.dtype))
@@ -116,7 +116,8 @@ class Trainer:
         Yields:
             The part of the epoch that is done there.
         """
-        self._order, self._ends = self._next_batches()
+        order, self._ends = self._next_batches()
+        self._labels = labels = self._train.labels.take(order)
         done, last = 0, len(self._ends)
         starts = [0, *self._ends]
         while done < last:
@@ -127,7 +128,7 @@ class Trainer:
                     if (batch := end - start) not in self._steps:
                         self._steps[batch] = self._step_on(batch)
                     self.step += 1
-                    self._steps[batch](self._order[:, start:end], self.step)
+                    self._steps[batch](order[:, start:end], labels[:, start:end], self.step)
             done = pause
             if done < last:
                 yield done / last
@@ -141,7 +142,7 @@ class Trainer:
             finite, 0 where there is none (R,).
         """
         with np.errstate(all="ignore"):
-            cost, accuracy, broken = self._score.close(self._order, self._ends)
+            cost, accuracy, broken = self._score.close(self._labels, self._ends)
         self.costs.append(cost)
         self.accuracies.append(accuracy)
         start = self.step - len(self._ends)
@@ -218,9 +219,10 @@ class Trainer:
         self._gradient = memory.copy(np.zeros_like(self.stack.theta))
         self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
         self._work = memory.empty_like(self._moved[0])
+        rates = self._rates.astype(self.stack.theta.dtype)
         # One rate without dimensions: NumPy multiplies by it in half the time.
-        self._moving_rates = self._rates.reshape(()) if len(self._rates) == 1 else self._rates
-        self._score = EpochScore(self.stack, self._train)
+        self._moving_rates = rates.reshape(()) if len(rates) == 1 else rates
+        self._score = EpochScore(self.stack, len(self._train))
         self._evaluate_test = Evaluator(self.stack, self._test)
         self._steps: dict[int, Step] = {}
 
@@ -229,18 +231,23 @@ class Trainer:
         shape = (len(self.stack), batch, self._train.rows.shape[1])
         rows = memory.empty(shape, self.stack.theta.dtype)
         passes = Propagation(
-            self.stack, rows, lowest=self._lowest, gradient=self._gradient, divisor=self._divisor
+            self.stack,
+            rows,
+            lowest=self._lowest,
+            gradient=self._gradient,
+            scale=self._optimizer.scale(self._rates) / (self._divisor or batch),
         )
         columns, forward, backward = passes.columns, passes.forward, passes.backward
+        targets = np.eye(len(columns), dtype=columns.dtype)  # a column a class: in the cache
         # The methods: np.take looks them up, for four times the cost on small batches.
-        take_rows, take_columns = self._train.rows.take, self._train.columns.take
+        take_rows, take_targets = self._train.rows.take, targets.take
         score, update = self._score.add, self._optimizer.step
         theta, gradient, rates = *self._moved, self._moving_rates
         state, work, is_weight = self._memory, self._work, self._is_weight
 
-        def step(index: NDArray[np.int64], number: int) -> None:
+        def step(index: NDArray[np.int64], labels: NDArray[np.int64], number: int) -> None:
             take_rows(index, 0, rows, "clip")
-            take_columns(index, 1, columns, "clip")
+            take_targets(labels, 1, columns, "clip")
             score(forward())
             backward()
             update(theta, gradient, rates, state, number, work, is_weight)

@@ -20,7 +20,8 @@ def run(optimizer, theta, gradient_of, rates, steps=STEPS, is_weight=None):
     work = np.empty_like(theta)
     trace = [theta.copy()]
     for step in range(1, steps + 1):
-        optimizer.step(theta, gradient_of(theta), rates, state, step, work, is_weight)
+        gradient = gradient_of(theta) * optimizer.scale(rates)
+        optimizer.step(theta, gradient, rates, state, step, work, is_weight)
         trace.append(theta.copy())
     return np.array(trace)
 
@@ -82,12 +83,26 @@ def test_weight_decay_leaves_biases_alone():
     assert trace[-1].tolist() == [[1.0, 0.95]]
 
 
+@pytest.mark.parametrize("name", ["sgd", "momentum"])  # which move alike in the first step
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-def test_clipping_is_right_over_the_range_of_float32(scale):
+def test_clipping_is_right_over_the_range_of_float32(scale, name):
+    """The norm is that of dC/dtheta, whatever the rate."""
     gradient = np.float32([3 * scale, 4 * scale])
-    optimizer = OPTIMIZERS["sgd"](clip_norm=2.5 * scale)
-    trace = run(optimizer, np.float32([0, 0]), lambda _: gradient[None].copy(), [1.0], steps=1)
-    np.testing.assert_allclose(trace[-1, 0], [-1.5 * scale, -2 * scale], rtol=1e-6, atol=0)
+    optimizer = OPTIMIZERS[name](clip_norm=2.5 * scale)
+    for rate in (1.0, 0.25, 0.01):
+        trace = run(optimizer, np.float32([0, 0]), lambda _: gradient[None].copy(), [rate], steps=1)
+        clipped = -rate * scale * np.array([1.5, 2])
+        np.testing.assert_allclose(trace[-1, 0], clipped, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_penalty_is_part_of_the_gradient(name):
+    """Decay lambda is the rule itself on the gradient g + lambda theta, whatever the rate."""
+    start, curvature, decay = 2.0, 0.5, 0.25
+    optimizer = OPTIMIZERS[name](weight_decay=decay)
+    found = run(optimizer, [start], lambda theta: curvature * theta, [RATE])
+    expected = list(scalar(name, start, lambda theta: (curvature + decay) * theta))
+    np.testing.assert_allclose(found[1:, 0, 0], expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +147,7 @@ def test_a_velocity_does_not_stay_among_the_subnormal_numbers(name, dtype):
     rates, ones = np.array([[0.01]], dtype), np.ones(2, dtype)
     for step in range(1, steps + 1):
         gradient = np.array([[step <= 3, 0.5]], dtype)  # one dies, its neighbour lives
+        gradient *= optimizer.scale(rates)
         optimizer.step(theta, gradient, rates, state, step, work, ones)
         if step == 500:
             rest = float(theta[0, 0])

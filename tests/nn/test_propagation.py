@@ -9,7 +9,8 @@ import pytest
 
 from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network
 from bpexp.nn.optimizers import FLUSH_EVERY
-from bpexp.nn.propagation import Propagation, turning_pays
+from bpexp.nn.products import turning_pays
+from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 
 
@@ -48,6 +49,17 @@ def test_a_stack_has_the_bits_of_its_networks_alone(batch, activation, sizes, dt
             together, gradients(alone, x[r : r + 1], targets[r : r + 1]), strict=True
         ):
             assert all_[r].tobytes() == own[0].tobytes()
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("runs", [1, 3])
+def test_the_gradient_is_that_of_the_sum_times_each_networks_scale(runs, cost):
+    stack, x, targets = make((17, 16, 12, 10), runs, 32, cost=cost, dtype="float64")
+    scale = np.array([0.3, 1, 20])[:runs]
+    mean, total = gradients(stack, x, targets), gradients(stack, x, targets, scale=1)
+    for own, one, other in zip(gradients(stack, x, targets, scale=scale), mean, total, strict=True):
+        np.testing.assert_allclose(own, scale[:, None, None] * other, rtol=1e-10, atol=0)
+        np.testing.assert_allclose(one * 32, other, rtol=1e-10, atol=0)
 
 
 def test_turned_deltas_give_the_sum_of_the_gradients_of_two_halves():

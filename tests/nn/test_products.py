@@ -1,0 +1,84 @@
+"""Products in blocks of rows: when, and that they are the same products."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from bpexp.nn import products
+from bpexp.nn.tape import Tape, now
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def avx512(monkeypatch):
+    """Whatever the processor is."""
+    monkeypatch.setattr(products, "_on_avx512", lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        ((100, 100, 100), 100),  # small as a whole
+        ((256, 785, 32), 32),
+        ((128, 128, 128), 48),
+        ((256, 256, 256), 256),  # so are not even 16 rows
+    ],
+)
+def test_a_block_is_the_largest_that_is_small(avx512, shape, rows):
+    assert products.rows_at_a_time(*shape) == rows
+
+
+def test_other_processors_and_more_threads_take_all_rows(monkeypatch):
+    for library, rows in [
+        ({"architecture": "SkylakeX", "num_threads": 1}, 48),
+        ({"architecture": "SkylakeX", "num_threads": 2}, 128),
+        ({"architecture": "Haswell", "num_threads": 1}, 128),
+        ({"user_api": "openmp", "num_threads": 1}, 128),
+    ]:
+        monkeypatch.setattr("threadpoolctl.threadpool_info", lambda library=library: [library])
+        assert products.rows_at_a_time(128, 128, 128) == rows
+
+
+def test_threadpoolctl_tells_the_threads():
+    """As `rows_at_a_time` asks for them."""
+    from threadpoolctl import threadpool_info
+
+    with threadpool_limits(1, user_api="blas"):
+        assert all(lib["num_threads"] == 1 for lib in threadpool_info() if "architecture" in lib)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("shape", [(100, 128, 128), (97, 785, 32), (5, 3, 4), (9, 1, 4), (4, 3, 1)])
+@pytest.mark.parametrize("turned", [(), ("left",), ("right",), ("left", "right")])
+def test_blocks_make_the_product(avx512, turned, shape, copies, dtype):
+    n, m, k = shape
+
+    def operand(name, *sizes):
+        if name in turned:
+            return RNG.standard_normal((copies, *sizes[::-1])).astype(dtype).swapaxes(1, 2)
+        return RNG.standard_normal((copies, *sizes)).astype(dtype)
+
+    left, right = operand("left", n, m), operand("right", m, k)
+    out = np.full((copies, n, k), np.nan, dtype)
+    products.product(now, left, right, out)
+    exact = np.einsum("rnm,rmk->rnk", left.astype(float), right.astype(float))
+    tiny = 60 * np.finfo(dtype).eps * np.sqrt(m)  # sums of two signs cancel
+    np.testing.assert_allclose(out, exact, rtol=0, atol=tiny)
+    shared = np.full_like(out, np.nan)
+    products.product(now, left[0], right, shared)
+    assert shared[0].tobytes() == out[0].tobytes()
+    for r in range(copies):
+        alone = np.full_like(out[:1], np.nan)
+        products.product(now, left[r : r + 1], right[r : r + 1], alone)
+        assert alone[0].tobytes() == out[r].tobytes()
+
+
+def test_a_large_product_is_several_calls(avx512):
+    tape = Tape()
+    left, right, out = np.ones((1, 256, 785)), np.ones((1, 785, 32)), np.empty((1, 256, 32))
+    products.product(tape.record, left, right, out)
+    assert len(tape) == 8
