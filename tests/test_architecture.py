@@ -95,7 +95,7 @@ STANDARD = {
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in ("nn", "theory")], ids=str)
 def test_the_kernel_and_theory_import_numpy_alone(path):
     others = {m.split(".")[0] for m in imports(path)} - {*STANDARD, "numpy", "bpexp"}
-    # products asks it which BLAS NumPy has, and how many threads
+    # which tells which BLAS NumPy has; without it the kernel works as well
     assert others <= ({"threadpoolctl"} if path.name == "products.py" else set())
 
 

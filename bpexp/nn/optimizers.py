@@ -5,9 +5,9 @@ theta and gradient have shape (R, P), the learning rates (R, 1), or () for a sin
 penalty lambda/2 ||W||^2 on the weights (never on biases), and `clip_norm`, the largest global norm
 of the batch gradient, which is clipped before the penalty is added.
 
-Most rules want the gradient times the rate, eta dC/dtheta, and are given it: backpropagation is
-linear in the output layer's delta, so the rate enters there, for nothing, instead of in a pass over
-all parameters.
+All rules but Adam use eta dC/dtheta alone. Where it is neither clipped nor added to before, they
+are given it: the rate then enters backpropagation together with 1 / B, and a pass over all
+parameters is saved.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import within
@@ -39,18 +39,18 @@ class Optimizer:
             shape (slots, R, P), `step` counts from 1, `work` is scratch of theta's shape.
         weight_decay: lambda of the L2 penalty.
         clip_norm: largest norm of dC/dtheta, or None.
-        takes_rate: whether the gradient is to be eta dC/dtheta, else dC/dtheta.
+        rate_in_gradient: whether `update` takes eta dC/dtheta as its gradient, else dC/dtheta.
     """
 
     slots: int
     update: Update
     weight_decay: float = 0.0
     clip_norm: float | None = None
-    takes_rate: bool = True
+    rate_in_gradient: bool = True
 
-    def scale(self, rates: Array) -> Array:
-        """Return what the gradient is to be multiplied by before it is given to `step`."""
-        return rates if self.takes_rate else np.ones_like(rates)
+    def gradient_scale(self, rates: Array) -> Array:
+        """Return what dC/dtheta is to be multiplied by before `step`: the rates, or ones."""
+        return rates if self.rate_in_gradient and not self._changes else np.ones_like(rates)
 
     def step(
         self,
@@ -62,16 +62,33 @@ class Optimizer:
         work: Array,
         is_weight: Array,
     ) -> None:
-        """Clip, add the penalty's gradient, then update; `is_weight` (P,) is 0 at biases."""
-        if self.clip_norm is not None:
-            _clip(gradient, np.multiply(self.clip_norm, self.scale(rates), dtype=np.float64))
-        if self.weight_decay:
-            np.multiply(theta, is_weight, out=work)
-            np.multiply(work, self.weight_decay * self.scale(rates), out=work)
-            np.add(gradient, work, out=gradient)
+        """Clip, add the penalty's gradient, then update.
+
+        The gradient is dC/dtheta times `gradient_scale`; `is_weight` (P,) is 0 at biases.
+        """
+        if self._changes:
+            self._change(theta, gradient, rates, work, is_weight)
         self.update(theta, gradient, rates, state, step, work)
         if self.slots and step % FLUSH_EVERY == 0:
             _flush(state[0], work)
+
+    @cached_property
+    def _changes(self) -> bool:
+        """Whether dC/dtheta is changed before it is used."""
+        return self.clip_norm is not None or self.weight_decay > 0
+
+    def _change(
+        self, theta: Array, gradient: Array, rates: Array, work: Array, is_weight: Array
+    ) -> None:
+        """Make of dC/dtheta what `update` takes."""
+        if self.clip_norm is not None:
+            _clip(gradient, self.clip_norm)
+        if self.weight_decay:
+            np.multiply(theta, is_weight, out=work)
+            np.multiply(work, self.weight_decay, out=work)
+            np.add(gradient, work, out=gradient)
+        if self.rate_in_gradient:
+            np.multiply(gradient, rates, out=gradient)
 
 
 def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
@@ -142,7 +159,7 @@ def adam(
         np.multiply(work, rates, out=work)
         np.subtract(theta, work, out=theta)
 
-    return _checked(Optimizer(2, update, weight_decay, clip_norm, takes_rate=False))
+    return _checked(Optimizer(2, update, weight_decay, clip_norm, rate_in_gradient=False))
 
 
 def _with_velocity(
@@ -184,11 +201,11 @@ def _checked(optimizer: Optimizer) -> Optimizer:
     return optimizer
 
 
-def _clip(gradient: Array, largest: NDArray[np.float64]) -> None:
-    for row, limit in zip(gradient, largest.ravel().tolist(), strict=True):
-        norm = _norm(row)  # each network alone: in a stack einsum adds in another order
-        if norm > limit:
-            np.multiply(row, gradient.dtype.type(limit / norm), out=row)
+def _clip(gradient: Array, largest: float) -> None:
+    for row in gradient:  # each network alone: in a stack einsum adds in another order
+        norm = _norm(row)
+        if norm > largest:
+            np.multiply(row, gradient.dtype.type(largest / norm), out=row)
 
 
 def _norm(row: Array) -> float:

@@ -6,32 +6,33 @@ do not copy their operands first. The rules below were measured on its kernels f
 
 from __future__ import annotations
 
+import os
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from bpexp.nn.activations import Array
 from bpexp.nn.tape import Do
 
 SMALL = 10**6  # multiplications
-ROWS = 16  # which OpenBLAS's kernels for AVX-512 take at once
-
-# From here on the first product is made with the examples as rows and then turned: BLAS multiplies
-# two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
-WIDE = 512
+ROWS = 16  # blocks of fewer rows take as long as all rows, or longer
 
 
 def product(do: Do, left: Array, right: Array, out: Array) -> None:
-    """Multiply (R, n, m) by (R, m, k), where operands of one matrix may lack R.
+    """Multiply (R, n, m) by (R, m, k); operands that all networks share may be (n, m) and (m, k).
 
     The method `dot` calls the same BLAS routine as `np.matmul` with less overhead, which saves an
-    eighth of a small network's step. It takes matrices only, and vectors in ways of its own.
+    eighth of a small network's step. With vectors it calls other ones, and of stacks it knows none.
     """
+    blocks = _blocks(left, right)
     if len(out) > 1 or min(*left.shape[-2:], right.shape[-1]) == 1:
-        for rows in _blocks(left, right):
+        for rows in blocks:
             do(np.matmul, left[..., rows, :], right, out[:, rows])
-        return
-    left, right, out = (array.reshape(array.shape[-2:]) for array in (left, right, out))
-    for rows in _blocks(left, right):
-        do(left[rows].dot, right, out[rows])
+    else:
+        left, right, out = (array.reshape(array.shape[-2:]) for array in (left, right, out))
+        for rows in blocks:
+            do(left[rows].dot, right, out[rows])
 
 
 def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
@@ -47,30 +48,42 @@ def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
 def rows_at_a_time(n: int, m: int, k: int) -> int:
     """Return how many rows of (n, m) to multiply by (m, k) at once, neither of them transposed.
 
-    Blocks of rows that are small take .6 to .95 of the time of all rows with the kernels for
-    AVX-512, 1.1 to 1.3 with those for AVX2.
+    Blocks of rows that are small take .6 to 1 of the time of all rows with the kernels for AVX-512,
+    1.1 to 1.3 with those for AVX2.
     """
     block = SMALL // (m * k) // ROWS * ROWS
     return block if n * m * k > SMALL and block and _on_avx512() else n
 
 
 def _blocks(left: Array, right: Array) -> list[slice]:
-    """Part the rows of a product."""
+    """Return the rows of each call: all at once if an operand is transposed."""
     n, m, k = *left.shape[-2:], right.shape[-1]
-    plain = all(array.strides[-1] == array.itemsize for array in (left, right))
-    block = rows_at_a_time(n, m, k) if plain else n
+    untransposed = all(array.strides[-1] == array.itemsize for array in (left, right))
+    block = rows_at_a_time(n, m, k) if untransposed else n
     return [slice(start, start + block) for start in range(0, n, block)]
 
 
 def _on_avx512() -> bool:
-    """Return whether BLAS is OpenBLAS with its kernels for AVX-512, on one thread.
+    """Return whether NumPy multiplies with OpenBLAS's kernels for AVX-512, on one thread.
 
     More threads share out large products only, not blocks of them.
     """
-    from threadpoolctl import threadpool_info  # not needed by --help
+    blas = _numpys_blas()
+    kernels = getattr(blas, "architecture", None)
+    return kernels in ("SkylakeX", "Cooperlake", "SapphireRapids") and blas.num_threads == 1
 
-    return any(
-        library.get("architecture") in ("SkylakeX", "Cooperlake", "SapphireRapids")
-        and library["num_threads"] == 1
-        for library in threadpool_info()
-    )
+
+@cache  # finding it takes milliseconds, asking it a microsecond
+def _numpys_blas() -> Any:
+    """Return threadpoolctl's handle of the BLAS that NumPy calls; SciPy may bring its own.
+
+    None if it is not found, or threadpoolctl is not there, as where a model is served.
+    """
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    home = os.path.realpath(os.path.dirname(np.__file__))  # wheels: numpy.libs, numpy/.dylibs
+    own = [library for library in found if library.filepath.startswith(home)]
+    return next(iter(own or found), None)

@@ -12,9 +12,13 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
-from bpexp.nn.products import WIDE, product, turning_pays
+from bpexp.nn.products import product, turning_pays
 from bpexp.nn.stack import Stack
 from bpexp.nn.tape import Tape, assign
+
+# From here on the first product is made with the examples as rows and then turned: BLAS multiplies
+# two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
+WIDE = 512
 
 T = TypeVar("T", bound=np.generic)
 
@@ -55,8 +59,9 @@ class Propagation:
             lowest: the lowest layer whose gradient is wanted, where backpropagation ends; None:
                 forward passes only.
             gradient: a gradient buffer (R, P) to share, else a new one.
-            scale: what the gradient of sum_i C_i is multiplied by, () or (R,); 1 / B, for the
-                mean's, if not given. It enters in the output layer, which is the smallest.
+            scale: what the gradient of sum_i C_i is multiplied by, one number or one a network;
+                1 / B, for the mean's, if not given. Backpropagation is linear in the output
+                layer's delta, so it enters there.
         """
         self.stack, self.rows = stack, rows
         batch = rows.shape[-2]
@@ -134,7 +139,7 @@ class Propagation:
         slope, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
         self.stack.cost.delta(do, z, self.targets, delta[last], slope, scratch)
         if (scale != 1).any():
-            do(np.multiply, delta[last], _factors(scale, z), delta[last])
+            do(np.multiply, delta[last], _factors(scale, delta[last]), delta[last])
         for layer in range(last, self.lowest - 1, -1):
             if layer < last:
                 weights = self.stack.layers[layer][:, 1:]
@@ -161,11 +166,11 @@ def _shaped(place: NDArray[T], *shape: int) -> NDArray[T]:
     return place[: prod(shape)].reshape(shape)
 
 
-def _factors(scale: Array, z: Array) -> Array:
-    """Return the scale as what z is multiplied by in the least time: one number or all of them."""
+def _factors(scale: Array, delta: Array) -> Array:
+    """Return what delta is multiplied by in the least time: one number, or one for each entry."""
     if scale.size == 1:
         return scale.reshape(())
-    factors = memory.empty_like(z)
+    factors = memory.empty_like(delta)
     factors[...] = scale.reshape(-1, 1, 1)
     return factors
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,18 @@ class Split:
 
     Attributes:
         rows: inputs with the constant unit, (N, n_0 + 1), the run's dtype.
-        columns: one-hot targets, (K, N), the run's dtype.
         labels: (N,) int64.
+        n_classes: K.
     """
 
     rows: Array
-    columns: Array
     labels: NDArray[np.int64]
+    n_classes: int
+
+    @cached_property
+    def columns(self) -> Array:
+        """One-hot targets, (K, N), the run's dtype."""
+        return np.ascontiguousarray(one_hot(self.labels, self.n_classes, self.rows.dtype).T)
 
     def __len__(self) -> int:
         """N."""
@@ -40,20 +45,16 @@ class Split:
 
     def head(self, n: int) -> Split:
         """Return the first n examples, or all if there are fewer."""
-        return Split(self.rows[:n], self.columns[:, :n], self.labels[:n])
+        return Split(self.rows[:n], self.labels[:n], self.n_classes)
 
 
 @lru_cache(maxsize=2)  # the stacks of one worker share the copies in the kernel's layout
 def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
     """Return the training and the test split of a data set in a run's dtype."""
-    return _split(data.x_train, data.y_train, data.n_classes, dtype), _split(
-        data.x_test, data.y_test, data.n_classes, dtype
+    return (
+        Split(with_constant_unit(data.x_train, dtype), data.y_train, data.n_classes),
+        Split(with_constant_unit(data.x_test, dtype), data.y_test, data.n_classes),
     )
-
-
-def _split(x: Array, y: NDArray[np.int64], n_classes: int, dtype: np.dtype[np.floating]) -> Split:
-    columns = np.ascontiguousarray(one_hot(y, n_classes, dtype).T)
-    return Split(with_constant_unit(x, dtype), columns, y)
 
 
 class Evaluator:
@@ -135,10 +136,10 @@ class EpochScore:
         for r in range(runs):
             for start in range(0, done, SCORED):
                 part = slice(start, min(start + SCORED, done))
-                z, own = self._z[r, :, part], labels[r, part].astype(self._classes.dtype)
-                columns = np.equal(own, self._classes[:, None])
+                z, narrow = self._z[r, :, part], labels[r, part].astype(self._classes.dtype)
+                columns = np.equal(narrow, self._classes[:, None])
                 costs[part] = self._cost.value(z[None], columns.astype(z.dtype))[0]
-                correct[part] = hits(z, columns, own)
+                correct[part] = hits(z, columns, narrow)
             cost[r] = np.add.reduce(costs) / done
             accuracy[r] = np.count_nonzero(correct) / done
             if not np.isfinite(cost[r]):

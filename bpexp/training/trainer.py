@@ -117,7 +117,7 @@ class Trainer:
             The part of the epoch that is done there.
         """
         order, self._ends = self._next_batches()
-        self._labels = labels = self._train.labels.take(order)
+        self._labels = labels = self._train.labels.take(order, mode="clip")
         done, last = 0, len(self._ends)
         starts = [0, *self._ends]
         while done < last:
@@ -235,10 +235,12 @@ class Trainer:
             rows,
             lowest=self._lowest,
             gradient=self._gradient,
-            scale=self._optimizer.scale(self._rates) / (self._divisor or batch),
+            scale=self._optimizer.gradient_scale(self._rates)
+            / (batch if self._divisor is None else self._divisor),
         )
         columns, forward, backward = passes.columns, passes.forward, passes.backward
-        targets = np.eye(len(columns), dtype=columns.dtype)  # a column a class: in the cache
+        # A column a class, which stay in the cache, where those of all examples would not.
+        targets = np.eye(len(columns), dtype=columns.dtype)
         # The methods: np.take looks them up, for four times the cost on small batches.
         take_rows, take_targets = self._train.rows.take, targets.take
         score, update = self._score.add, self._optimizer.step

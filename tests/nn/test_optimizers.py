@@ -20,7 +20,7 @@ def run(optimizer, theta, gradient_of, rates, steps=STEPS, is_weight=None):
     work = np.empty_like(theta)
     trace = [theta.copy()]
     for step in range(1, steps + 1):
-        gradient = gradient_of(theta) * optimizer.scale(rates)
+        gradient = gradient_of(theta) * optimizer.gradient_scale(rates)
         optimizer.step(theta, gradient, rates, state, step, work, is_weight)
         trace.append(theta.copy())
     return np.array(trace)
@@ -84,12 +84,12 @@ def test_weight_decay_leaves_biases_alone():
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum"])  # which move alike in the first step
-@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30, 1e37])
 def test_clipping_is_right_over_the_range_of_float32(scale, name):
     """The norm is that of dC/dtheta, whatever the rate."""
     gradient = np.float32([3 * scale, 4 * scale])
     optimizer = OPTIMIZERS[name](clip_norm=2.5 * scale)
-    for rate in (1.0, 0.25, 0.01):
+    for rate in (1e-6, 0.25, 1.0, 10.0):
         trace = run(optimizer, np.float32([0, 0]), lambda _: gradient[None].copy(), [rate], steps=1)
         clipped = -rate * scale * np.array([1.5, 2])
         np.testing.assert_allclose(trace[-1, 0], clipped, rtol=1e-6, atol=0)
@@ -147,7 +147,7 @@ def test_a_velocity_does_not_stay_among_the_subnormal_numbers(name, dtype):
     rates, ones = np.array([[0.01]], dtype), np.ones(2, dtype)
     for step in range(1, steps + 1):
         gradient = np.array([[step <= 3, 0.5]], dtype)  # one dies, its neighbour lives
-        gradient *= optimizer.scale(rates)
+        gradient *= optimizer.gradient_scale(rates)
         optimizer.step(theta, gradient, rates, state, step, work, ones)
         if step == 500:
             rest = float(theta[0, 0])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -31,23 +35,40 @@ def test_a_block_is_the_largest_that_is_small(avx512, shape, rows):
     assert products.rows_at_a_time(*shape) == rows
 
 
-def test_other_processors_and_more_threads_take_all_rows(monkeypatch):
-    for library, rows in [
-        ({"architecture": "SkylakeX", "num_threads": 1}, 48),
-        ({"architecture": "SkylakeX", "num_threads": 2}, 128),
-        ({"architecture": "Haswell", "num_threads": 1}, 128),
-        ({"user_api": "openmp", "num_threads": 1}, 128),
-    ]:
-        monkeypatch.setattr("threadpoolctl.threadpool_info", lambda library=library: [library])
-        assert products.rows_at_a_time(128, 128, 128) == rows
+@pytest.mark.parametrize(
+    ("blas", "rows"),
+    [
+        (SimpleNamespace(architecture="SkylakeX", num_threads=1), 48),
+        (SimpleNamespace(architecture="SkylakeX", num_threads=2), 128),
+        (SimpleNamespace(architecture="Haswell", num_threads=1), 128),
+        (SimpleNamespace(num_threads=1), 128),  # no OpenBLAS
+        (None, 128),
+    ],
+)
+def test_other_processors_and_more_threads_take_all_rows(monkeypatch, blas, rows):
+    monkeypatch.setattr(products, "_numpys_blas", lambda: blas)
+    assert products.rows_at_a_time(128, 128, 128) == rows
 
 
-def test_threadpoolctl_tells_the_threads():
-    """As `rows_at_a_time` asks for them."""
-    from threadpoolctl import threadpool_info
+def test_numpys_blas_is_found_beside_others_and_tells_its_threads():
+    pytest.importorskip("scipy.linalg")
+    products._numpys_blas.cache_clear()
+    blas = products._numpys_blas()
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    if "openblas" in built:
+        assert blas.internal_api == "openblas"
+        assert "scipy.libs" not in blas.filepath
+    for threads in (1, 2, 1):
+        with threadpool_limits(threads, user_api="blas"):
+            assert blas.num_threads == min(threads, os.cpu_count())
 
-    with threadpool_limits(1, user_api="blas"):
-        assert all(lib["num_threads"] == 1 for lib in threadpool_info() if "architecture" in lib)
+
+def test_the_kernel_works_without_threadpoolctl(monkeypatch):
+    """As where a model is served."""
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    products._numpys_blas.cache_clear()
+    assert products.rows_at_a_time(128, 128, 128) == 128
+    products._numpys_blas.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network
+from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network, products
 from bpexp.nn.optimizers import FLUSH_EVERY
 from bpexp.nn.products import turning_pays
 from bpexp.nn.propagation import Propagation
@@ -49,6 +49,21 @@ def test_a_stack_has_the_bits_of_its_networks_alone(batch, activation, sizes, dt
             together, gradients(alone, x[r : r + 1], targets[r : r + 1]), strict=True
         ):
             assert all_[r].tobytes() == own[0].tobytes()
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch", [33, 257])
+def test_so_has_a_wide_stack_whatever_the_processor(monkeypatch, batch, dtype, blocks):
+    monkeypatch.setattr(products, "_on_avx512", lambda: blocks)
+    stack, x, targets = make((600, 64, 100, 10), 3, batch, dtype=dtype)
+    scale = np.array([0.3, 1, 20])
+    together = gradients(stack, x, targets, scale=scale)
+    for r in range(3):
+        alone = Stack(stack.architecture, stack.theta[r : r + 1].copy())
+        own = gradients(alone, x[r : r + 1], targets[r : r + 1], scale=scale[r])
+        for all_, one in zip(together, own, strict=True):
+            assert all_[r].tobytes() == one[0].tobytes()
 
 
 @pytest.mark.parametrize("cost", COSTS)

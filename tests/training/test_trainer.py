@@ -7,6 +7,7 @@ import pytest
 
 from bpexp.data import load
 from bpexp.nn import OPTIMIZERS, Choice, Network
+from bpexp.nn.choices import chosen
 from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Architecture, Stack, initial_theta
 from bpexp.training import STOPS, Trainer, run, train
@@ -33,7 +34,7 @@ def make(
         data,
         rates=rates or [0.1] * len(seeds),
         seeds=seeds,
-        optimizer=Choice(optimizer),
+        optimizer=chosen(optimizer),
         batch_size=32,
         **options,
     )
@@ -129,6 +130,33 @@ def test_an_epoch_is_what_a_loop_of_gradients_makes_of_it():
     np.testing.assert_allclose(final[0], network.theta, rtol=1e-9, atol=1e-14)
     test_loss = network.loss(DIGITS.x_test, DIGITS.y_test)
     assert seen[0][-1].metrics["loss/test"] == pytest.approx(test_loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("clip", [None, 0.3])
+@pytest.mark.parametrize("decay", [0.0, 0.02])
+@pytest.mark.parametrize("divisor", [None, 20])
+def test_each_network_has_its_own_rate(clip, decay, divisor):
+    """Clipped, then pulled to 0, then times the rate; a network's rate is not its neighbour's."""
+    rates = [0.1, 1e-4, 0.7]
+    parameters = {"clip_norm": clip, "weight_decay": decay}
+    trainer = make(
+        [0, 1, 2], rates, optimizer=Choice("sgd", parameters), dtype="float64", divisor=divisor
+    )
+    starts = trainer.stack.theta.copy()
+    order, ends = trainer._next_batches()
+    go(trainer, epochs=1)
+    for start, rate, indices, found in zip(starts, rates, order, trainer.stack.theta, strict=True):
+        network = Network(trainer.stack.architecture, start)
+        for index in np.split(indices, ends[:-1]):
+            gradients = network.gradients(DIGITS.x_train[index], DIGITS.y_train[index])
+            gradient = np.concatenate([g.ravel() for g in gradients]) * len(index)
+            gradient /= divisor or len(index)
+            norm = np.linalg.norm(gradient)
+            gradient *= min(1, clip / norm) if clip else 1
+            for layer in network.layers:
+                layer[1:] *= 1 - rate * decay
+            network.theta[:] -= rate * gradient
+        np.testing.assert_allclose(found, network.theta, rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("frozen", [0, 1, 2, 3])
