@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -91,6 +92,7 @@ def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> Non
             work()
 
     copies = min(jobs, len(names)) - 1 if "fork" in methods else 0
+    gc.freeze()  # what is here stays: not to be searched for garbage, nor copied for being searched
     helpers = [context.Process(target=help_out) for _ in range(copies)]
     try:
         for helper in helpers:
@@ -100,6 +102,7 @@ def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> Non
             helper.join()
     finally:
         os.close(turns)
+        gc.unfreeze()
     for index, name in enumerate(names):
         if not drawn[index]:
             draw(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 # Before anything loads a BLAS; XLA and torch take theirs here too.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled once
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
