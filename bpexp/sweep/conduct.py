@@ -149,7 +149,7 @@ def _train(
 
 
 def _import_figures() -> None:
-    """Import what draws while workers train: it takes longer than many a sweep.
+    """Import what draws, while workers train if there are any: it takes longer than many a sweep.
 
     A third of that time is scipy.stats, which seaborn takes for densities, and does without where
     there is none. No figure has a density.
@@ -180,6 +180,7 @@ def _present(plan: Plan, folder: Path, harness: Config, interrupt: Interrupt) ->
 
 
 def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
+    _import_figures()
     from bpexp.figures import draw_all
 
     metadata = {
