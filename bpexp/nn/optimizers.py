@@ -1,13 +1,14 @@
 """Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
 
-theta and gradient have shape (R, P), the learning rates (R, 1), or () for a single network.
+theta and gradient have shape (R, P); what a network's is multiplied by (R, 1), or () for a single
+one.
 `gradient` may be overwritten. Every optimizer takes `weight_decay`, the factor lambda of an L2
 penalty lambda/2 ||W||^2 on the weights (never on biases), and `clip_norm`, the largest global norm
 of the batch gradient, which is clipped before the penalty is added.
 
-All rules but Adam use eta dC/dtheta alone. Where it is neither clipped nor added to before, they
-are given it: the rate then enters backpropagation together with 1 / B, and a pass over all
-parameters is saved.
+All rules but Adam use eta dC/dtheta alone. Where the gradient is neither clipped nor added to
+before, backpropagation is given the rate together with 1 / B, and a pass over all parameters is
+saved.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bpexp.nn.choices import within
 
 FLUSH_EVERY = 64  # steps
 
-Update = Callable[[Array, Array, Array, Array, int, Array], None]
+Update = Callable[[Array, Array, Array | None, Array, int, Array], None]
 
 
 @dataclass(frozen=True)
@@ -35,28 +36,34 @@ class Optimizer:
         slots: how many arrays of theta's shape the rule remembers, zero at first; the first one is
             the velocity (or first moment), whose subnormal entries are set to 0 every FLUSH_EVERY
             steps.
-        update: `update(theta, gradient, rates, state, step, work)` moves theta in place; state has
-            shape (slots, R, P), `step` counts from 1, `work` is scratch of theta's shape.
+        update: `update(theta, gradient, rest, state, step, work)` moves theta in place; `rest` is
+            what of the rates the gradient lacks, None: nothing; state has shape (slots, R, P),
+            `step` counts from 1, `work` is scratch of theta's shape.
         weight_decay: lambda of the L2 penalty.
         clip_norm: largest norm of dC/dtheta, or None.
-        rate_in_gradient: whether `update` takes eta dC/dtheta as its gradient, else dC/dtheta.
+        by_rate: whether the rule uses eta dC/dtheta alone.
     """
 
     slots: int
     update: Update
     weight_decay: float = 0.0
     clip_norm: float | None = None
-    rate_in_gradient: bool = True
+    by_rate: bool = True
 
-    def gradient_scale(self, rates: Array) -> Array:
-        """Return what dC/dtheta is to be multiplied by before `step`: the rates, or ones."""
-        return rates if self.rate_in_gradient and not self._changes else np.ones_like(rates)
+    def split(self, rates: Array) -> tuple[Array, Array]:
+        """Part the rates into a factor for backpropagation and one that is left for `step`.
+
+        The former is at most 1: beyond, deltas would leave the dtype's range before dC/dtheta does.
+        """
+        if self.by_rate and not self._changes:
+            return np.minimum(rates, 1), np.maximum(rates, 1)
+        return np.ones_like(rates), rates
 
     def step(
         self,
         theta: Array,
         gradient: Array,
-        rates: Array,
+        rest: Array | None,
         state: Array,
         step: int,
         work: Array,
@@ -64,11 +71,12 @@ class Optimizer:
     ) -> None:
         """Clip, add the penalty's gradient, then update.
 
-        The gradient is dC/dtheta times `gradient_scale`; `is_weight` (P,) is 0 at biases.
+        The gradient is dC/dtheta times the first factor of `split`, `rest` the second, or None
+        where it is 1; `is_weight` (P,) is 0 at biases.
         """
         if self._changes:
-            self._change(theta, gradient, rates, work, is_weight)
-        self.update(theta, gradient, rates, state, step, work)
+            self._change(theta, gradient, work, is_weight)
+        self.update(theta, gradient, rest, state, step, work)
         if self.slots and step % FLUSH_EVERY == 0:
             _flush(state[0], work)
 
@@ -77,26 +85,23 @@ class Optimizer:
         """Whether dC/dtheta is changed before it is used."""
         return self.clip_norm is not None or self.weight_decay > 0
 
-    def _change(
-        self, theta: Array, gradient: Array, rates: Array, work: Array, is_weight: Array
-    ) -> None:
-        """Make of dC/dtheta what `update` takes."""
+    def _change(self, theta: Array, gradient: Array, work: Array, is_weight: Array) -> None:
+        """Clip the gradient and add the penalty's."""
         if self.clip_norm is not None:
             _clip(gradient, self.clip_norm)
         if self.weight_decay:
             np.multiply(theta, is_weight, out=work)
             np.multiply(work, self.weight_decay, out=work)
             np.add(gradient, work, out=gradient)
-        if self.rate_in_gradient:
-            np.multiply(gradient, rates, out=gradient)
 
 
 def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
     """theta <- theta - eta dC/dtheta."""
 
     def update(
-        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+        theta: Array, gradient: Array, rest: Array | None, state: Array, step: int, work: Array
     ) -> None:
+        _multiply(gradient, rest)
         np.subtract(theta, gradient, theta)
 
     return _checked(Optimizer(0, update, weight_decay, clip_norm))
@@ -140,7 +145,7 @@ def adam(
     within("epsilon", epsilon, "a finite number above 0", 0 < epsilon < np.inf)
 
     def update(
-        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+        theta: Array, gradient: Array, rest: Array | None, state: Array, step: int, work: Array
     ) -> None:
         first, second = state
         np.multiply(first, beta1, out=first)
@@ -156,10 +161,10 @@ def adam(
         np.add(work, epsilon, out=work)
         np.divide(first, work, out=work)
         np.divide(work, 1 - beta1**step, out=work)
-        np.multiply(work, rates, out=work)
+        _multiply(work, rest)
         np.subtract(theta, work, out=theta)
 
-    return _checked(Optimizer(2, update, weight_decay, clip_norm, rate_in_gradient=False))
+    return _checked(Optimizer(2, update, weight_decay, clip_norm, by_rate=False))
 
 
 def _with_velocity(
@@ -172,14 +177,20 @@ def _with_velocity(
     within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
 
     def update(
-        theta: Array, gradient: Array, rates: Array, state: Array, step: int, work: Array
+        theta: Array, gradient: Array, rest: Array | None, state: Array, step: int, work: Array
     ) -> None:
         velocity = state[0]
+        _multiply(gradient, rest)
         np.multiply(velocity, momentum, out=velocity)
         np.subtract(velocity, gradient, out=velocity)
         move(theta, velocity, gradient, work)
 
     return _checked(Optimizer(1, update, weight_decay, clip_norm))
+
+
+def _multiply(array: Array, rest: Array | None) -> None:
+    if rest is not None:
+        np.multiply(array, rest, array)
 
 
 def _flush(velocity: Array, work: Array) -> None:

@@ -219,9 +219,11 @@ class Trainer:
         self._gradient = memory.copy(np.zeros_like(self.stack.theta))
         self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
         self._work = memory.empty_like(self._moved[0])
-        rates = self._rates.astype(self.stack.theta.dtype)
-        # One rate without dimensions: NumPy multiplies by it in half the time.
-        self._moving_rates = rates.reshape(()) if len(rates) == 1 else rates
+        self._scale, rest = self._optimizer.split(self._rates)
+        rest = rest.astype(self.stack.theta.dtype)
+        # One without dimensions: NumPy multiplies by it in half the time.
+        rest = rest.reshape(()) if len(rest) == 1 else rest
+        self._rest = None if (rest == 1).all() else rest
         self._score = EpochScore(self.stack, len(self._train))
         self._evaluate_test = Evaluator(self.stack, self._test)
         self._steps: dict[int, Step] = {}
@@ -235,8 +237,7 @@ class Trainer:
             rows,
             lowest=self._lowest,
             gradient=self._gradient,
-            scale=self._optimizer.gradient_scale(self._rates)
-            / (batch if self._divisor is None else self._divisor),
+            scale=self._scale / (batch if self._divisor is None else self._divisor),
         )
         columns, forward, backward = passes.columns, passes.forward, passes.backward
         # A column a class, which stay in the cache, where those of all examples would not.
@@ -244,7 +245,7 @@ class Trainer:
         # The methods: np.take looks them up, for four times the cost on small batches.
         take_rows, take_targets = self._train.rows.take, targets.take
         score, update = self._score.add, self._optimizer.step
-        theta, gradient, rates = *self._moved, self._moving_rates
+        theta, gradient, rest = *self._moved, self._rest
         state, work, is_weight = self._memory, self._work, self._is_weight
 
         def step(index: NDArray[np.int64], labels: NDArray[np.int64], number: int) -> None:
@@ -252,7 +253,7 @@ class Trainer:
             take_targets(labels, 1, columns, "clip")
             score(forward())
             backward()
-            update(theta, gradient, rates, state, number, work, is_weight)
+            update(theta, gradient, rest, state, number, work, is_weight)
 
         return step
 

@@ -137,7 +137,7 @@ def test_an_epoch_is_what_a_loop_of_gradients_makes_of_it():
 @pytest.mark.parametrize("divisor", [None, 20])
 def test_each_network_has_its_own_rate(clip, decay, divisor):
     """Clipped, then pulled to 0, then times the rate; a network's rate is not its neighbour's."""
-    rates = [0.1, 1e-4, 0.7]
+    rates = [0.1, 1e-4, 1.3]
     parameters = {"clip_norm": clip, "weight_decay": decay}
     trainer = make(
         [0, 1, 2], rates, optimizer=Choice("sgd", parameters), dtype="float64", divisor=divisor
