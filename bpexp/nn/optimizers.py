@@ -1,7 +1,6 @@
 """Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
 
-theta and gradient have shape (R, P); what a network's is multiplied by (R, 1), or () for a single
-one.
+theta and gradient have shape (R, P), rates and factors of a network (R, 1), or () for a single one.
 `gradient` may be overwritten. Every optimizer takes `weight_decay`, the factor lambda of an L2
 penalty lambda/2 ||W||^2 on the weights (never on biases), and `clip_norm`, the largest global norm
 of the batch gradient, which is clipped before the penalty is added.
