@@ -29,12 +29,12 @@ class Cost:
         delta: `delta(do, z, t, out, slope, scratch)` writes dC_i/dz_i of each example into `out`,
             through `do` (see `bpexp.nn.tape`); `slope` is memory like z. Nothing overlaps.
         value: `value(z, t)` gives C_i in float64, shape (R, B).
-        output: `output(z)` gives the network's output, shape and dtype of z.
+        output: `output(do, z, out, scratch)` writes the network's output a^(L) into `out`.
     """
 
     delta: Callable[[Do, Array, Array, Array, Array, Scratch], None]
     value: Callable[[Array, Array], NDArray[np.float64]]
-    output: Callable[[Array], Array]
+    output: Callable[[Do, Array, Array, Scratch], None]
 
 
 def cross_entropy() -> Cost:
@@ -52,12 +52,7 @@ def cross_entropy() -> Cost:
         np.multiply(shifted, t, out=shifted)
         return np.asarray(log_sum - np.add.reduce(shifted, axis=-2, dtype=np.float64))
 
-    def output(z: Array) -> Array:
-        out = np.empty_like(z)
-        _softmax(now, z, out, Scratch.like(z))
-        return out
-
-    return Cost(delta, value, output)
+    return Cost(delta, value, _softmax)
 
 
 def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
@@ -77,7 +72,9 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
         do(np.multiply, out, scratch.number(2 * factor), out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
-        difference = np.subtract(_output(activation, z), t, dtype=np.float64)
+        a = np.empty_like(z)
+        activation.evaluate(now, z, a, None, Scratch.like(z))
+        difference = np.subtract(a, t, dtype=np.float64)
         return np.asarray(factor * np.add.reduce(difference * difference, axis=-2))
 
     return Cost(delta, value, partial(_output, activation))
@@ -98,10 +95,8 @@ def binary_cross_entropy() -> Cost:
     return Cost(delta, value, partial(_output, logistic))
 
 
-def _output(activation: Activation, z: Array) -> Array:
-    a = np.empty_like(z)
-    activation.evaluate(now, z, a, None, Scratch.like(z))
-    return a
+def _output(activation: Activation, do: Do, z: Array, out: Array, scratch: Scratch) -> None:
+    activation.evaluate(do, z, out, None, scratch)
 
 
 def _softmax(do: Do, z: Array, out: Array, scratch: Scratch) -> None:

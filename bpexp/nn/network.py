@@ -9,10 +9,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from bpexp.nn.activations import Array
+from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.choices import Choice, chosen
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.nn.tape import now
 
 
 class Network:
@@ -76,7 +77,10 @@ class Network:
     def outputs(self, x: ArrayLike) -> Array:
         """Return the outputs (N, K) for inputs (N, n_0): probabilities after softmax or sigmoid."""
         passes = self._forward(x, lowest=None)
-        return np.asarray(passes.stack.cost.output(passes.z[-1])[0].T)
+        z = passes.z[-1]
+        a = np.empty_like(z)
+        passes.stack.cost.output(now, z, a, Scratch.like(z))
+        return np.asarray(a[0].T)
 
     def predict(self, x: ArrayLike) -> NDArray[np.int64]:
         """Return the class (N,) of the largest output for inputs (N, n_0)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from math import prod
 from typing import Any, TypeVar
@@ -14,13 +14,21 @@ from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.products import product, turning_pays
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Tape, assign
+from bpexp.nn.tape import Do, Tape, assign
 
 # From here on the first product is made with the examples as rows and then turned: BLAS multiplies
 # two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
 WIDE = 512
 
 T = TypeVar("T", bound=np.generic)
+
+
+def _nothing(passes: Propagation, do: Do, layer: int) -> None:
+    """Record nothing."""
+
+
+Observe = Callable[["Propagation", Do, int], None]
+"""Records, through `do`, what is wanted of layer l where a pass has it at hand."""
 
 
 class Propagation:
@@ -50,6 +58,8 @@ class Propagation:
         lowest: int | None = 1,
         gradient: Array | None = None,
         scale: ArrayLike | None = None,
+        on_forward: Observe = _nothing,
+        on_backward: Observe = _nothing,
     ) -> None:
         """Allocate for B examples.
 
@@ -62,6 +72,8 @@ class Propagation:
             scale: what the gradient of sum_i C_i is multiplied by, one number or one a network;
                 1 / B, for the mean's, if not given. Backpropagation is linear in the output
                 layer's delta, so it enters there.
+            on_forward: what else to do where z^(l), a^(l) and slope^(l) are at hand.
+            on_backward: what else to do where delta^(l), its signal and the gradient are.
         """
         self.stack, self.rows = stack, rows
         batch = rows.shape[-2]
@@ -93,9 +105,10 @@ class Propagation:
                 memory.copy(np.zeros_like(stack.theta)) if gradient is None else gradient
             )
         self._forward, self._backward = Tape(), Tape()
-        self._record_forward()
+        self._record_forward(on_forward)
         if lowest is not None:
-            self._record_backward(np.asarray(1 / batch if scale is None else scale, dtype))
+            scale = np.asarray(1 / batch if scale is None else scale, dtype)
+            self._record_backward(scale, on_backward)
 
     def forward(self) -> Array:
         """Propagate the inputs and return z^(L)."""
@@ -106,16 +119,7 @@ class Propagation:
         """Write the gradient for all layers from `lowest` on."""
         self._backward.play()
 
-    def forward_by_layer(self) -> Iterator[int]:
-        """Propagate the inputs, and yield l while z^(l), a^(l) and slope^(l) are at hand."""
-        return (layer for layer, _ in enumerate(self._forward.play_to_marks(), start=1))
-
-    def backward_by_layer(self) -> Iterator[int]:
-        """Go back, and yield l while delta^(l), its signal and the gradient are at hand."""
-        layers = range(len(self.stack.layers), self.lowest - 1, -1)
-        return (layer for layer, _ in zip(layers, self._backward.play_to_marks(), strict=True))
-
-    def _record_forward(self) -> None:
+    def _record_forward(self, observe: Observe) -> None:
         do = self._forward.record
         for layer, theta in enumerate(self.stack.layers):
             a, z = self.a[layer], self.z[layer + 1]
@@ -124,16 +128,16 @@ class Propagation:
                 self.stack.activation.evaluate(
                     do, self.z[layer], a[:, 1:], slope, self._scratch[layer]
                 )
-                self._forward.mark()
+                observe(self, do, layer)
             if layer == 0 and self.stack.architecture.sizes[0] >= WIDE:
                 turned = memory.empty((*z.shape[:1], *z.shape[:0:-1]), z.dtype)
                 product(do, self.rows, theta, turned)
                 assign(do, z, turned.swapaxes(1, 2))
             else:
                 product(do, theta.swapaxes(1, 2), a, z)
-        self._forward.mark()
+        observe(self, do, len(self.stack.layers))
 
-    def _record_backward(self, scale: Array) -> None:
+    def _record_backward(self, scale: Array, observe: Observe) -> None:
         do, last = self._backward.record, len(self.z) - 1
         delta, signal, turned, z = self.delta, self.backward_signal, self._turned(), self.z[last]
         slope, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
@@ -150,7 +154,7 @@ class Propagation:
                 assign(do, right, delta_t)
                 delta_t = right
             product(do, self.a[layer - 1], delta_t, self.gradients[layer - 1])
-            self._backward.mark()
+            observe(self, do, layer)
 
     def _turned(self) -> list[Array | None]:
         """Return memory (R, B, n_l), shared by the layers, for deltas that are to be turned."""

@@ -10,7 +10,7 @@ What computes is written against a parameter `do`, called as `do(function, *argu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -41,15 +41,10 @@ class Tape:
 
     def __init__(self) -> None:
         self._calls: list[Callable[[], object]] = []
-        self._marks: list[int] = []
 
     def record(self, function: Callable[..., object], *arguments: object) -> None:
         """Put a call at the end."""
         self._calls.append(partial(function, *arguments))
-
-    def mark(self) -> None:
-        """Remember this place."""
-        self._marks.append(len(self._calls))
 
     def __len__(self) -> int:
         """Return the number of calls."""
@@ -58,15 +53,4 @@ class Tape:
     def play(self) -> None:
         """Make all calls."""
         for call in self._calls:
-            call()
-
-    def play_to_marks(self) -> Iterator[None]:
-        """Make all calls, pausing at each mark."""
-        start = 0
-        for mark in self._marks:
-            for call in self._calls[start:mark]:
-                call()
-            yield
-            start = mark
-        for call in self._calls[start:]:
             call()

@@ -90,29 +90,43 @@ def test_turned_deltas_give_the_sum_of_the_gradients_of_two_halves():
         np.testing.assert_allclose(both, (one + other) / 2, rtol=1e-10, atol=tiny)
 
 
-def test_passes_by_layer_have_everything_of_a_layer_at_hand():
-    stack, x, targets = make((20, 16, 12, 4), 2, 33)
-    plain, paused = Propagation(stack, x), Propagation(stack, x)
-    for propagation in (plain, paused):
-        np.copyto(propagation.targets, targets)
-    plain.forward()
-    plain.backward()
-    slopes = {}
-    for layer in paused.forward_by_layer():
-        below = x if layer == 1 else paused.a[layer - 1].swapaxes(1, 2)
+def test_observers_have_everything_of_a_layer_at_hand():
+    stack, x, targets = make((20, 16, 12, 4), 2, 33, dtype="float64")
+    found, order, slopes = {}, [], {}
+
+    def keep(name, layer, array):
+        found[name, layer] = array.copy()
+
+    def on_forward(passes, do, layer):
+        do(order.append, layer)
+        do(keep, "z", layer, passes.z[layer])
+        if layer < 3:
+            do(keep, "a", layer, passes.a[layer])
+            do(keep, "slope", layer, passes.slope[layer])
+
+    def on_backward(passes, do, layer):
+        do(order.append, -layer)
+        do(keep, "delta", layer, passes.delta[layer])
+        do(keep, "gradient", layer, passes.gradients[layer - 1])
+        if layer < 3:
+            do(keep, "signal", layer, passes.backward_signal[layer])
+
+    plain = gradients(stack, x, targets)
+    gradients(stack, x, targets, on_forward=on_forward, on_backward=on_backward)
+    assert order == [1, 2, 3, -3, -2, -1]
+    below = x
+    for layer in (1, 2, 3):
         z = (below @ stack.layers[layer - 1]).swapaxes(1, 2)
-        np.testing.assert_allclose(paused.z[layer], z, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(found["z", layer], z, rtol=1e-10, atol=1e-14)
         if layer < 3:
-            a, slopes[layer] = stack.activation(paused.z[layer])
-            assert (paused.a[layer][:, 1:] == a).all()
-            assert (paused.slope[layer] == slopes[layer]).all()
-    seen = []
-    for layer in paused.backward_by_layer():
-        seen.append(layer)
+            a, slopes[layer] = stack.activation(found["z", layer])
+            assert (found["a", layer][:, 1:] == a).all()
+            assert (found["slope", layer] == slopes[layer]).all()
+            below = found["a", layer].swapaxes(1, 2)
+    for layer in (3, 2, 1):
         if layer < 3:
-            assert (paused.delta[layer] == slopes[layer] * paused.backward_signal[layer]).all()
-        assert paused.gradients[layer - 1].tobytes() == plain.gradients[layer - 1].tobytes()
-    assert seen == [3, 2, 1]
+            assert (found["delta", layer] == slopes[layer] * found["signal", layer]).all()
+        assert found["gradient", layer].tobytes() == plain[layer - 1].tobytes()
 
 
 def test_inputs_can_be_shared():

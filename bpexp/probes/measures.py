@@ -1,0 +1,219 @@
+"""The looks: what is measured of each layer while a pass has it at hand.
+
+The measures are recorded into the passes' own tapes (see `bpexp.nn.tape`), each before the pass
+goes on to the next layer and overwrites what it reads: a look takes every NumPy call a few times
+only, and then it is not the numbers that cost time, but all that a call needs before them. What can
+be computed of all layers, or of all networks, at once is left to the equations.
+
+Sums are made in float64: squares of float32 numbers leave that dtype's range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.nn import memory
+from bpexp.nn.activations import Array, Scratch
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Stack
+from bpexp.nn.tape import Do, assign
+from bpexp.probes.equations import MEASURED, NORMS, PROBES, Seen
+
+SATURATED = 0.05  # of the largest slope
+
+T = TypeVar("T", bound=np.generic)
+
+
+class Prober:
+    """The probe batch and the buffers to look at one network after another.
+
+    One at a time, whatever the stack: the buffers stay in cache, and a run's numbers cannot depend
+    on its neighbours.
+    """
+
+    def __init__(self, stack: Stack, rows: Array, columns: Array) -> None:
+        """Take the probe batch: rows (B, n_0 + 1) with the constant unit, targets (K, B)."""
+        self._alone = Stack(stack.architecture, stack.theta[:1].copy())
+        self._before = np.full_like(self._alone.theta, np.nan)
+        self._measures = _Measures(self._alone, self._before, len(rows))
+        self._passes = Propagation(
+            self._alone,
+            rows,
+            scale=1,
+            on_forward=self._measures.forward,
+            on_backward=self._measures.backward,
+        )
+        np.copyto(self._passes.targets, columns)
+
+    def __call__(
+        self, stack: Stack, before: Array | None, which: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Measure every layer of the networks `which` (R,).
+
+        Args:
+            stack: the networks; they are not changed.
+            before: their parameters (R, P) at the last probe, or None.
+            which: those to look at; the rows of the others are NaN.
+
+        Returns:
+            Each probe's values, (R, L) float64.
+        """
+        values = np.full((len(MEASURED), len(stack), len(stack.layers)), np.nan)
+        for r in map(int, np.flatnonzero(which)):
+            self._alone.theta[:] = stack.theta[r]
+            self._before[:] = np.nan if before is None else before[r]
+            self._passes.forward()
+            self._passes.backward()
+            values[:, r] = self._measures.values
+        seen = self._measures.seen(values)
+        return {name: probe(seen) for name, probe in PROBES.items()}
+
+
+class _Measures:
+    """What is recorded, and the memory that it is written to.
+
+    Attributes:
+        values: the last look's measures, a row each, (MEASURED, L).
+    """
+
+    def __init__(self, alone: Stack, before: Array, examples: int) -> None:
+        """Allocate for a network, its parameters at the last look (1, P) and B examples."""
+        self._alone, self._examples = alone, examples
+        self._before = alone.architecture.layers(before)
+        self._wants_roots = before.dtype != np.float64
+        self.values = np.full((len(MEASURED), len(alone.layers)), np.nan)
+        self._row = dict(zip(MEASURED, self.values, strict=True))
+        activity = max(alone.architecture.sizes[1:]) * examples
+        largest = max(activity, *(theta[0].size for theta in alone.layers))
+        self._wide, self._squares = np.empty((2, largest))
+        self._work, self._flags = np.empty(largest, before.dtype), np.empty(largest, bool)
+
+    def seen(self, values: NDArray[np.float64]) -> Seen:
+        """Name the measures (MEASURED, R, L); they may be overwritten."""
+        if self._wants_roots:
+            norms = values[NORMS]
+            np.sqrt(norms, norms)
+        sizes = np.array(self._alone.architecture.sizes, np.float64)
+        return Seen(self._examples, sizes[1:], sizes[:-1] * sizes[1:], *values)
+
+    def forward(self, passes: Propagation, do: Do, layer: int) -> None:
+        """Record what is measured of layer l in the forward pass."""
+        z = passes.z[layer]
+        self._geometry(do, z[0], layer)
+        if layer == len(self._alone.layers):
+            a = memory.empty_like(z)
+            self._alone.cost.output(do, z, a, Scratch.like(z, memory.empty_like))
+            self._activity(do, a[0], layer)
+        else:
+            self._activity(do, passes.a[layer][0, 1:], layer)
+            self._slopes(do, passes.slope[layer][0], layer)
+
+    def backward(self, passes: Propagation, do: Do, layer: int) -> None:
+        """Record what is measured of layer l in the backward pass, and of its parameters."""
+        self._norm(do, passes.delta[layer][0], "delta", layer)
+        if layer < len(self._alone.layers):
+            self._norm(do, passes.backward_signal[layer][0], "signal", layer)
+        self._gradient(do, passes.gradients[layer - 1][0], layer)
+        theta, before = self._alone.layers[layer - 1][0], self._before[layer - 1][0]
+        moved = _like(self._work, theta)
+        do(np.subtract, theta, before, moved)
+        self._norm(do, theta, "theta", layer)
+        self._norm(do, moved, "moved", layer)
+
+    def _geometry(self, do: Do, z: Array, layer: int) -> None:
+        """Record the squares of z (n, B) and the resultant of its columns."""
+        wide, squares = _like(self._wide, z), _like(self._squares, z)
+        lengths, total = np.empty(z.shape[1]), np.empty(len(z))
+        assign(do, wide, z)
+        do(np.multiply, wide, wide, squares)
+        do(np.add.reduce, squares, 0, None, lengths)
+        do(np.add.reduce, lengths, 0, None, self._at("squares", layer))
+        do(np.sqrt, lengths, lengths)
+        do(np.divide, np.ones(()), lengths, lengths)
+        do(wide.dot, lengths, total)
+        do(total.dot, total, self._at("resultant", layer))
+
+    def _activity(self, do: Do, a: Array, layer: int) -> None:
+        """Record the mean of a (n, B) and the deviations from it."""
+        wide, mean = self._wide[: a.size], self._at("mean", layer)
+        assign(do, _like(wide, a), a)
+        do(np.add.reduce, wide, 0, None, mean)
+        do(np.divide, mean, np.array(float(a.size)), mean)
+        do(np.subtract, wide, mean, wide)
+        do(wide.dot, wide, self._at("spread", layer))
+
+    def _slopes(self, do: Do, slope: Array, layer: int) -> None:
+        """Record how many units are alive and, where g is bounded, how many entries saturated."""
+        alive, activation = np.empty(len(slope), bool), self._alone.activation
+        do(np.logical_or.reduce, slope, 1, None, alive)
+        self._count(do, alive, "alive", layer)
+        if activation.bounded:
+            bound = np.array(SATURATED * activation.max_slope, slope.dtype)
+            flags = _like(self._flags, slope)
+            do(np.less, slope, bound, flags)
+            self._count(do, flags, "saturated", layer)
+
+    def _gradient(self, do: Do, gradient: Array, layer: int) -> None:
+        """Record the norms of dC/dtheta (n_in + 1, n), and in which range dC/dW has its entries."""
+        weights = gradient[1:]
+        size, flags = _like(self._work, weights), _like(self._flags, weights)
+        zero, tiny = np.zeros((), size.dtype), np.array(np.finfo(size.dtype).tiny)
+        self._norm(do, weights, "gradient", layer)
+        self._norm(do, gradient[0], "bias_gradient", layer)
+        do(np.not_equal, weights, zero, flags)
+        self._count(do, flags, "nonzero", layer)
+        do(np.abs, weights, size)
+        do(np.less, size, tiny, flags)
+        self._count(do, flags, "small", layer)
+
+    def _count(self, do: Do, flags: NDArray[np.bool_], name: str, layer: int) -> None:
+        """Record how many flags are set."""
+        do(_store, self._at(name, layer), np.count_nonzero, flags)
+
+    def _norm(self, do: Do, x: Array, name: str, layer: int) -> None:
+        """Record the square of the Frobenius norm of x, in float64 the norm itself.
+
+        Squares of float32 numbers fit float64; in float64 the norm depends on the numbers' range.
+        """
+        out, wide = self._at(name, layer), self._wide[: x.size]
+        if self._wants_roots:
+            assign(do, _like(wide, x), x)
+            do(wide.dot, wide, out)
+        else:
+            do(_store, out, norm, x)
+
+    def _at(self, name: str, layer: int) -> NDArray[np.float64]:
+        """Where a measure of layer l is written, without dimensions."""
+        return self._row[name][layer - 1, ...]
+
+
+def norm(x: Array) -> float:
+    """Frobenius norm in float64, right over the whole range of x's dtype.
+
+    Squares of float32 numbers fit float64; those of float64 numbers need a scale when they leave
+    its range, which NumPy warns of unless the caller forbids it (a look does, once for all norms).
+    """
+    wide = np.asarray(x, dtype=np.float64, order="C").ravel()
+    square = float(wide.dot(wide))
+    if 1e-280 < square < 1e280 or not wide.size:
+        return math.sqrt(square)
+    largest = float(np.abs(wide).max())
+    if largest == 0 or not np.isfinite(largest):
+        return largest
+    wide = wide / largest
+    return largest * math.sqrt(wide.dot(wide))
+
+
+def _store(out: NDArray[np.float64], function: Callable[..., float], x: NDArray[T]) -> None:
+    """Write what a function returns that takes no `out`."""
+    out[...] = function(x)
+
+
+def _like(place: NDArray[T], x: Array) -> NDArray[T]:
+    """Return the beginning of one-dimensional memory in the shape of x."""
+    return place[: x.size].reshape(x.shape)
