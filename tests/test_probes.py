@@ -17,13 +17,13 @@ def look(activation="tanh", depth=3, dtype="float64", before=None, scale=1.0):
     sizes = [6, *[5] * depth, 4]
     init = Choice("glorot_normal", {"bias_std": 0.2})
     network = Network.create(sizes, activation=activation, init=init, seed=2, dtype=dtype)
-    network.theta *= scale
+    with np.errstate(over="ignore"):
+        network.theta *= scale
     rng = np.random.default_rng(5)
     x, y = rng.standard_normal((B, 6)), rng.integers(0, 4, B)
     stack = Stack(network.architecture, network.theta[None])
     prober = Prober(stack, with_constant_unit(x, dtype), one_hot(y, 4, dtype).T)
-    with np.errstate(all="ignore"):
-        found = prober(stack, before, np.array([True]))
+    found = prober(stack, before, np.array([True]))
     return network, x, y, {name: values[0] for name, values in found.items()}
 
 
@@ -146,6 +146,47 @@ def test_update_ratio_is_the_relative_step():
     assert np.isnan(first["update_ratio"]).all()
     _, _, _, found = look(before=network.theta[None] * 1.5)
     np.testing.assert_allclose(found["update_ratio"], 0.5, rtol=1e-12)
+
+
+def test_what_has_moved_to_zero_has_no_relative_step():
+    _, _, _, found = look(scale=0, before=np.ones((1, 119)))
+    assert np.isnan(found["update_ratio"]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e-30, 1e-300, 1e-170, 1e160, 0])
+def test_correlations_are_right_or_not_a_number(scale, dtype):
+    _, _, _, expected = look("identity", depth=0, dtype=dtype)
+    _, _, _, found = look("identity", depth=0, dtype=dtype, scale=scale)
+    if not np.isnan(found["correlation"]).all():
+        np.testing.assert_allclose(found["correlation"], expected["correlation"], rtol=1e-5)
+        assert scale == 1e-30
+
+
+def test_a_look_does_not_see_the_ones_before_it():
+    networks = [
+        Network.create([6, 5, 5, 4], activation="relu", dtype="float32", seed=seed)
+        for seed in range(4)
+    ]
+    with np.errstate(over="ignore"):
+        networks[1].theta *= 1e38
+    networks[2].theta[:] = 0
+    stack = Stack(networks[0].architecture, np.array([network.theta for network in networks]))
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((B, 6)), rng.integers(0, 4, B)
+    batch = with_constant_unit(x, "float32"), one_hot(y, 4, "float32").T
+    together = Prober(stack, *batch)
+    halves = 0.5 * stack.theta
+    for before, which in ((halves, [True, True, False, True]), (None, [True] * 4)):
+        found = together(stack, before, np.array(which))
+        for r, network in enumerate(networks):
+            alone = Stack(stack.architecture, network.theta[None])
+            last = None if before is None else before[r : r + 1]
+            own = Prober(alone, *batch)(alone, last, np.array(which[r : r + 1]))
+            for name, values in found.items():
+                np.testing.assert_array_equal(values[r], own[name][0])
+    assert not np.isfinite(found["grad_norm"][1]).any()
+    assert (found["grad_norm"][2, :-1] == 0).all()
 
 
 def test_lengths_beyond_float64_are_infinite():

@@ -28,7 +28,10 @@ def _nothing(passes: Propagation, do: Do, layer: int) -> None:
 
 
 Observe = Callable[["Propagation", Do, int], None]
-"""Records, through `do`, what is wanted of layer l where a pass has it at hand."""
+"""Records, through `do`, calls on what a pass has at hand of layer l, and overwrites later.
+
+It is asked once, when the pass is recorded, and its calls must not write to the pass's memory.
+"""
 
 
 class Propagation:
@@ -72,8 +75,10 @@ class Propagation:
             scale: what the gradient of sum_i C_i is multiplied by, one number or one a network;
                 1 / B, for the mean's, if not given. Backpropagation is linear in the output
                 layer's delta, so it enters there.
-            on_forward: what else to do where z^(l), a^(l) and slope^(l) are at hand.
-            on_backward: what else to do where delta^(l), its signal and the gradient are.
+            on_forward: what else to do where z^(l) is at hand, of hidden layers also a^(l) and,
+                from `lowest` on, slope^(l).
+            on_backward: what else to do where delta^(l), its signal and the gradient are, from
+                layer L down to `lowest`.
         """
         self.stack, self.rows = stack, rows
         batch = rows.shape[-2]

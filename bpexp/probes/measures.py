@@ -1,9 +1,9 @@
 """The looks: what is measured of each layer while a pass has it at hand.
 
-The measures are recorded into the passes' own tapes (see `bpexp.nn.tape`), each before the pass
-goes on to the next layer and overwrites what it reads: a look takes every NumPy call a few times
-only, and then it is not the numbers that cost time, but all that a call needs before them. What can
-be computed of all layers, or of all networks, at once is left to the equations.
+The measures are NumPy calls recorded into the passes' own tapes (see `bpexp.nn.tape`), each before
+the pass goes on to the next layer and overwrites what it reads. On a probe batch of small layers
+most of a call's time is what comes before its numbers, so that what can be computed of all layers
+and networks in one call is left to the equations.
 
 Sums are made in float64: squares of float32 numbers leave that dtype's range.
 """
@@ -57,21 +57,22 @@ class Prober:
 
         Args:
             stack: the networks; they are not changed.
-            before: their parameters (R, P) at the last probe, or None.
+            before: their parameters (R, P) at the last probe, in the same dtype, or None.
             which: those to look at; the rows of the others are NaN.
 
         Returns:
             Each probe's values, (R, L) float64.
         """
-        values = np.full((len(MEASURED), len(stack), len(stack.layers)), np.nan)
-        for r in map(int, np.flatnonzero(which)):
-            self._alone.theta[:] = stack.theta[r]
-            self._before[:] = np.nan if before is None else before[r]
-            self._passes.forward()
-            self._passes.backward()
-            values[:, r] = self._measures.values
-        seen = self._measures.seen(values)
-        return {name: probe(seen) for name, probe in PROBES.items()}
+        measured = np.full((len(MEASURED), len(stack), len(stack.layers)), np.nan)
+        with np.errstate(all="ignore"):  # what has overflowed, or is not defined, is not finite
+            for r in map(int, np.flatnonzero(which)):
+                self._alone.theta[:] = stack.theta[r]
+                self._before[:] = np.nan if before is None else before[r]
+                self._passes.forward()
+                self._passes.backward()
+                measured[:, r] = self._measures.values
+            seen = self._measures.seen(measured)
+            return {name: probe(seen) for name, probe in PROBES.items()}
 
 
 class _Measures:
@@ -85,21 +86,25 @@ class _Measures:
         """Allocate for a network, its parameters at the last look (1, P) and B examples."""
         self._alone, self._examples = alone, examples
         self._before = alone.architecture.layers(before)
-        self._wants_roots = before.dtype != np.float64
+        # Whether norms are recorded as their squares, and rooted at the end. Those of float32
+        # numbers fit float64; in a run in float64 `norm` decides by the numbers' range.
+        self._squared = before.dtype != np.float64
         self.values = np.full((len(MEASURED), len(alone.layers)), np.nan)
         self._row = dict(zip(MEASURED, self.values, strict=True))
         activity = max(alone.architecture.sizes[1:]) * examples
         largest = max(activity, *(theta[0].size for theta in alone.layers))
-        self._wide, self._squares = np.empty((2, largest))
-        self._work, self._flags = np.empty(largest, before.dtype), np.empty(largest, bool)
+        self._wide, self._flags = memory.empty((largest,), float), memory.empty((largest,), bool)
+        self._squares = memory.empty((activity,), float)
+        self._work = memory.empty((largest,), before.dtype)
 
-    def seen(self, values: NDArray[np.float64]) -> Seen:
-        """Name the measures (MEASURED, R, L); they may be overwritten."""
-        if self._wants_roots:
-            norms = values[NORMS]
-            np.sqrt(norms, norms)
+    def seen(self, measured: NDArray[np.float64]) -> Seen:
+        """Name what was measured of R networks, rows of `values` (MEASURED, R, L)."""
+        named = dict(zip(MEASURED, measured, strict=True))
+        if self._squared:
+            squares = measured[[MEASURED.index(name) for name in NORMS]]
+            named.update(zip(NORMS, np.sqrt(squares), strict=True))
         sizes = np.array(self._alone.architecture.sizes, np.float64)
-        return Seen(self._examples, sizes[1:], sizes[:-1] * sizes[1:], *values)
+        return Seen(self._examples, sizes[1:], sizes[:-1] * sizes[1:], **named)
 
     def forward(self, passes: Propagation, do: Do, layer: int) -> None:
         """Record what is measured of layer l in the forward pass."""
@@ -176,12 +181,9 @@ class _Measures:
         do(_store, self._at(name, layer), np.count_nonzero, flags)
 
     def _norm(self, do: Do, x: Array, name: str, layer: int) -> None:
-        """Record the square of the Frobenius norm of x, in float64 the norm itself.
-
-        Squares of float32 numbers fit float64; in float64 the norm depends on the numbers' range.
-        """
+        """Record the Frobenius norm of x, or its square."""
         out, wide = self._at(name, layer), self._wide[: x.size]
-        if self._wants_roots:
+        if self._squared:
             assign(do, _like(wide, x), x)
             do(wide.dot, wide, out)
         else:
@@ -196,7 +198,7 @@ def norm(x: Array) -> float:
     """Frobenius norm in float64, right over the whole range of x's dtype.
 
     Squares of float32 numbers fit float64; those of float64 numbers need a scale when they leave
-    its range, which NumPy warns of unless the caller forbids it (a look does, once for all norms).
+    its range, which NumPy warns of unless the caller forbids it.
     """
     wide = np.asarray(x, dtype=np.float64, order="C").ravel()
     square = float(wide.dot(wide))

@@ -166,8 +166,7 @@ class Trainer:
             Each probe's values, (R, L).
         """
         which = np.ones(len(self.stack), bool) if which is None else which
-        with np.errstate(all="ignore"):
-            layers = self._prober(self.stack, self._probed, which)
+        layers = self._prober(self.stack, self._probed, which)
         if which.all():
             self._probed = self.stack.theta.copy()
         return layers
