@@ -1,10 +1,10 @@
 """Costs C of the output layer: per-example values, and dC/dz from z itself.
 
-The output layer's pre-activations z and targets t have shape (R, K, B): R networks, K outputs,
-B examples. A cost belongs to one example; the batch's mean is the caller's. The last layer's
-activation is the cost's own (softmax, sigmoid, ...), so that dC/dz is formed from z directly: no
-factor g' underflows. The target's own unit is p - 1, which is exact to one rounding of 1: an
-example that is sure to 1e-7 in float32 (1e-16 in float64) pulls no more.
+The output layer's pre-activations z and targets t have shape (K, ...): K outputs of any examples.
+A cost belongs to one example; the batch's mean is the caller's. The last layer's activation is the
+cost's own (softmax, sigmoid, ...), so that dC/dz is formed from z directly: no factor g'
+underflows. The target's own unit is p - 1, which is exact to one rounding of 1: an example that is
+sure to 1e-7 in float32 (1e-16 in float64) pulls no more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cost:
     Attributes:
         delta: `delta(do, z, t, out, slope, scratch)` writes dC_i/dz_i of each example into `out`,
             through `do` (see `bpexp.nn.tape`); `slope` is memory like z. Nothing overlaps.
-        value: `value(z, t)` gives C_i in float64, shape (R, B).
+        value: `value(z, t)` gives C_i in float64, shape (...).
         output: `output(do, z, out, scratch)` writes the network's output a^(L) into `out`.
     """
 
@@ -47,10 +47,10 @@ def cross_entropy() -> Cost:
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         # Exponentials in z's dtype, sums in float64: a small cost is a sum of small exponentials
         # beside one 1, and float32 would lose them there.
-        shifted = z - np.maximum.reduce(z, axis=-2, keepdims=True)
-        log_sum = np.log(np.add.reduce(np.exp(shifted), axis=-2, dtype=np.float64))
+        shifted = z - np.maximum.reduce(z)
+        log_sum = np.log(np.add.reduce(np.exp(shifted), dtype=np.float64))
         np.multiply(shifted, t, out=shifted)
-        return np.asarray(log_sum - np.add.reduce(shifted, axis=-2, dtype=np.float64))
+        return np.asarray(log_sum - np.add.reduce(shifted, dtype=np.float64))
 
     return Cost(delta, value, _softmax)
 
@@ -75,7 +75,7 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
         a = np.empty_like(z)
         activation.evaluate(now, z, a, None, Scratch.like(z))
         difference = np.subtract(a, t, dtype=np.float64)
-        return np.asarray(factor * np.add.reduce(difference * difference, axis=-2))
+        return np.asarray(factor * np.add.reduce(difference * difference))
 
     return Cost(delta, value, partial(_output, activation))
 
@@ -90,7 +90,7 @@ def binary_cross_entropy() -> Cost:
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         wide = z.astype(np.float64, copy=False)
-        return np.asarray(np.add.reduce(np.logaddexp(wide, 0) - wide * t, axis=-2))
+        return np.asarray(np.add.reduce(np.logaddexp(wide, 0) - wide * t))
 
     return Cost(delta, value, partial(_output, logistic))
 
@@ -100,16 +100,16 @@ def _output(activation: Activation, do: Do, z: Array, out: Array, scratch: Scrat
 
 
 def _softmax(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
-    """Write softmax over axis -2 into `out`.
+    """Write softmax into `out`.
 
     A row that meets every unit is copied to all of them first: that takes half the time.
     """
-    row, wide = scratch.first[..., :1, :], scratch.second
-    do(np.maximum.reduce, z, -2, None, row, True)
+    row, wide = scratch.first[0], scratch.second
+    do(np.maximum.reduce, z, 0, None, row)
     assign(do, wide, row)
     do(np.subtract, z, wide, out)
     do(np.exp, out, out)
-    do(np.add.reduce, out, -2, None, row, True)
+    do(np.add.reduce, out, 0, None, row)
     assign(do, wide, row)
     do(np.divide, out, wide, out)
 

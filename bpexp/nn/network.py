@@ -77,10 +77,10 @@ class Network:
     def outputs(self, x: ArrayLike) -> Array:
         """Return the outputs (N, K) for inputs (N, n_0): probabilities after softmax or sigmoid."""
         passes = self._forward(x, lowest=None)
-        z = passes.z[-1]
+        z = passes.z[-1][0]
         a = np.empty_like(z)
         passes.stack.cost.output(now, z, a, Scratch.like(z))
-        return np.asarray(a[0].T)
+        return np.asarray(a.T)
 
     def predict(self, x: ArrayLike) -> NDArray[np.int64]:
         """Return the class (N,) of the largest output for inputs (N, n_0)."""
@@ -89,7 +89,7 @@ class Network:
     def loss(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the mean cost over inputs (N, n_0) with labels (N,) or targets (N, K)."""
         passes = self._forward(x, lowest=None)
-        return float(passes.stack.cost.value(passes.z[-1], self._targets(y)).mean())
+        return float(passes.stack.cost.value(passes.z[-1][0], self._targets(y)).mean())
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> list[Array]:
         """Return dC/dtheta^(l) of the mean cost, each (n_{l-1} + 1, n_l), by backpropagation.

@@ -38,11 +38,12 @@ def product(do: Do, left: Array, right: Array, out: Array) -> None:
 def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
     """Return whether the product a delta^T is made faster by turning delta in memory first.
 
-    With a transposed right side the kernels for small matrices take up to 1.3 times as long, unless
+    With a transposed right side the small kernels for AVX-512 take up to 1.3 times as long, unless
     the result is so small that they add along the examples; and turning costs little while delta
-    fits the nearest cache.
+    fits the nearest cache. Those for AVX2 take as long as without.
     """
-    return n_in * n_out > 1100 and n_out * batch <= 2**13 and n_in * n_out * batch < SMALL
+    small = n_in * n_out > 1100 and n_out * batch <= 2**13 and n_in * n_out * batch < SMALL
+    return small and _on_avx512()
 
 
 def rows_at_a_time(n: int, m: int, k: int) -> int:
@@ -52,7 +53,7 @@ def rows_at_a_time(n: int, m: int, k: int) -> int:
     1.1 to 1.3 with those for AVX2.
     """
     block = SMALL // (m * k) // ROWS * ROWS
-    return block if n * m * k > SMALL and block and _on_avx512() else n
+    return block if n * m * k > SMALL and block and _on_avx512() and _on_one_thread() else n
 
 
 def _blocks(left: Array, right: Array) -> list[slice]:
@@ -64,13 +65,14 @@ def _blocks(left: Array, right: Array) -> list[slice]:
 
 
 def _on_avx512() -> bool:
-    """Return whether NumPy multiplies with OpenBLAS's kernels for AVX-512, on one thread.
+    """Return whether NumPy multiplies with OpenBLAS's kernels for AVX-512."""
+    kernels = getattr(_numpys_blas(), "architecture", None)
+    return kernels in ("SkylakeX", "Cooperlake", "SapphireRapids")
 
-    More threads share out large products only, not blocks of them.
-    """
-    blas = _numpys_blas()
-    kernels = getattr(blas, "architecture", None)
-    return kernels in ("SkylakeX", "Cooperlake", "SapphireRapids") and blas.num_threads == 1
+
+def _on_one_thread() -> bool:
+    """Return whether NumPy multiplies on one thread; more share out large products only."""
+    return getattr(_numpys_blas(), "num_threads", None) == 1
 
 
 @cache  # finding it takes milliseconds, asking it a microsecond

@@ -144,11 +144,12 @@ class Propagation:
 
     def _record_backward(self, scale: Array, observe: Observe) -> None:
         do, last = self._backward.record, len(self.z) - 1
-        delta, signal, turned, z = self.delta, self.backward_signal, self._turned(), self.z[last]
+        delta, signal, turned = self.delta, self.backward_signal, self._turned()
+        z, out = (array.swapaxes(0, 1) for array in (self.z[last], delta[last]))  # outputs first
         slope, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
-        self.stack.cost.delta(do, z, self.targets, delta[last], slope, scratch)
+        self.stack.cost.delta(do, z, self.columns, out, slope, scratch)
         if (scale != 1).any():
-            do(np.multiply, delta[last], _factors(scale, delta[last]), delta[last])
+            do(np.multiply, out, _factors(scale, out), out)
         for layer in range(last, self.lowest - 1, -1):
             if layer < last:
                 weights = self.stack.layers[layer][:, 1:]
@@ -180,7 +181,7 @@ def _factors(scale: Array, delta: Array) -> Array:
     if scale.size == 1:
         return scale.reshape(())
     factors = memory.empty_like(delta)
-    factors[...] = scale.reshape(-1, 1, 1)
+    factors[...] = scale.reshape(-1, 1)
     return factors
 
 

@@ -108,12 +108,12 @@ class _Measures:
 
     def forward(self, passes: Propagation, do: Do, layer: int) -> None:
         """Record what is measured of layer l in the forward pass."""
-        z = passes.z[layer]
-        self._geometry(do, z[0], layer)
+        z = passes.z[layer][0]
+        self._geometry(do, z, layer)
         if layer == len(self._alone.layers):
             a = memory.empty_like(z)
             self._alone.cost.output(do, z, a, Scratch.like(z, memory.empty_like))
-            self._activity(do, a[0], layer)
+            self._activity(do, a, layer)
         else:
             self._activity(do, passes.a[layer][0, 1:], layer)
             self._slopes(do, passes.slope[layer][0], layer)

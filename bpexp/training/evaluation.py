@@ -77,68 +77,65 @@ class Evaluator:
             split = self._split.rows[chunk]
             passes = self._passes[len(split)]
             np.copyto(passes.rows, split)
-            z = passes.forward()
-            costs.append(self._cost.value(z, self._split.columns[:, chunk]))
-            correct.append(hits(z, self._split.columns[:, chunk], self._split.labels[chunk]))
+            z, columns = passes.forward().swapaxes(0, 1), self._split.columns[:, None, chunk]
+            costs.append(self._cost.value(z, columns))
+            correct.append(hits(z, columns, self._split.labels[chunk]))
         return np.concatenate(costs, axis=1).mean(axis=1), np.concatenate(correct, axis=1).mean(1)
 
 
 def hits(
     z: Array, columns: Array | NDArray[np.bool_], labels: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
-    """Return whether the first largest output is the label's, (..., B), for z (..., K, B)."""
-    top = np.maximum.reduce(z, axis=-2, keepdims=True)
+    """Return whether the first largest output is the label's, (..., B), for z (K, ..., B)."""
+    top = np.maximum.reduce(z)
     peaks = z == top
     # Without ties, and NaN that would make up for them in number, there is no need of argmax, which
     # takes twice as long.
     if np.count_nonzero(peaks) == top.size and not np.isnan(np.maximum.reduce(top, axis=None)):
         np.logical_and(peaks, columns, out=peaks)
-        return np.asarray(np.logical_or.reduce(peaks, axis=-2))
-    return np.asarray(z.argmax(axis=-2) == labels)
+        return np.asarray(np.logical_or.reduce(peaks))
+    return np.asarray(z.argmax(axis=0) == labels)
 
 
 class EpochScore:
     """The outputs of an epoch's batches, kept to be scored once at its end.
 
     Scoring every batch would cost more calls than the step itself; keeping z^(L) costs one copy.
+
+    Attributes:
+        z: z^(L) of the epoch's examples in the order of training, (R, K, N), to be filled.
     """
 
     def __init__(self, stack: Stack, examples: int) -> None:
         """Allocate for an epoch over so many examples."""
         self._cost = stack.cost
         outputs = stack.architecture.sizes[-1]
-        self._z: Array = memory.empty((len(stack), outputs, examples), stack.theta.dtype)
+        self.z: Array = memory.empty((len(stack), outputs, examples), stack.theta.dtype)
         # The narrowest integers that hold a class: comparing them takes a third of the time.
         self._classes = np.arange(outputs, dtype=np.min_scalar_type(outputs))
-        self._done = 0
 
-    def add(self, z: Array) -> None:
-        """Keep a batch's z^(L), (R, K, B)."""
-        self._z[:, :, self._done : self._done + z.shape[2]] = z
-        self._done += z.shape[2]
-
-    def close(
+    def __call__(
         self, labels: NDArray[np.int64], ends: Sequence[int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Score the epoch and start a new one.
+        """Score the epoch.
 
         Args:
-            labels: those of the examples that were added, (R, N).
+            labels: those of the examples, (R, N).
             ends: where each batch ends in them.
 
         Returns:
             Mean cost (R,), accuracy (R,), and the number, from 1, of the first batch with a
             non-finite cost, 0 where there is none (R,).
         """
-        runs, done = len(self._z), self._done
+        runs, done = labels.shape
         cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
         costs, correct = np.empty(done), np.empty(done, bool)
         for r in range(runs):
             for start in range(0, done, SCORED):
                 part = slice(start, min(start + SCORED, done))
-                z, narrow = self._z[r, :, part], labels[r, part].astype(self._classes.dtype)
+                z, narrow = self.z[r, :, part], labels[r, part].astype(self._classes.dtype)
                 columns = np.equal(narrow, self._classes[:, None])
-                costs[part] = self._cost.value(z[None], columns.astype(z.dtype))[0]
+                costs[part] = self._cost.value(z, columns.astype(z.dtype))
                 correct[part] = hits(z, columns, narrow)
             cost[r] = np.add.reduce(costs) / done
             accuracy[r] = np.count_nonzero(correct) / done
@@ -146,5 +143,4 @@ class EpochScore:
                 wrong = ~np.isfinite(costs)  # none, where only their sum leaves float64's range
                 first = wrong.argmax() if wrong.any() else costs.argmax()
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
-        self._done = 0
         return cost, accuracy, broken

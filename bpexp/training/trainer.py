@@ -29,8 +29,9 @@ BUFFER = 1024
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
 
-Step = Callable[[NDArray[np.int64], NDArray[np.int64], int], None]
-"""Takes a step on training examples, indices and labels (R, B); the step's number, from 1."""
+Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array, int], None]
+"""Takes a step on training examples: indices and labels (R, B), where to keep their outputs
+(R, K, B), and the step's number, from 1."""
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -118,6 +119,7 @@ class Trainer:
         """
         order, self._ends = self._next_batches()
         self._labels = labels = self._train.labels.take(order, mode="clip")
+        outputs = self._score.z
         done, last = 0, len(self._ends)
         starts = [0, *self._ends]
         while done < last:
@@ -128,7 +130,8 @@ class Trainer:
                     if (batch := end - start) not in self._steps:
                         self._steps[batch] = self._step_on(batch)
                     self.step += 1
-                    self._steps[batch](order[:, start:end], labels[:, start:end], self.step)
+                    part = np.s_[..., start:end]
+                    self._steps[batch](order[part], labels[part], outputs[part], self.step)
             done = pause
             if done < last:
                 yield done / last
@@ -142,7 +145,7 @@ class Trainer:
             finite, 0 where there is none (R,).
         """
         with np.errstate(all="ignore"):
-            cost, accuracy, broken = self._score.close(self._labels, self._ends)
+            cost, accuracy, broken = self._score(self._labels, self._ends)
         self.costs.append(cost)
         self.accuracies.append(accuracy)
         start = self.step - len(self._ends)
@@ -243,14 +246,16 @@ class Trainer:
         targets = np.eye(len(columns), dtype=columns.dtype)
         # The methods: np.take looks them up, for four times the cost on small batches.
         take_rows, take_targets = self._train.rows.take, targets.take
-        score, update = self._score.add, self._optimizer.step
         theta, gradient, rest = *self._moved, self._rest
         state, work, is_weight = self._memory, self._work, self._is_weight
+        update = self._optimizer.step
 
-        def step(index: NDArray[np.int64], labels: NDArray[np.int64], number: int) -> None:
+        def step(
+            index: NDArray[np.int64], labels: NDArray[np.int64], outputs: Array, number: int
+        ) -> None:
             take_rows(index, 0, rows, "clip")
             take_targets(labels, 1, columns, "clip")
-            score(forward())
+            outputs[...] = forward()
             backward()
             update(theta, gradient, rest, state, number, work, is_weight)
 

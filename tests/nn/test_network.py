@@ -60,9 +60,9 @@ def test_a_network_needs_two_layers_of_units():
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_costs_of_large_logits_are_right(cost, z, t, expected, dtype):
-    z, t = np.array(z, dtype)[None, :, None], np.array(t, dtype)[None, :, None]
+    z, t = np.array(z, dtype)[:, None], np.array(t, dtype)[:, None]
     with np.errstate(all="raise", under="ignore"):
-        assert COSTS[cost]().value(z, t)[0, 0] == pytest.approx(expected, rel=1e-12)
+        assert COSTS[cost]().value(z, t)[0] == pytest.approx(expected, rel=1e-12)
         out = np.empty_like(z)
         COSTS[cost]().delta(now, z, t, out, np.empty_like(z), Scratch.like(z))
     assert np.isfinite(out).all()
@@ -70,16 +70,15 @@ def test_costs_of_large_logits_are_right(cost, z, t, expected, dtype):
 
 @pytest.mark.parametrize("margin", [1.0, 5.0, 10.0, 15.0])
 def test_a_small_cost_keeps_its_digits_in_float32(margin):
-    z = np.float32([margin, 0, 0])[None, :, None]
-    t = np.float32([1, 0, 0])[None, :, None]
+    z, t = np.float32([margin, 0, 0])[:, None], np.float32([1, 0, 0])[:, None]
     expected = math.log1p(2 * math.exp(-margin))
-    assert COSTS["cross_entropy"]().value(z, t)[0, 0] == pytest.approx(expected, rel=1e-6, abs=0)
+    assert COSTS["cross_entropy"]().value(z, t)[0] == pytest.approx(expected, rel=1e-6, abs=0)
 
 
 def test_squared_error_knows_both_conventions():
-    z, t = np.zeros((1, 2, 1)), np.array([1.0, 0.0])[None, :, None]
-    assert COSTS["squared_error"](factor=1.0).value(z, t)[0, 0] == 0.5
-    assert COSTS["squared_error"](factor=0.5).value(z, t)[0, 0] == 0.25
+    z, t = np.zeros((2, 1)), np.array([1.0, 0.0])[:, None]
+    assert COSTS["squared_error"](factor=1.0).value(z, t)[0] == 0.5
+    assert COSTS["squared_error"](factor=0.5).value(z, t)[0] == 0.25
     with pytest.raises(ValueError, match="factor"):
         COSTS["squared_error"](factor=0.3)
     with pytest.raises(ValueError, match="output"):

@@ -14,12 +14,22 @@ from bpexp.nn import products
 from bpexp.nn.tape import Tape, now
 
 RNG = np.random.default_rng(0)
+AVX512 = SimpleNamespace(architecture="SkylakeX", num_threads=1)
+AVX2 = SimpleNamespace(architecture="Haswell", num_threads=1)
 
 
 @pytest.fixture
 def avx512(monkeypatch):
     """Whatever the processor is."""
-    monkeypatch.setattr(products, "_on_avx512", lambda: True)
+    monkeypatch.setattr(products, "_numpys_blas", lambda: AVX512)
+
+
+@pytest.mark.parametrize(("blas", "turned"), [(AVX512, True), (AVX2, False), (None, False)])
+def test_a_delta_is_turned_for_some_kernels_only(monkeypatch, blas, turned):
+    monkeypatch.setattr(products, "_numpys_blas", lambda: blas)
+    assert products.turning_pays(64, 64, 128) is turned
+    assert not products.turning_pays(64, 64, 256)
+    assert not products.turning_pays(32, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +48,9 @@ def test_a_block_is_the_largest_that_is_small(avx512, shape, rows):
 @pytest.mark.parametrize(
     ("blas", "rows"),
     [
-        (SimpleNamespace(architecture="SkylakeX", num_threads=1), 48),
+        (AVX512, 48),
         (SimpleNamespace(architecture="SkylakeX", num_threads=2), 128),
-        (SimpleNamespace(architecture="Haswell", num_threads=1), 128),
+        (AVX2, 128),
         (SimpleNamespace(num_threads=1), 128),  # no OpenBLAS
         (None, 128),
     ],

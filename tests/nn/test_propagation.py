@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from bpexp.nn.optimizers import FLUSH_EVERY
 from bpexp.nn.products import turning_pays
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+
+AVX512 = SimpleNamespace(architecture="SkylakeX", num_threads=1)
+AVX2 = SimpleNamespace(architecture="Haswell", num_threads=1)
 
 
 def make(sizes, runs, batch, activation="tanh", cost="cross_entropy", dtype="float32"):
@@ -51,11 +55,11 @@ def test_a_stack_has_the_bits_of_its_networks_alone(batch, activation, sizes, dt
             assert all_[r].tobytes() == own[0].tobytes()
 
 
-@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("blas", [AVX2, AVX512])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch", [33, 257])
-def test_so_has_a_wide_stack_whatever_the_processor(monkeypatch, batch, dtype, blocks):
-    monkeypatch.setattr(products, "_on_avx512", lambda: blocks)
+def test_so_has_a_wide_stack_whatever_the_processor(monkeypatch, batch, dtype, blas):
+    monkeypatch.setattr(products, "_numpys_blas", lambda: blas)
     stack, x, targets = make((600, 64, 100, 10), 3, batch, dtype=dtype)
     scale = np.array([0.3, 1, 20])
     together = gradients(stack, x, targets, scale=scale)
@@ -77,7 +81,8 @@ def test_the_gradient_is_that_of_the_sum_times_each_networks_scale(runs, cost):
         np.testing.assert_allclose(one * 32, other, rtol=1e-10, atol=0)
 
 
-def test_turned_deltas_give_the_sum_of_the_gradients_of_two_halves():
+def test_turned_deltas_give_the_sum_of_the_gradients_of_two_halves(monkeypatch):
+    monkeypatch.setattr(products, "_numpys_blas", lambda: AVX512)
     stack, x, targets = make((17, 64, 64, 10), 2, 256, dtype="float64")
     assert turning_pays(64, 64, 128)
     assert not turning_pays(64, 64, 256)
@@ -166,8 +171,9 @@ def test_gradients_of_1e_minus_30_are_as_right_as_any():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-36)
 
 
-def test_a_small_networks_step_makes_few_calls():
+def test_a_small_networks_step_makes_few_calls(monkeypatch):
     """They are its cost: 11 of the last layer, 7 a hidden one, and one that turns a delta."""
+    monkeypatch.setattr(products, "_numpys_blas", lambda: AVX512)
     calls = []
     for sizes in ((64, 10), (64, 32, 10), (64, 32, 32, 10)):
         stack, x, _ = make(sizes, 1, 16, activation="relu")

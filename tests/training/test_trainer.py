@@ -258,10 +258,10 @@ def test_a_networks_accuracy_knows_nothing_of_its_neighbours():
     """Ties of one network and NaN of another could make up for each other in number."""
     tied, broken = np.zeros((2, 2)), np.full((2, 2), np.nan)
     labels = np.array([1, 1])
-    alone = [hits(z, np.eye(2)[:, labels], labels) for z in (tied, broken)]
-    np.testing.assert_array_equal(
-        hits(np.array([tied, broken]), np.eye(2)[:, labels], labels), alone
-    )
+    columns = np.eye(2)[:, labels]
+    alone = [hits(z, columns, labels) for z in (tied, broken)]
+    together = hits(np.stack([tied, broken], axis=1), columns[:, None], labels)
+    np.testing.assert_array_equal(together, alone)
     assert not np.any(alone)
 
 
@@ -269,10 +269,9 @@ def test_a_mean_cost_beyond_float64_is_the_largest_costs_step():
     cost = Choice("squared_error", {"output": "identity"})
     stack = Stack(Architecture((2, 2), Choice("relu"), cost), np.zeros((1, 6)))
     score = EpochScore(stack, 4)
-    score.add(np.zeros((1, 2, 2)))
-    score.add(np.full((1, 2, 2), 9e153))
+    score.z[..., :2], score.z[..., 2:] = 0, 9e153
     with np.errstate(over="ignore"):
-        cost, _, broken = score.close(np.array([[0, 1, 0, 1]]), [2, 4])
+        cost, _, broken = score(np.array([[0, 1, 0, 1]]), [2, 4])
     assert broken.tolist() == [2]
 
 
