@@ -1,9 +1,9 @@
 """Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
 
-theta and gradient have shape (R, P), rates and factors of a network (R, 1), or () for a single one.
-`gradient` may be overwritten. Every optimizer takes `weight_decay`, the factor lambda of an L2
-penalty lambda/2 ||W||^2 on the weights (never on biases), and `clip_norm`, the largest global norm
-of the batch gradient, which is clipped before the penalty is added.
+Rates and factors of networks have shape (R, 1), or () for a single one. Every optimizer takes
+`weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the weights (never on biases),
+and `clip_norm`, the largest global norm of the batch gradient, which is clipped before the penalty
+is added.
 
 All rules but Adam use eta dC/dtheta alone. Where the gradient is neither clipped nor added to
 before, backpropagation is given the rate together with 1 / B, and a pass over all parameters is
@@ -15,16 +15,45 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import within
+from bpexp.nn.tape import Do
 
 FLUSH_EVERY = 64  # steps
 
-Update = Callable[[Array, Array, Array | None, Array, int, Array], None]
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """What an update rule moves, and the memory that it needs.
+
+    Attributes:
+        theta: the parameters, (R, P).
+        gradient: dC/dtheta times the first factor of `Optimizer.split`; may be overwritten.
+        rest: the second factor, or None where it is 1.
+        state: what the rule remembers, (slots, R, P), zero at first.
+        work: scratch of theta's shape.
+        is_weight: 0 at biases, else 1, (P,).
+        step: how many steps were taken, without dimensions; a rule that has a state counts on.
+    """
+
+    theta: Array
+    gradient: Array
+    rest: Array | None
+    state: Array
+    work: Array
+    is_weight: Array
+    step: NDArray[np.int64]
+
+    def number(self, value: float) -> Array:
+        """Return a number in theta's dtype, as an array without dimensions."""
+        return np.array(value, self.theta.dtype)
+
+
+Update = Callable[[Do, Parameters], None]
 
 
 @dataclass(frozen=True)
@@ -35,9 +64,7 @@ class Optimizer:
         slots: how many arrays of theta's shape the rule remembers, zero at first; the first one is
             the velocity (or first moment), whose subnormal entries are set to 0 every FLUSH_EVERY
             steps.
-        update: `update(theta, gradient, rest, state, step, work)` moves theta in place; `rest` is
-            what of the rates the gradient lacks, None: nothing; state has shape (slots, R, P),
-            `step` counts from 1, `work` is scratch of theta's shape.
+        update: `update(do, parameters)` moves theta in place, through `do` (see `bpexp.nn.tape`).
         weight_decay: lambda of the L2 penalty.
         clip_norm: largest norm of dC/dtheta, or None.
         by_rate: whether the rule uses eta dC/dtheta alone.
@@ -50,58 +77,38 @@ class Optimizer:
     by_rate: bool = True
 
     def split(self, rates: Array) -> tuple[Array, Array]:
-        """Part the rates into a factor for backpropagation and one that is left for `step`.
+        """Part the rates into a factor for backpropagation and one that is left for `record`.
 
         The former is at most 1: beyond, deltas would leave the dtype's range before dC/dtheta does.
         """
-        if self.by_rate and not self._changes:
+        is_changed = (
+            self.clip_norm is not None or self.weight_decay > 0
+        )  # dC/dtheta, before its use
+        if self.by_rate and not is_changed:
             return np.minimum(rates, 1), np.maximum(rates, 1)
         return np.ones_like(rates), rates
 
-    def step(
-        self,
-        theta: Array,
-        gradient: Array,
-        rest: Array | None,
-        state: Array,
-        step: int,
-        work: Array,
-        is_weight: Array,
-    ) -> None:
-        """Clip, add the penalty's gradient, then update.
-
-        The gradient is dC/dtheta times the first factor of `split`, `rest` the second, or None
-        where it is 1; `is_weight` (P,) is 0 at biases.
-        """
-        if self._changes:
-            self._change(theta, gradient, work, is_weight)
-        self.update(theta, gradient, rest, state, step, work)
-        if self.slots and step % FLUSH_EVERY == 0:
-            _flush(state[0], work)
-
-    @cached_property
-    def _changes(self) -> bool:
-        """Whether dC/dtheta is changed before it is used."""
-        return self.clip_norm is not None or self.weight_decay > 0
-
-    def _change(self, theta: Array, gradient: Array, work: Array, is_weight: Array) -> None:
-        """Clip the gradient and add the penalty's."""
+    def record(self, do: Do, p: Parameters) -> None:
+        """Clip, add the penalty's gradient, then update."""
         if self.clip_norm is not None:
-            _clip(gradient, self.clip_norm)
+            do(_clip, p.gradient, self.clip_norm)
         if self.weight_decay:
-            np.multiply(theta, is_weight, out=work)
-            np.multiply(work, self.weight_decay, out=work)
-            np.add(gradient, work, out=gradient)
+            do(np.multiply, p.theta, p.is_weight, p.work)
+            do(np.multiply, p.work, p.number(self.weight_decay), p.work)
+            do(np.add, p.gradient, p.work, p.gradient)
+        if self.slots:
+            do(np.add, p.step, np.ones_like(p.step), p.step)
+        self.update(do, p)
+        if self.slots:
+            do(_flush, p.state[0], p.work, p.step)
 
 
 def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
     """theta <- theta - eta dC/dtheta."""
 
-    def update(
-        theta: Array, gradient: Array, rest: Array | None, state: Array, step: int, work: Array
-    ) -> None:
-        _multiply(gradient, rest)
-        np.subtract(theta, gradient, theta)
+    def update(do: Do, p: Parameters) -> None:
+        _multiply(do, p.gradient, p.rest)
+        do(np.subtract, p.theta, p.gradient, p.theta)
 
     return _checked(Optimizer(0, update, weight_decay, clip_norm))
 
@@ -111,8 +118,8 @@ def momentum(
 ) -> Optimizer:
     """v <- mu v - eta dC/dtheta; theta <- theta + v (Polyak 1964)."""
 
-    def move(theta: Array, velocity: Array, gradient: Array, work: Array) -> None:
-        np.add(theta, velocity, out=theta)
+    def move(do: Do, p: Parameters) -> None:
+        do(np.add, p.theta, p.state[0], p.theta)
 
     return _with_velocity(momentum, move, weight_decay, clip_norm)
 
@@ -122,10 +129,10 @@ def nesterov(
 ) -> Optimizer:
     """v <- mu v - eta dC/dtheta; theta <- theta + mu v - eta dC/dtheta (Sutskever et al. 2013)."""
 
-    def move(theta: Array, velocity: Array, gradient: Array, work: Array) -> None:
-        np.multiply(velocity, momentum, out=work)
-        np.add(theta, work, out=theta)
-        np.subtract(theta, gradient, out=theta)
+    def move(do: Do, p: Parameters) -> None:
+        do(np.multiply, p.state[0], p.number(momentum), p.work)
+        do(np.add, p.theta, p.work, p.theta)
+        do(np.subtract, p.theta, p.gradient, p.theta)
 
     return _with_velocity(momentum, move, weight_decay, clip_norm)
 
@@ -143,65 +150,73 @@ def adam(
     within("beta2", beta2, "a number in [0, 1)", 0 <= beta2 < 1)
     within("epsilon", epsilon, "a finite number above 0", 0 < epsilon < np.inf)
 
-    def update(
-        theta: Array, gradient: Array, rest: Array | None, state: Array, step: int, work: Array
-    ) -> None:
-        first, second = state
-        np.multiply(first, beta1, out=first)
-        np.multiply(gradient, 1 - beta1, out=work)
-        np.add(first, work, out=first)
-        np.multiply(second, beta2, out=second)
+    def update(do: Do, p: Parameters) -> None:
+        gradient, work = p.gradient, p.work
+        first, second = p.state
+        corrections = p.number(0), p.number(0)
+        do(np.multiply, first, p.number(beta1), first)
+        do(np.multiply, gradient, p.number(1 - beta1), work)
+        do(np.add, first, work, first)
+        do(np.multiply, second, p.number(beta2), second)
         # Squared last: squares may be subnormal, which a product takes many times as long with.
-        np.multiply(gradient, math.sqrt(1 - beta2), out=gradient)
-        np.multiply(gradient, gradient, out=gradient)
-        np.add(second, gradient, out=second)
-        np.divide(second, 1 - beta2**step, out=work)
-        np.sqrt(work, out=work)
-        np.add(work, epsilon, out=work)
-        np.divide(first, work, out=work)
-        np.divide(work, 1 - beta1**step, out=work)
-        _multiply(work, rest)
-        np.subtract(theta, work, out=theta)
+        do(np.multiply, gradient, p.number(math.sqrt(1 - beta2)), gradient)
+        do(np.multiply, gradient, gradient, gradient)
+        do(np.add, second, gradient, second)
+        do(_correct, corrections, (beta1, beta2), p.step)
+        do(np.divide, second, corrections[1], work)
+        do(np.sqrt, work, work)
+        do(np.add, work, p.number(epsilon), work)
+        do(np.divide, first, work, work)
+        do(np.divide, work, corrections[0], work)
+        _multiply(do, work, p.rest)
+        do(np.subtract, p.theta, work, p.theta)
 
     return _checked(Optimizer(2, update, weight_decay, clip_norm, by_rate=False))
 
 
 def _with_velocity(
     momentum: float,
-    move: Callable[[Array, Array, Array, Array], None],
+    move: Update,
     weight_decay: float,
     clip_norm: float | None,
 ) -> Optimizer:
     """v <- mu v - eta dC/dtheta, then `move(theta, v, eta dC/dtheta, work)`."""
     within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
 
-    def update(
-        theta: Array, gradient: Array, rest: Array | None, state: Array, step: int, work: Array
-    ) -> None:
-        velocity = state[0]
-        _multiply(gradient, rest)
-        np.multiply(velocity, momentum, out=velocity)
-        np.subtract(velocity, gradient, out=velocity)
-        move(theta, velocity, gradient, work)
+    def update(do: Do, p: Parameters) -> None:
+        velocity = p.state[0]
+        _multiply(do, p.gradient, p.rest)
+        do(np.multiply, velocity, p.number(momentum), velocity)
+        do(np.subtract, velocity, p.gradient, velocity)
+        move(do, p)
 
     return _checked(Optimizer(1, update, weight_decay, clip_norm))
 
 
-def _multiply(array: Array, rest: Array | None) -> None:
+def _multiply(do: Do, array: Array, rest: Array | None) -> None:
     if rest is not None:
-        np.multiply(array, rest, array)
+        do(np.multiply, array, rest, array)
 
 
-def _flush(velocity: Array, work: Array) -> None:
-    """Set subnormal entries to 0.
+def _correct(
+    corrections: tuple[Array, Array], betas: tuple[float, float], step: NDArray[np.int64]
+) -> None:
+    """Write 1 - beta^step, which the moments lack while they have forgotten little."""
+    for correction, beta in zip(corrections, betas, strict=True):
+        correction[...] = 1 - beta ** int(step)
+
+
+def _flush(velocity: Array, work: Array, step: NDArray[np.int64]) -> None:
+    """Set subnormal entries to 0 where it is time to.
 
     Where a gradient stays 0, as below a dead unit, the velocity decays into the subnormal numbers
     and never leaves them: 0.9 times the smallest rounds to itself. Each of its products then takes
     many times as long, and moves no weight.
     """
-    np.abs(velocity, out=work)
-    np.greater_equal(work, np.finfo(work.dtype).tiny, out=work)
-    np.multiply(velocity, work, out=velocity)
+    if step % FLUSH_EVERY == 0:
+        np.abs(velocity, out=work)
+        np.greater_equal(work, np.finfo(work.dtype).tiny, out=work)
+        np.multiply(velocity, work, out=velocity)
 
 
 def _checked(optimizer: Optimizer) -> Optimizer:

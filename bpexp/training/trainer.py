@@ -15,9 +15,10 @@ from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import Choice
 from bpexp.nn.initializers import batch_order
-from bpexp.nn.optimizers import OPTIMIZERS
+from bpexp.nn.optimizers import OPTIMIZERS, Parameters
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack
+from bpexp.nn.tape import Tape
 from bpexp.probes import Prober
 from bpexp.training.evaluation import EpochScore, Evaluator, splits
 
@@ -29,9 +30,9 @@ BUFFER = 1024
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
 
-Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array, int], None]
-"""Takes a step on training examples: indices and labels (R, B), where to keep their outputs
-(R, K, B), and the step's number, from 1."""
+Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array], None]
+"""Takes a step on training examples: indices and labels (R, B), and where to keep their outputs,
+(R, K, B)."""
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -103,6 +104,7 @@ class Trainer:
         shape = (self._optimizer.slots, *stack.theta[:, self._trained].shape)
         self._memory = memory.copy(np.zeros(shape, stack.theta.dtype))
         self._probed: Array | None = None
+        self._count = np.zeros((), np.int64)
         self._allocate()
 
     def initial_metrics(self) -> Metrics:
@@ -126,12 +128,13 @@ class Trainer:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
                 np.setbufsize(BUFFER)  # until errstate ends
+                self._count[...] = self.step
                 for start, end in pairwise(starts[done : pause + 1]):
                     if (batch := end - start) not in self._steps:
                         self._steps[batch] = self._step_on(batch)
                     self.step += 1
                     part = np.s_[..., start:end]
-                    self._steps[batch](order[part], labels[part], outputs[part], self.step)
+                    self._steps[batch](order[part], labels[part], outputs[part])
             done = pause
             if done < last:
                 yield done / last
@@ -219,13 +222,22 @@ class Trainer:
     def _allocate(self) -> None:
         """Make the buffers whose size depends on R; nothing is allocated in a step."""
         self._gradient = memory.copy(np.zeros_like(self.stack.theta))
-        self._moved = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
-        self._work = memory.empty_like(self._moved[0])
+        theta, gradient = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
         self._scale, rest = self._optimizer.split(self._rates)
-        rest = rest.astype(self.stack.theta.dtype)
+        rest = rest.astype(theta.dtype)
         # One without dimensions: NumPy multiplies by it in half the time.
         rest = rest.reshape(()) if len(rest) == 1 else rest
-        self._rest = None if (rest == 1).all() else rest
+        parameters = Parameters(
+            theta=theta,
+            gradient=gradient,
+            rest=None if (rest == 1).all() else rest,
+            state=self._memory,
+            work=memory.empty_like(theta),
+            is_weight=self._is_weight,
+            step=self._count,
+        )
+        self._update = Tape()
+        self._optimizer.record(self._update.record, parameters)
         self._score = EpochScore(self.stack, len(self._train))
         self._evaluate_test = Evaluator(self.stack, self._test)
         self._steps: dict[int, Step] = {}
@@ -246,18 +258,14 @@ class Trainer:
         targets = np.eye(len(columns), dtype=columns.dtype)
         # The methods: np.take looks them up, for four times the cost on small batches.
         take_rows, take_targets = self._train.rows.take, targets.take
-        theta, gradient, rest = *self._moved, self._rest
-        state, work, is_weight = self._memory, self._work, self._is_weight
-        update = self._optimizer.step
+        update = self._update.play
 
-        def step(
-            index: NDArray[np.int64], labels: NDArray[np.int64], outputs: Array, number: int
-        ) -> None:
+        def step(index: NDArray[np.int64], labels: NDArray[np.int64], outputs: Array) -> None:
             take_rows(index, 0, rows, "clip")
             take_targets(labels, 1, columns, "clip")
             outputs[...] = forward()
             backward()
-            update(theta, gradient, rest, state, number, work, is_weight)
+            update()
 
         return step
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bpexp.nn import OPTIMIZERS
+from bpexp.nn.optimizers import Parameters
+from bpexp.nn.tape import Tape
 
 STEPS, RATE = 25, 0.1
 
@@ -17,14 +19,23 @@ def run(optimizer, theta, gradient_of, rates, steps=STEPS, is_weight=None):
     state = np.zeros((optimizer.slots, *theta.shape), theta.dtype)
     rates = np.array(rates, theta.dtype).reshape(-1, 1)
     is_weight = np.ones(theta.shape[1], theta.dtype) if is_weight is None else is_weight
-    work = np.empty_like(theta)
+    scale, rest = optimizer.split(rates)
+    rest = None if (rest == 1).all() else rest
+    update, gradient = recorded(optimizer, theta, rest, state, is_weight)
     trace = [theta.copy()]
-    for step in range(1, steps + 1):
-        scale, rest = optimizer.split(rates)
-        rest = None if (rest == 1).all() else rest
-        optimizer.step(theta, gradient_of(theta) * scale, rest, state, step, work, is_weight)
+    for _ in range(steps):
+        gradient[:] = gradient_of(theta) * scale
+        update()
         trace.append(theta.copy())
     return np.array(trace)
+
+
+def recorded(optimizer, theta, rest, state, is_weight, done=0):
+    """The update to play after `done` steps, and the gradient to fill before."""
+    tape, gradient, work = Tape(), np.empty_like(theta), np.empty_like(theta)
+    moved = Parameters(theta, gradient, rest, state, work, is_weight, np.array(done))
+    optimizer.record(tape.record, moved)
+    return tape.play, gradient
 
 
 def scalar(name, theta, gradient_of):
@@ -127,8 +138,10 @@ def test_clipping_depends_on_no_neighbour_and_holds_over_float64():
 
     def step(gradient):
         theta = np.zeros_like(gradient)
-        parts = np.ones((len(gradient), 1)), np.zeros((0, *gradient.shape))
-        optimizer.step(theta, gradient.copy(), *parts, 1, theta.copy(), np.ones(gradient.shape[1]))
+        rest, state = np.ones((len(gradient), 1)), np.zeros((0, *gradient.shape))
+        update, own = recorded(optimizer, theta, rest, state, np.ones(gradient.shape[1]))
+        own[:] = gradient
+        update()
         return theta
 
     gradient = rng.standard_normal((3, 10_000))
@@ -143,13 +156,14 @@ def test_clipping_depends_on_no_neighbour_and_holds_over_float64():
 def test_a_velocity_does_not_stay_among_the_subnormal_numbers(name, dtype):
     """As below a unit that dies: its decay would end at the smallest number, 0.9 of it rounded."""
     optimizer, steps = OPTIMIZERS[name](), 7104  # beyond float64's range too, a multiple of 64
-    theta, work = np.array([[1, 1]], dtype), np.empty((1, 2), dtype)
+    theta = np.array([[1, 1]], dtype)
     state = np.zeros((optimizer.slots, 1, 2), dtype)
     rates, ones = np.array([[0.01]], dtype), np.ones(2, dtype)
+    scale, rest = optimizer.split(rates)
+    update, gradient = recorded(optimizer, theta, rest, state, ones)
     for step in range(1, steps + 1):
-        gradient = np.array([[step <= 3, 0.5]], dtype)  # one dies, its neighbour lives
-        scale, rest = optimizer.split(rates)
-        optimizer.step(theta, gradient * scale, rest, state, step, work, ones)
+        gradient[:] = [[step <= 3, 0.5]] * scale  # one dies, its neighbour lives
+        update()
         if step == 500:
             settled = float(theta[0, 0])
     assert float(theta[0, 0]) == settled
@@ -161,6 +175,7 @@ def test_what_is_not_finite_stays_so():
     optimizer = OPTIMIZERS["momentum"]()
     theta, state = np.zeros((1, 3)), np.zeros((1, 1, 3))
     state[0, 0] = [np.nan, np.inf, -np.inf]
-    work, ones = np.empty((1, 3)), np.ones(3)
-    optimizer.step(theta, np.zeros((1, 3)), np.ones((1, 1)), state, 64, work, ones)
+    update, gradient = recorded(optimizer, theta, None, state, np.ones(3), done=63)
+    gradient[:] = 0
+    update()
     np.testing.assert_array_equal(state[0, 0], [np.nan, np.inf, -np.inf])

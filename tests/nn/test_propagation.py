@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network, products
-from bpexp.nn.optimizers import FLUSH_EVERY
+from bpexp.nn.optimizers import FLUSH_EVERY, Parameters
 from bpexp.nn.products import turning_pays
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.nn.tape import Tape
 
 AVX512 = SimpleNamespace(architecture="SkylakeX", num_threads=1)
 AVX2 = SimpleNamespace(architecture="Haswell", num_threads=1)
@@ -193,13 +194,16 @@ def step_peak(stack, x, targets, optimizer):
     state = np.zeros((optimizer.slots, *stack.theta.shape), stack.theta.dtype)
     rates = np.full((len(stack), 1), 0.01, stack.theta.dtype)
     work, is_weight = np.empty_like(stack.theta), np.ones_like(stack.theta[0])
+    tape, done = Tape(), np.array(FLUSH_EVERY - 3)
+    moved = Parameters(stack.theta, gradient, rates, state, work, is_weight, done)
+    optimizer.record(tape.record, moved)
     with np.errstate(all="ignore"):
         for step in range(FLUSH_EVERY - 2, FLUSH_EVERY + 1):
             if step == FLUSH_EVERY - 1:
                 tracemalloc.start()
             propagation.forward()
             propagation.backward()
-            optimizer.step(stack.theta, gradient, rates, state, step, work, is_weight)
+            tape.play()
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return held, peak
