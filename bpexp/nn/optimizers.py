@@ -1,9 +1,9 @@
 """Optimizers: pure update rules on flat buffers, a row a network, each with its own rate.
 
 Rates and factors of networks have shape (R, 1), or () for a single one. Every optimizer takes
-`weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the weights (never on biases),
-and `clip_norm`, the largest global norm of the batch gradient, which is clipped before the penalty
-is added.
+`weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the weights (never on
+biases), and `clip_norm`, the largest global norm of the batch gradient, which is clipped before the
+penalty is added.
 
 All rules but Adam use eta dC/dtheta alone. Where the gradient is neither clipped nor added to
 before, backpropagation is given the rate together with 1 / B, and a pass over all parameters is
