@@ -157,12 +157,12 @@ def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matr
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
     m, outputs = targets.shape
-    rng, columns, products = default_rng(0), np.ascontiguousarray(targets.T)[None], 0.0
+    rng, columns, products = default_rng(0), targets.T[:, None], 0.0
     for _ in range(DRAWS // AT_ONCE):
-        z = rng.standard_normal((AT_ONCE, outputs, m)) @ root.T
+        z = (rng.standard_normal((AT_ONCE, outputs, m)) @ root.T).swapaxes(0, 1)
         delta = np.empty_like(z)
         cost.delta(now, z, columns, delta, np.empty_like(z), Scratch.like(z))
-        products = products + np.einsum("ski,skj->ij", delta, delta, optimize=True)
+        products = products + np.einsum("ksi,ksj->ij", delta, delta, optimize=True)
     return np.asarray(products / DRAWS)
 
 
