@@ -21,9 +21,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bpexp.analysis.precision import audit, match_precisions
     from bpexp.data import load as load_data
     from bpexp.nn import Choice, Network
-    from bpexp.precision import audit, twins
     from bpexp.results import (
         load_curves,
         load_layers,
@@ -50,16 +50,16 @@ __all__ = [
     "load_spectra",
     "load_tables",
     "load_theory",
+    "match_precisions",
     "paired_differences",
     "train",
-    "twins",
 ]
 
 # Imported at first use: the result tables pay for pandas, and a worker must not.
 _HOMES = {
     "Choice": "bpexp.nn",
     "Network": "bpexp.nn",
-    "audit": "bpexp.precision",
+    "audit": "bpexp.analysis.precision",
     "load_curves": "bpexp.results",
     "load_data": "bpexp.data",
     "load_layers": "bpexp.results",
@@ -70,7 +70,7 @@ _HOMES = {
     "load_theory": "bpexp.results",
     "paired_differences": "bpexp.results",
     "train": "bpexp.training",
-    "twins": "bpexp.precision",
+    "match_precisions": "bpexp.analysis.precision",
 }
 
 

@@ -17,7 +17,7 @@ def main() -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 refused, 130 or 143 interrupted."""
     try:
         if any(argument in ("--help", "-h") for argument in sys.argv[1:]):
-            from bpexp.help import text
+            from bpexp.config.help import text
 
             print(text(tree("conf")))
             code = 0
@@ -47,14 +47,16 @@ def _run() -> int:
     """Refuse what the words alone condemn, then let Hydra compose and run."""
     from hydra._internal.utils import get_args_parser
 
-    from bpexp import words
+    from bpexp.config import overrides
 
     given = get_args_parser().parse_args(sys.argv[1:])
     studies = tree("experiments")
     if given.config_path or given.config_name or given.config_dir:
-        words.parsed(given.overrides)  # what the groups hold there is known to Hydra only
+        overrides.parsed(given.overrides)  # what the groups hold there is known to Hydra only
     else:
-        words.refuse(given.overrides, multirun=given.multirun, conf=tree("conf"), studies=studies)
+        overrides.refuse(
+            given.overrides, multirun=given.multirun, conf=tree("conf"), studies=studies
+        )
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra

@@ -16,35 +16,22 @@ FLOORS = {
     "data": ("errors",),
     "theory": ("nn", "errors"),
     "probes": ("nn",),
-    "jacobians": ("nn",),
-    "diagnosis": (),
-    "precision": (),
-    "training": ("nn", "data", "probes", "jacobians"),
-    "schema": ("nn", "data", "training", "probes", "errors"),
-    "config": ("schema", "data", "nn", "errors"),
-    "predictions": ("config", "data", "nn", "theory"),
-    "words": ("schema", "config", "errors"),
-    "help": ("schema", "config"),
-    "storage": ("errors",),
-    "journal": ("training", "storage", "errors"),
-    "tables": ("journal", "storage", "diagnosis", "probes"),
-    "serving": ("nn",),
-    "store": (),
-    "entries": ("journal", "tables"),
-    "tracking": ("entries", "store", "storage", "journal", "tables", "config", "serving"),
-    "sync": ("tracking", "store", "journal", "errors"),
+    "training": ("nn", "data", "probes"),
+    "config": ("nn", "data", "probes", "training", "errors"),
+    "analysis": ("config", "errors"),
+    "record": ("training", "probes", "analysis", "config", "errors"),
+    "tracking": ("record", "analysis", "config", "nn", "errors"),
+    "sync": ("tracking",),
     "results": (
-        "journal", "tables", "config", "data", "diagnosis", "nn", "predictions",
-        "theory", "schema", "store", "errors",
+        "tracking", "record", "analysis", "config", "theory", "data", "nn", "errors",
     ),
-    "figures": ("results", "storage", "diagnosis", "precision", "schema", "errors"),
-    "terminal": (),
+    "figures": ("results", "record", "analysis", "config", "errors"),
     "sweep": (
-        "config", "schema", "data", "nn", "training", "diagnosis", "storage", "journal", "tables",
-        "results", "figures", "terminal", "errors", "theory", "predictions",
+        "figures", "results", "tracking", "record", "analysis", "config", "theory", "training",
+        "data", "nn", "errors",
     ),
-    "__main__": ("words", "help", "config", "schema", "sweep", "errors"),
-    "__init__": ("nn", "data", "training", "results", "precision", "probes", "errors"),
+    "__main__": ("sweep", "config", "errors"),
+    "__init__": ("results", "analysis", "training", "probes", "data", "nn", "errors"),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
@@ -102,7 +89,7 @@ def test_the_kernel_and_theory_import_numpy_alone(path):
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_only_the_mirror_imports_mlflow(path):
     uses = any(module.split(".")[0] == "mlflow" for module in imports(path))
-    assert not uses or room(path) in ("store", "tracking", "serving", "results")
+    assert not uses or room(path) in ("tracking",)
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

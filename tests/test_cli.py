@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bpexp import help as help_
 from bpexp.__main__ import tree
-from bpexp.schema import KEYS
+from bpexp.config import help as help_
+from bpexp.config.schema import KEYS
 
 SMALL = ["tracking=off", "epochs=1", "data.limit=64", "width=8", "progress=false"]
 

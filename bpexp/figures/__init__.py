@@ -6,7 +6,7 @@ A new figure is one function and one row of `catalogue.FIGURES`, or of `catalogu
 from bpexp.figures.catalogue import FIGURES, OCCASIONAL, of_probe
 from bpexp.figures.drawing import Drawing
 from bpexp.figures.files import draw_all, save
-from bpexp.figures.forecasts import forecast_map
+from bpexp.figures.forecast_map import forecast_map
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
 from bpexp.figures.layers import (
     accuracy_by_frozen,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from bpexp.figures.catalogue import FIGURES, OCCASIONAL, of_probe
 from bpexp.figures.style import in_style
-from bpexp.storage import make_folder, replacing
+from bpexp.record.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from bpexp.results import Tables

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from bpexp.config.schema import IDENTITY_KEYS
 from bpexp.errors import out_of_range
-from bpexp.schema import NUMBERS
 
 Step = Literal["first", "last"] | int
 
 # Configuration keys whose several values part panels. Seeds are what lines average over; threads
 # and probes change nothing that a figure shows.
-PARTING = {key.split(".")[0] for key in NUMBERS} - {"seed", "threads", "probe"}
+PARTING = {key.split(".")[0] for key in IDENTITY_KEYS} - {"seed", "threads", "probe"}
 
 
 # Settings that training alone feels: what is measured before it is the same whatever they are.

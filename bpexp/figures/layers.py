@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bpexp.analysis.precision import match_precisions
 from bpexp.figures import style
 from bpexp.figures.frames import (
     at_step,
@@ -19,7 +20,6 @@ from bpexp.figures.frames import (
 )
 from bpexp.figures.gradients import MOST_PANELS, by_setting
 from bpexp.figures.lines import draw_lines, notes
-from bpexp.precision import twins
 
 # Probes that span orders of magnitude; all others are shares, cosines and means.
 LOGARITHMIC = {
@@ -228,7 +228,7 @@ def twins_by_layer(layers: pd.DataFrame) -> Figure:
     """
     main = compared(layers)
     same = [main, "depth", "seed", *settings(layers, [main, "depth", "dtype"])]
-    pairs = twins(layers, "grad_norm", same)
+    pairs = match_precisions(layers, "grad_norm", same)
     pairs = pairs[np.isfinite(pairs["difference"])]
     when = np.where(pairs["epoch"] == 0, *WHEN)
     pairs = pairs.assign(when=pd.Categorical(when, WHEN, ordered=True))

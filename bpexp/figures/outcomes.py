@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bpexp.analysis.paired import paired_differences
 from bpexp.errors import one_of
 from bpexp.figures import style
 from bpexp.figures.frames import compared, levels, numeric, parted, settings, varies
 from bpexp.figures.gradients import by_depth, by_setting
 from bpexp.figures.lines import draw_lines, has_interval, notes
-from bpexp.results.paired import paired_differences
 
 ENTROPIES = {"cross_entropy", "binary_cross_entropy"}
 

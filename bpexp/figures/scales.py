@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.diagnosis import decay
+from bpexp.analysis.summaries import decay
 from bpexp.figures import style
 from bpexp.figures.frames import at_start, compared, levels, parted, settings
 from bpexp.figures.gradients import by_depth

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.nn.choices import within
-from bpexp.nn.tape import Do, assign, now
+from bpexp.nn.choices import require
+from bpexp.nn.tape import Emit, assign, call_now
 
 Array = NDArray[np.floating]
 
@@ -53,7 +53,7 @@ class Scratch:
         return np.array(value, self.first.dtype)
 
 
-Evaluate = Callable[[Do, Array, Array, Array | None, Scratch], None]
+Evaluate = Callable[[Emit, Array, Array, Array | None, Scratch], None]
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ class Activation:
         flat = np.ravel(z)
         a, slope = np.empty_like(flat), np.empty_like(flat)
         with np.errstate(over="ignore", under="ignore"):
-            self.evaluate(now, flat, a, slope, Scratch.like(flat))
+            self.evaluate(call_now, flat, a, slope, Scratch.like(flat))
         return a.reshape(z.shape), slope.reshape(z.shape)
 
 
 def identity() -> Activation:
     """g(z) = z."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
-        assign(do, a, z)
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        assign(emit, a, z)
         if slope is not None:
-            do(slope.fill, 1)
+            emit(slope.fill, 1)
 
     return Activation(evaluate, negative_slope=1.0)
 
@@ -96,8 +96,8 @@ def identity() -> Activation:
 def sigmoid() -> Activation:
     """g(z) = 1 / (1 + exp(-z)), g'(z) = exp(-|z|) / (1 + exp(-|z|))^2 <= 1/4."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
-        _logistic(do, z, a, slope, scratch)
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        _logistic(emit, z, a, slope, scratch)
 
     return Activation(evaluate, bounded=True, max_slope=0.25)
 
@@ -105,17 +105,17 @@ def sigmoid() -> Activation:
 def tanh() -> Activation:
     """g(z) = tanh z, g'(z) = 4 e / (1 + e)^2 with e = exp(-2|z|)."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
-        do(np.tanh, z, a)
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        emit(np.tanh, z, a)
         if slope is not None:
             e = scratch.first
-            do(np.abs, z, e)
-            do(np.multiply, e, scratch.number(-2), e)
-            do(np.exp, e, e)
-            do(np.add, e, scratch.number(1), slope)
-            do(np.divide, e, slope, e)
-            do(np.divide, e, slope, slope)
-            do(np.multiply, slope, scratch.number(4), slope)
+            emit(np.abs, z, e)
+            emit(np.multiply, e, scratch.number(-2), e)
+            emit(np.exp, e, e)
+            emit(np.add, e, scratch.number(1), slope)
+            emit(np.divide, e, slope, e)
+            emit(np.divide, e, slope, slope)
+            emit(np.multiply, slope, scratch.number(4), slope)
 
     return Activation(evaluate, bounded=True)
 
@@ -123,14 +123,14 @@ def tanh() -> Activation:
 def softsign() -> Activation:
     """g(z) = z / (1 + |z|), g'(z) = 1 / (1 + |z|)^2."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         denominator = scratch.first
-        do(np.abs, z, denominator)
-        do(np.add, denominator, scratch.number(1), denominator)
-        do(np.divide, z, denominator, a)
+        emit(np.abs, z, denominator)
+        emit(np.add, denominator, scratch.number(1), denominator)
+        emit(np.divide, z, denominator, a)
         if slope is not None:
-            do(np.divide, scratch.number(1), denominator, slope)
-            do(np.multiply, slope, slope, slope)
+            emit(np.divide, scratch.number(1), denominator, slope)
+            emit(np.multiply, slope, slope, slope)
 
     return Activation(evaluate, bounded=True)
 
@@ -138,10 +138,10 @@ def softsign() -> Activation:
 def softplus() -> Activation:
     """g(z) = log(1 + exp z), g'(z) = 1 / (1 + exp(-z))."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
-        do(np.logaddexp, z, scratch.number(0), a)
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        emit(np.logaddexp, z, scratch.number(0), a)
         if slope is not None:
-            _logistic(do, z, slope, None, scratch)
+            _logistic(emit, z, slope, None, scratch)
 
     return Activation(evaluate)
 
@@ -149,32 +149,32 @@ def softplus() -> Activation:
 def relu() -> Activation:
     """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0 (at the kink too)."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         mask = scratch.first if slope is None else slope
-        _step(do, z, mask, scratch)
-        do(np.multiply, z, mask, a)
+        _step(emit, z, mask, scratch)
+        emit(np.multiply, z, mask, a)
 
     return Activation(evaluate)
 
 
 def leaky(*, negative_slope: float = 0.01) -> Activation:
     """g(z) = max(z, s z), g'(z) = 1 for z > 0, else s (Maas et al. 2013)."""
-    within("negative_slope", negative_slope, "a number in [0, 1]", 0 <= negative_slope <= 1)
+    require("negative_slope", negative_slope, "a number in [0, 1]", 0 <= negative_slope <= 1)
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         factor = scratch.first if slope is None else slope
-        _step(do, z, factor, scratch)
+        _step(emit, z, factor, scratch)
         low = scratch.second
-        do(low.fill, negative_slope)
-        do(np.fmax, factor, low, factor)
-        do(np.multiply, z, factor, a)
+        emit(low.fill, negative_slope)
+        emit(np.fmax, factor, low, factor)
+        emit(np.multiply, z, factor, a)
 
     return Activation(evaluate, negative_slope=negative_slope)
 
 
 def elu(*, alpha: float = 1.0) -> Activation:
     """g(z) = z for z > 0, else alpha (exp(z) - 1) (Clevert et al. 2016)."""
-    within("alpha", alpha, "a finite number of at least 0", 0 <= alpha < np.inf)
+    require("alpha", alpha, "a finite number of at least 0", 0 <= alpha < np.inf)
     return Activation(_exponential_linear(alpha, 1.0), max_slope=max(1.0, alpha))
 
 
@@ -187,12 +187,12 @@ def selu() -> Activation:
 def silu() -> Activation:
     """g(z) = z sigma(z), g'(z) = sigma(z) + z sigma'(z) (Elfwing et al. 2018)."""
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
-        _logistic(do, z, a, slope, scratch)
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+        _logistic(emit, z, a, slope, scratch)
         if slope is not None:
-            do(np.multiply, slope, z, slope)
-            do(np.add, slope, a, slope)
-        do(np.multiply, a, z, a)
+            emit(np.multiply, slope, z, slope)
+            emit(np.add, slope, a, slope)
+        emit(np.multiply, a, z, a)
 
     return Activation(evaluate, max_slope=1.0998393194)
 
@@ -201,73 +201,75 @@ def gelu() -> Activation:
     """g(z) = z sigma(2 u), u = sqrt(2/pi) (z + 0.044715 z^3): the tanh form (Hendrycks 2016)."""
     c, cubic, far = float(np.sqrt(2 / np.pi)), 0.044715, 30.0
 
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         inner, square = scratch.second, scratch.first
-        do(np.clip, z, -far, far, inner)  # sigma(2u) is 0 or 1 there already, and z^3 stays finite
-        do(np.multiply, inner, inner, square)
-        do(np.multiply, square, scratch.number(cubic), square)
-        do(np.add, square, scratch.number(1), square)
-        do(np.multiply, inner, square, inner)
-        do(np.multiply, inner, scratch.number(2 * c), inner)
-        _logistic(do, inner, a, slope, scratch)
+        emit(
+            np.clip, z, -far, far, inner
+        )  # sigma(2u) is 0 or 1 there already, and z^3 stays finite
+        emit(np.multiply, inner, inner, square)
+        emit(np.multiply, square, scratch.number(cubic), square)
+        emit(np.add, square, scratch.number(1), square)
+        emit(np.multiply, inner, square, inner)
+        emit(np.multiply, inner, scratch.number(2 * c), inner)
+        _logistic(emit, inner, a, slope, scratch)
         if slope is not None:
-            do(np.clip, z, -far, far, inner)
-            do(np.multiply, slope, inner, slope)
-            do(np.multiply, inner, inner, inner)
-            do(np.multiply, inner, scratch.number(6 * c * cubic), inner)
-            do(np.add, inner, scratch.number(2 * c), inner)
-            do(np.multiply, slope, inner, slope)
-            do(np.add, slope, a, slope)
-        do(np.multiply, a, z, a)
+            emit(np.clip, z, -far, far, inner)
+            emit(np.multiply, slope, inner, slope)
+            emit(np.multiply, inner, inner, inner)
+            emit(np.multiply, inner, scratch.number(6 * c * cubic), inner)
+            emit(np.add, inner, scratch.number(2 * c), inner)
+            emit(np.multiply, slope, inner, slope)
+            emit(np.add, slope, a, slope)
+        emit(np.multiply, a, z, a)
 
     return Activation(evaluate, max_slope=1.1289930687)
 
 
-def _step(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
+def _step(emit: Emit, z: Array, out: Array, scratch: Scratch) -> None:
     """Write 1 where z > 0, else 0."""
-    do(np.greater, z, scratch.number(0), scratch.mask)
-    assign(do, out, scratch.mask)
+    emit(np.greater, z, scratch.number(0), scratch.mask)
+    assign(emit, out, scratch.mask)
 
 
-def _logistic(do: Do, z: Array, sigma: Array, slope: Array | None, scratch: Scratch) -> None:
+def _logistic(emit: Emit, z: Array, sigma: Array, slope: Array | None, scratch: Scratch) -> None:
     """Write sigma(z) and sigma'(z) with e = exp(-|z|) <= 1, in `scratch.first`.
 
     sigma is 1 / (1 + e) for positive z, else e / (1 + e).
     """
     e = scratch.first
-    do(np.abs, z, e)
-    do(np.negative, e, e)
-    do(np.exp, e, e)
-    _step(do, z, sigma, scratch)
-    do(np.fmax, sigma, e, sigma)
+    emit(np.abs, z, e)
+    emit(np.negative, e, e)
+    emit(np.exp, e, e)
+    _step(emit, z, sigma, scratch)
+    emit(np.fmax, sigma, e, sigma)
     if slope is None:
-        do(np.add, e, scratch.number(1), e)
-        do(np.divide, sigma, e, sigma)
+        emit(np.add, e, scratch.number(1), e)
+        emit(np.divide, sigma, e, sigma)
     else:
-        do(np.add, e, scratch.number(1), slope)
-        do(np.divide, sigma, slope, sigma)
-        do(np.divide, e, slope, e)
-        do(np.divide, e, slope, slope)
+        emit(np.add, e, scratch.number(1), slope)
+        emit(np.divide, sigma, slope, sigma)
+        emit(np.divide, e, slope, e)
+        emit(np.divide, e, slope, slope)
 
 
 def _exponential_linear(alpha: float, scale: float) -> Evaluate:
-    def evaluate(do: Do, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
+    def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         low, step = scratch.first, scratch.second
-        do(step.fill, 0)
-        do(np.fmin, z, step, low)
-        _step(do, z, step, scratch)
-        do(np.expm1, low, a)
-        do(np.multiply, a, scratch.number(alpha), a)
+        emit(step.fill, 0)
+        emit(np.fmin, z, step, low)
+        _step(emit, z, step, scratch)
+        emit(np.expm1, low, a)
+        emit(np.multiply, a, scratch.number(alpha), a)
         if slope is not None:
-            do(np.exp, low, slope)
-            do(np.multiply, slope, scratch.number(alpha), slope)
-            do(np.subtract, scratch.number(1), step, low)
-            do(np.multiply, slope, low, slope)
-            do(np.add, slope, step, slope)
-            do(np.multiply, slope, scratch.number(scale), slope)
-        do(np.multiply, z, step, step)
-        do(np.add, a, step, a)
-        do(np.multiply, a, scratch.number(scale), a)
+            emit(np.exp, low, slope)
+            emit(np.multiply, slope, scratch.number(alpha), slope)
+            emit(np.subtract, scratch.number(1), step, low)
+            emit(np.multiply, slope, low, slope)
+            emit(np.add, slope, step, slope)
+            emit(np.multiply, slope, scratch.number(scale), slope)
+        emit(np.multiply, z, step, step)
+        emit(np.add, a, step, a)
+        emit(np.multiply, a, scratch.number(scale), a)
 
     return evaluate
 

@@ -37,12 +37,12 @@ class Choice:
         return table[self.name](**self.parameters)
 
 
-def chosen(choice: str | Choice) -> Choice:
+def as_choice(choice: str | Choice) -> Choice:
     """A bare name stands for the row with its default parameters."""
     return Choice(choice) if isinstance(choice, str) else choice
 
 
-def within(name: str, value: object, allowed: str, holds: bool) -> None:
+def require(name: str, value: object, allowed: str, holds: bool) -> None:
     """Refuse a parameter out of its range.
 
     Raises:

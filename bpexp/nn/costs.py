@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.activations import ACTIVATIONS, Activation, Array, Scratch
-from bpexp.nn.choices import within
-from bpexp.nn.tape import Do, assign, now
+from bpexp.nn.choices import require
+from bpexp.nn.tape import Emit, assign, call_now
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Cost:
         output: `output(do, z, out, scratch)` writes the network's output a^(L) into `out`.
     """
 
-    delta: Callable[[Do, Array, Array, Array, Array, Scratch], None]
+    delta: Callable[[Emit, Array, Array, Array, Array, Scratch], None]
     value: Callable[[Array, Array], NDArray[np.float64]]
-    output: Callable[[Do, Array, Array, Scratch], None]
+    output: Callable[[Emit, Array, Array, Scratch], None]
 
 
 def cross_entropy() -> Cost:
     """C = -sum_k t_k log p_k with p = softmax(z); dC/dz = p - t for targets that sum to 1."""
 
-    def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
-        _softmax(do, z, out, scratch)
-        do(np.subtract, out, t, out)
+    def delta(emit: Emit, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
+        _softmax(emit, z, out, scratch)
+        emit(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         # Exponentials in z's dtype, sums in float64: a small cost is a sum of small exponentials
@@ -61,19 +61,19 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
     `output` names the output layer's activation g; `factor` is 1 or 0.5, the two conventions of
     the texts.
     """
-    within("factor", factor, "1 or 0.5", factor in (1.0, 0.5))
-    within("output", output, f"one of {', '.join(ACTIVATIONS)}", output in ACTIVATIONS)
+    require("factor", factor, "1 or 0.5", factor in (1.0, 0.5))
+    require("output", output, f"one of {', '.join(ACTIVATIONS)}", output in ACTIVATIONS)
     activation = ACTIVATIONS[output]()
 
-    def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
-        activation.evaluate(do, z, out, slope, scratch)
-        do(np.subtract, out, t, out)
-        do(np.multiply, out, slope, out)
-        do(np.multiply, out, scratch.number(2 * factor), out)
+    def delta(emit: Emit, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
+        activation.evaluate(emit, z, out, slope, scratch)
+        emit(np.subtract, out, t, out)
+        emit(np.multiply, out, slope, out)
+        emit(np.multiply, out, scratch.number(2 * factor), out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         a = np.empty_like(z)
-        activation.evaluate(now, z, a, None, Scratch.like(z))
+        activation.evaluate(call_now, z, a, None, Scratch.like(z))
         difference = np.subtract(a, t, dtype=np.float64)
         return np.asarray(factor * np.add.reduce(difference * difference))
 
@@ -84,9 +84,9 @@ def binary_cross_entropy() -> Cost:
     """C = -sum_k [t_k log a_k + (1 - t_k) log(1 - a_k)] with a = sigma(z); dC/dz = a - t."""
     logistic = ACTIVATIONS["sigmoid"]()
 
-    def delta(do: Do, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
-        logistic.evaluate(do, z, out, None, scratch)
-        do(np.subtract, out, t, out)
+    def delta(emit: Emit, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:
+        logistic.evaluate(emit, z, out, None, scratch)
+        emit(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
         wide = z.astype(np.float64, copy=False)
@@ -95,23 +95,23 @@ def binary_cross_entropy() -> Cost:
     return Cost(delta, value, partial(_output, logistic))
 
 
-def _output(activation: Activation, do: Do, z: Array, out: Array, scratch: Scratch) -> None:
-    activation.evaluate(do, z, out, None, scratch)
+def _output(activation: Activation, emit: Emit, z: Array, out: Array, scratch: Scratch) -> None:
+    activation.evaluate(emit, z, out, None, scratch)
 
 
-def _softmax(do: Do, z: Array, out: Array, scratch: Scratch) -> None:
+def _softmax(emit: Emit, z: Array, out: Array, scratch: Scratch) -> None:
     """Write softmax into `out`.
 
     A row that meets every unit is copied to all of them first: that takes half the time.
     """
     row, wide = scratch.first[0], scratch.second
-    do(np.maximum.reduce, z, 0, None, row)
-    assign(do, wide, row)
-    do(np.subtract, z, wide, out)
-    do(np.exp, out, out)
-    do(np.add.reduce, out, 0, None, row)
-    assign(do, wide, row)
-    do(np.divide, out, wide, out)
+    emit(np.maximum.reduce, z, 0, None, row)
+    assign(emit, wide, row)
+    emit(np.subtract, z, wide, out)
+    emit(np.exp, out, out)
+    emit(np.add.reduce, out, 0, None, row)
+    assign(emit, wide, row)
+    emit(np.divide, out, wide, out)
 
 
 COSTS: dict[str, Callable[..., Cost]] = {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from bpexp.nn.choices import within
+from bpexp.nn.choices import require
 
 Weights = NDArray[np.float64]
 Variance = Callable[[int, int, float], float]
@@ -51,7 +51,7 @@ def batch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
 
 
 def _normal(variance: Variance, bias_std: float) -> Initializer:
-    within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
+    require("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
 
     def weights(rng: Generator, n_in: int, n_out: int, negative_slope: float) -> Weights:
         std = np.sqrt(variance(n_in, n_out, negative_slope))
@@ -61,7 +61,7 @@ def _normal(variance: Variance, bias_std: float) -> Initializer:
 
 
 def _uniform(bound: Variance, bias_std: float) -> Initializer:
-    within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
+    require("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
 
     def weights(rng: Generator, n_in: int, n_out: int, negative_slope: float) -> Weights:
         limit = bound(n_in, n_out, negative_slope)
@@ -72,13 +72,13 @@ def _uniform(bound: Variance, bias_std: float) -> Initializer:
 
 def uniform(*, bound: float = 1.0, bias_std: float = 0.0) -> Initializer:
     """W ~ U(-bound, bound); Var W = bound^2 / 3."""
-    within("bound", bound, "a finite number above 0", 0 < bound < np.inf)
+    require("bound", bound, "a finite number above 0", 0 < bound < np.inf)
     return _uniform(lambda n_in, n_out, s: bound, bias_std)
 
 
 def normal(*, std: float = 1.0, bias_std: float = 0.0) -> Initializer:
     """W ~ N(0, std^2)."""
-    within("std", std, "a finite number of at least 0", 0 <= std < np.inf)
+    require("std", std, "a finite number of at least 0", 0 <= std < np.inf)
     return _normal(lambda n_in, n_out, s: std**2, bias_std)
 
 
@@ -114,15 +114,15 @@ def he_normal(*, bias_std: float = 0.0) -> Initializer:
 
 def mean_field(*, sigma_w2: float = 1.0, sigma_b2: float = 0.0) -> Initializer:
     """Var W = sigma_w2 / n_in, Var b = sigma_b2 (Poole et al. 2016)."""
-    within("sigma_w2", sigma_w2, "a finite number above 0", 0 < sigma_w2 < np.inf)
-    within("sigma_b2", sigma_b2, "a finite number of at least 0", 0 <= sigma_b2 < np.inf)
+    require("sigma_w2", sigma_w2, "a finite number above 0", 0 < sigma_w2 < np.inf)
+    require("sigma_b2", sigma_b2, "a finite number of at least 0", 0 <= sigma_b2 < np.inf)
     return _normal(lambda n_in, n_out, s: sigma_w2 / n_in, float(np.sqrt(sigma_b2)))
 
 
 def orthogonal(*, gain: float = 1.0, bias_std: float = 0.0) -> Initializer:
     """W = gain Q, Q with orthonormal rows or columns, Haar-distributed (Saxe et al. 2014)."""
-    within("gain", gain, "a finite number above 0", 0 < gain < np.inf)
-    within("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
+    require("gain", gain, "a finite number above 0", 0 < gain < np.inf)
+    require("bias_std", bias_std, "a finite number of at least 0", 0 <= bias_std < np.inf)
     return Initializer(
         lambda rng, n_in, n_out, s: gain * _haar(rng, n_in, n_out),
         lambda n_in, n_out, s: gain**2 / max(n_in, n_out),

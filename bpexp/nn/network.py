@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from bpexp.nn.activations import Array, Scratch
-from bpexp.nn.choices import Choice, chosen
+from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
-from bpexp.nn.tape import now
+from bpexp.nn.tape import call_now
 
 
 class Network:
@@ -70,8 +70,8 @@ class Network:
         Raises:
             ValueError: a name that is in no table, or a parameter out of range.
         """
-        architecture = Architecture(tuple(sizes), chosen(activation), chosen(cost))
-        theta = initial_theta(architecture, chosen(init), seed, batch)
+        architecture = Architecture(tuple(sizes), as_choice(activation), as_choice(cost))
+        theta = initial_theta(architecture, as_choice(init), seed, batch)
         return cls(architecture, theta.astype(dtype))
 
     def outputs(self, x: ArrayLike) -> Array:
@@ -79,7 +79,7 @@ class Network:
         passes = self._forward(x, lowest=None)
         z = passes.z[-1][0]
         a = np.empty_like(z)
-        passes.stack.cost.output(now, z, a, Scratch.like(z))
+        passes.stack.cost.output(call_now, z, a, Scratch.like(z))
         return np.asarray(a.T)
 
     def predict(self, x: ArrayLike) -> NDArray[np.int64]:

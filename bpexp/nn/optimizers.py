@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
-from bpexp.nn.choices import within
-from bpexp.nn.tape import Do
+from bpexp.nn.choices import require
+from bpexp.nn.tape import Emit
 
 FLUSH_EVERY = 64  # steps
 
@@ -53,7 +53,7 @@ class Parameters:
         return np.array(value, self.theta.dtype)
 
 
-Update = Callable[[Do, Parameters], None]
+Update = Callable[[Emit, Parameters], None]
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,27 @@ class Optimizer:
             return np.minimum(rates, 1), np.maximum(rates, 1)
         return np.ones_like(rates), rates
 
-    def record(self, do: Do, p: Parameters) -> None:
+    def record(self, emit: Emit, p: Parameters) -> None:
         """Clip, add the penalty's gradient, then update."""
         if self.clip_norm is not None:
-            do(_clip, p.gradient, self.clip_norm)
+            emit(_clip, p.gradient, self.clip_norm)
         if self.weight_decay:
-            do(np.multiply, p.theta, p.is_weight, p.work)
-            do(np.multiply, p.work, p.number(self.weight_decay), p.work)
-            do(np.add, p.gradient, p.work, p.gradient)
+            emit(np.multiply, p.theta, p.is_weight, p.work)
+            emit(np.multiply, p.work, p.number(self.weight_decay), p.work)
+            emit(np.add, p.gradient, p.work, p.gradient)
         if self.slots:
-            do(np.add, p.step, np.ones_like(p.step), p.step)
-        self.update(do, p)
+            emit(np.add, p.step, np.ones_like(p.step), p.step)
+        self.update(emit, p)
         if self.slots:
-            do(_flush, p.state[0], p.work, p.step)
+            emit(_flush, p.state[0], p.work, p.step)
 
 
 def sgd(*, weight_decay: float = 0.0, clip_norm: float | None = None) -> Optimizer:
     """theta <- theta - eta dC/dtheta."""
 
-    def update(do: Do, p: Parameters) -> None:
-        _multiply(do, p.gradient, p.rest)
-        do(np.subtract, p.theta, p.gradient, p.theta)
+    def update(emit: Emit, p: Parameters) -> None:
+        _multiply(emit, p.gradient, p.rest)
+        emit(np.subtract, p.theta, p.gradient, p.theta)
 
     return _checked(Optimizer(0, update, weight_decay, clip_norm))
 
@@ -118,8 +118,8 @@ def momentum(
 ) -> Optimizer:
     """v <- mu v - eta dC/dtheta; theta <- theta + v (Polyak 1964)."""
 
-    def move(do: Do, p: Parameters) -> None:
-        do(np.add, p.theta, p.state[0], p.theta)
+    def move(emit: Emit, p: Parameters) -> None:
+        emit(np.add, p.theta, p.state[0], p.theta)
 
     return _with_velocity(momentum, move, weight_decay, clip_norm)
 
@@ -129,10 +129,10 @@ def nesterov(
 ) -> Optimizer:
     """v <- mu v - eta dC/dtheta; theta <- theta + mu v - eta dC/dtheta (Sutskever et al. 2013)."""
 
-    def move(do: Do, p: Parameters) -> None:
-        do(np.multiply, p.state[0], p.number(momentum), p.work)
-        do(np.add, p.theta, p.work, p.theta)
-        do(np.subtract, p.theta, p.gradient, p.theta)
+    def move(emit: Emit, p: Parameters) -> None:
+        emit(np.multiply, p.state[0], p.number(momentum), p.work)
+        emit(np.add, p.theta, p.work, p.theta)
+        emit(np.subtract, p.theta, p.gradient, p.theta)
 
     return _with_velocity(momentum, move, weight_decay, clip_norm)
 
@@ -146,30 +146,30 @@ def adam(
     clip_norm: float | None = None,
 ) -> Optimizer:
     """theta <- theta - eta m^ / (sqrt(v^) + epsilon), bias-corrected (Kingma & Ba 2015)."""
-    within("beta1", beta1, "a number in [0, 1)", 0 <= beta1 < 1)
-    within("beta2", beta2, "a number in [0, 1)", 0 <= beta2 < 1)
-    within("epsilon", epsilon, "a finite number above 0", 0 < epsilon < np.inf)
+    require("beta1", beta1, "a number in [0, 1)", 0 <= beta1 < 1)
+    require("beta2", beta2, "a number in [0, 1)", 0 <= beta2 < 1)
+    require("epsilon", epsilon, "a finite number above 0", 0 < epsilon < np.inf)
 
-    def update(do: Do, p: Parameters) -> None:
+    def update(emit: Emit, p: Parameters) -> None:
         gradient, work = p.gradient, p.work
         first, second = p.state
         corrections = p.number(0), p.number(0)
-        do(np.multiply, first, p.number(beta1), first)
-        do(np.multiply, gradient, p.number(1 - beta1), work)
-        do(np.add, first, work, first)
-        do(np.multiply, second, p.number(beta2), second)
+        emit(np.multiply, first, p.number(beta1), first)
+        emit(np.multiply, gradient, p.number(1 - beta1), work)
+        emit(np.add, first, work, first)
+        emit(np.multiply, second, p.number(beta2), second)
         # Squared last: squares may be subnormal, which a product takes many times as long with.
-        do(np.multiply, gradient, p.number(math.sqrt(1 - beta2)), gradient)
-        do(np.multiply, gradient, gradient, gradient)
-        do(np.add, second, gradient, second)
-        do(_correct, corrections, (beta1, beta2), p.step)
-        do(np.divide, second, corrections[1], work)
-        do(np.sqrt, work, work)
-        do(np.add, work, p.number(epsilon), work)
-        do(np.divide, first, work, work)
-        do(np.divide, work, corrections[0], work)
-        _multiply(do, work, p.rest)
-        do(np.subtract, p.theta, work, p.theta)
+        emit(np.multiply, gradient, p.number(math.sqrt(1 - beta2)), gradient)
+        emit(np.multiply, gradient, gradient, gradient)
+        emit(np.add, second, gradient, second)
+        emit(_correct, corrections, (beta1, beta2), p.step)
+        emit(np.divide, second, corrections[1], work)
+        emit(np.sqrt, work, work)
+        emit(np.add, work, p.number(epsilon), work)
+        emit(np.divide, first, work, work)
+        emit(np.divide, work, corrections[0], work)
+        _multiply(emit, work, p.rest)
+        emit(np.subtract, p.theta, work, p.theta)
 
     return _checked(Optimizer(2, update, weight_decay, clip_norm, by_rate=False))
 
@@ -181,21 +181,21 @@ def _with_velocity(
     clip_norm: float | None,
 ) -> Optimizer:
     """v <- mu v - eta dC/dtheta, then `move(theta, v, eta dC/dtheta, work)`."""
-    within("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
+    require("momentum", momentum, "a number in [0, 1)", 0 <= momentum < 1)
 
-    def update(do: Do, p: Parameters) -> None:
+    def update(emit: Emit, p: Parameters) -> None:
         velocity = p.state[0]
-        _multiply(do, p.gradient, p.rest)
-        do(np.multiply, velocity, p.number(momentum), velocity)
-        do(np.subtract, velocity, p.gradient, velocity)
-        move(do, p)
+        _multiply(emit, p.gradient, p.rest)
+        emit(np.multiply, velocity, p.number(momentum), velocity)
+        emit(np.subtract, velocity, p.gradient, velocity)
+        move(emit, p)
 
     return _checked(Optimizer(1, update, weight_decay, clip_norm))
 
 
-def _multiply(do: Do, array: Array, rest: Array | None) -> None:
+def _multiply(emit: Emit, array: Array, rest: Array | None) -> None:
     if rest is not None:
-        do(np.multiply, array, rest, array)
+        emit(np.multiply, array, rest, array)
 
 
 def _correct(
@@ -221,8 +221,8 @@ def _flush(velocity: Array, work: Array, step: NDArray[np.int64]) -> None:
 
 def _checked(optimizer: Optimizer) -> Optimizer:
     decay, clip = optimizer.weight_decay, optimizer.clip_norm
-    within("weight_decay", decay, "a finite number of at least 0", 0 <= decay < np.inf)
-    within("clip_norm", clip, "a finite number above 0", clip is None or 0 < clip < np.inf)
+    require("weight_decay", decay, "a finite number of at least 0", 0 <= decay < np.inf)
+    require("clip_norm", clip, "a finite number above 0", clip is None or 0 < clip < np.inf)
     return optimizer
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from bpexp.nn.activations import Array
-from bpexp.nn.tape import Do
+from bpexp.nn.tape import Emit
 
 SMALL = 10**6  # multiplications
 ROWS = 16  # blocks of fewer rows take as long as all rows, or longer
 
 
-def product(do: Do, left: Array, right: Array, out: Array) -> None:
+def product(emit: Emit, left: Array, right: Array, out: Array) -> None:
     """Multiply (R, n, m) by (R, m, k); operands that all networks share may be (n, m) and (m, k).
 
     The method `dot` calls the same BLAS routine as `np.matmul` with less overhead, which saves an
@@ -28,11 +28,11 @@ def product(do: Do, left: Array, right: Array, out: Array) -> None:
     blocks = _blocks(left, right)
     if len(out) > 1 or min(*left.shape[-2:], right.shape[-1]) == 1:
         for rows in blocks:
-            do(np.matmul, left[..., rows, :], right, out[:, rows])
+            emit(np.matmul, left[..., rows, :], right, out[:, rows])
     else:
         left, right, out = (array.reshape(array.shape[-2:]) for array in (left, right, out))
         for rows in blocks:
-            do(left[rows].dot, right, out[rows])
+            emit(left[rows].dot, right, out[rows])
 
 
 def turning_pays(n_in: int, n_out: int, batch: int) -> bool:

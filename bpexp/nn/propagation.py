@@ -14,7 +14,7 @@ from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.products import product, turning_pays
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Do, Tape, assign
+from bpexp.nn.tape import Emit, Tape, assign
 
 # From here on the first product is made with the examples as rows and then turned: BLAS multiplies
 # two transposed matrices a third slower, and turning z costs less than that on wide inputs only.
@@ -23,11 +23,11 @@ WIDE = 512
 T = TypeVar("T", bound=np.generic)
 
 
-def _nothing(passes: Propagation, do: Do, layer: int) -> None:
+def _nothing(passes: Propagation, emit: Emit, layer: int) -> None:
     """Record nothing."""
 
 
-Observe = Callable[["Propagation", Do, int], None]
+Observe = Callable[["Propagation", Emit, int], None]
 """Records, through `do`, calls on what a pass has at hand of layer l, and overwrites later.
 
 It is asked once, when the pass is recorded, and its calls must not write to the pass's memory.
@@ -125,42 +125,42 @@ class Propagation:
         self._backward.play()
 
     def _record_forward(self, observe: Observe) -> None:
-        do = self._forward.record
+        emit = self._forward.record
         for layer, theta in enumerate(self.stack.layers):
             a, z = self.a[layer], self.z[layer + 1]
             if layer:
                 slope = self.slope[layer] if layer >= self.lowest else None
                 self.stack.activation.evaluate(
-                    do, self.z[layer], a[:, 1:], slope, self._scratch[layer]
+                    emit, self.z[layer], a[:, 1:], slope, self._scratch[layer]
                 )
-                observe(self, do, layer)
+                observe(self, emit, layer)
             if layer == 0 and self.stack.architecture.sizes[0] >= WIDE:
                 turned = memory.empty((*z.shape[:1], *z.shape[:0:-1]), z.dtype)
-                product(do, self.rows, theta, turned)
-                assign(do, z, turned.swapaxes(1, 2))
+                product(emit, self.rows, theta, turned)
+                assign(emit, z, turned.swapaxes(1, 2))
             else:
-                product(do, theta.swapaxes(1, 2), a, z)
-        observe(self, do, len(self.stack.layers))
+                product(emit, theta.swapaxes(1, 2), a, z)
+        observe(self, emit, len(self.stack.layers))
 
     def _record_backward(self, scale: Array, observe: Observe) -> None:
-        do, last = self._backward.record, len(self.z) - 1
+        emit, last = self._backward.record, len(self.z) - 1
         delta, signal, turned = self.delta, self.backward_signal, self._turned()
         z, out = (array.swapaxes(0, 1) for array in (self.z[last], delta[last]))  # outputs first
         slope, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
-        self.stack.cost.delta(do, z, self.columns, out, slope, scratch)
+        self.stack.cost.delta(emit, z, self.columns, out, slope, scratch)
         if (scale != 1).any():
-            do(np.multiply, out, _factors(scale, out), out)
+            emit(np.multiply, out, _factors(scale, out), out)
         for layer in range(last, self.lowest - 1, -1):
             if layer < last:
                 weights = self.stack.layers[layer][:, 1:]
-                product(do, weights, delta[layer + 1], signal[layer])
-                do(np.multiply, self.slope[layer], signal[layer], delta[layer])
+                product(emit, weights, delta[layer + 1], signal[layer])
+                emit(np.multiply, self.slope[layer], signal[layer], delta[layer])
             delta_t = delta[layer].swapaxes(1, 2)
             if (right := turned[layer]) is not None:
-                assign(do, right, delta_t)
+                assign(emit, right, delta_t)
                 delta_t = right
-            product(do, self.a[layer - 1], delta_t, self.gradients[layer - 1])
-            observe(self, do, layer)
+            product(emit, self.a[layer - 1], delta_t, self.gradients[layer - 1])
+            observe(self, emit, layer)
 
     def _turned(self) -> list[Array | None]:
         """Return memory (R, B, n_l), shared by the layers, for deltas that are to be turned."""

@@ -16,17 +16,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-Do = Callable[..., object]
+Emit = Callable[..., object]
 
 
-def now(function: Callable[..., object], *arguments: object) -> None:
+def call_now(function: Callable[..., object], *arguments: object) -> None:
     """Make a call at once."""
     function(*arguments)
 
 
-def assign(do: Do, out: NDArray[Any], values: NDArray[Any]) -> None:
+def assign(emit: Emit, out: NDArray[Any], values: NDArray[Any]) -> None:
     """Write values into `out`, cast (whatever is lost) and broadcast: `np.copyto` at less cost."""
-    do(out.__setitem__, ..., values)
+    emit(out.__setitem__, ..., values)
 
 
 class Tape:

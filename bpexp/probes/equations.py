@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Seen:
+class LayerStatistics:
     """What looks at a probe batch of B examples measured.
 
     All from `mean` on are arrays (..., L); norms are Frobenius norms, and gradients are summed over
@@ -70,33 +70,33 @@ class Seen:
 
 
 GIVEN = ("examples", "units", "weights")
-MEASURED = tuple(field.name for field in fields(Seen) if field.name not in GIVEN)
+MEASURED = tuple(field.name for field in fields(LayerStatistics) if field.name not in GIVEN)
 NORMS = ("delta", "signal", "gradient", "bias_gradient", "theta", "moved")
 
 
-def grad_norm(seen: Seen) -> Values:
+def grad_norm(seen: LayerStatistics) -> Values:
     """||dC/dW^(l)||_F of the mean cost; the bias row is left out."""
     return seen.gradient / seen.examples
 
 
-def bias_grad_norm(seen: Seen) -> Values:
+def bias_grad_norm(seen: LayerStatistics) -> Values:
     """||dC/db^(l)||_2 of the mean cost."""
     return seen.bias_gradient / seen.examples
 
 
-def delta_norm(seen: Seen) -> Values:
+def delta_norm(seen: LayerStatistics) -> Values:
     """Root mean square over the examples of ||delta_i^(l)||_2, each of its own cost."""
     return seen.delta / math.sqrt(seen.examples)
 
 
-def weight_factor(seen: Seen) -> Values:
+def weight_factor(seen: LayerStatistics) -> Values:
     """||W delta|| / ||delta|| of the hop from layer l + 1: what the weights do to the signal."""
     factor = np.full_like(seen.delta, np.nan)
     factor[..., :-1] = _ratio(seen.signal[..., :-1], seen.delta[..., 1:])
     return factor
 
 
-def slope_factor(seen: Seen) -> Values:
+def slope_factor(seen: LayerStatistics) -> Values:
     """||g' * W delta|| / ||W delta|| of the hop: what the activation's slope does to the signal.
 
     weight_factor times slope_factor is delta_norm^(l) / delta_norm^(l+1).
@@ -104,38 +104,38 @@ def slope_factor(seen: Seen) -> Values:
     return _ratio(seen.delta, seen.signal)
 
 
-def update_ratio(seen: Seen) -> Values:
+def update_ratio(seen: LayerStatistics) -> Values:
     """||theta^(l) - theta^(l) at the last probe|| / ||theta^(l)||."""
     return _ratio(seen.moved, seen.theta)
 
 
-def zero_share(seen: Seen) -> Values:
+def zero_share(seen: LayerStatistics) -> Values:
     """Share of exact zeros among the entries of dC/dW^(l)."""
     return 1 - seen.nonzero / seen.weights
 
 
-def subnormal_share(seen: Seen) -> Values:
+def subnormal_share(seen: LayerStatistics) -> Values:
     """Share of subnormal entries in dC/dW^(l): not zero, below the dtype's normal range."""
     zeros = seen.weights - seen.nonzero
     return (seen.small - zeros) / seen.weights
 
 
-def activation_mean(seen: Seen) -> Values:
+def activation_mean(seen: LayerStatistics) -> Values:
     """Mean of a^(l) over units and examples."""
     return seen.mean
 
 
-def activation_variance(seen: Seen) -> Values:
+def activation_variance(seen: LayerStatistics) -> Values:
     """Variance of a^(l) over units and examples."""
     return seen.spread / seen.entries
 
 
-def q(seen: Seen) -> Values:
+def q(seen: LayerStatistics) -> Values:
     """Mean of (z^(l))^2 over units and examples: mean field's length (Poole et al. 2016)."""
     return seen.squares / seen.entries
 
 
-def correlation(seen: Seen) -> Values:
+def correlation(seen: LayerStatistics) -> Values:
     """Mean over pairs of examples of the cosine between their z^(l): mean field's c.
 
     With unit columns u_i the sum of cosines over ordered pairs is ||sum_i u_i||^2 - B. A z^(l)
@@ -146,12 +146,12 @@ def correlation(seen: Seen) -> Values:
     return np.where(defined, seen.resultant - seen.examples, np.nan) / (pairs or np.nan)
 
 
-def saturation(seen: Seen) -> Values:
+def saturation(seen: LayerStatistics) -> Values:
     """Share of (example, unit) with |g'| < 0.05 max |g'|, for bounded activations."""
     return seen.saturated / seen.entries
 
 
-def dead(seen: Seen) -> Values:
+def dead(seen: LayerStatistics) -> Values:
     """Share of units whose g' is 0 on the whole probe batch."""
     return 1 - seen.alive / seen.units
 
@@ -160,7 +160,7 @@ def _ratio(numerator: Values, denominator: Values) -> Values:
     return numerator / np.where(denominator == 0, np.nan, denominator)
 
 
-PROBES: dict[str, Callable[[Seen], Values]] = {
+PROBES: dict[str, Callable[[LayerStatistics], Values]] = {
     probe.__name__: probe
     for probe in (
         grad_norm,

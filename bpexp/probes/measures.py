@@ -21,8 +21,8 @@ from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Do, assign
-from bpexp.probes.equations import MEASURED, NORMS, PROBES, Seen
+from bpexp.nn.tape import Emit, assign
+from bpexp.probes.equations import MEASURED, NORMS, PROBES, LayerStatistics
 
 SATURATED = 0.05  # of the largest slope
 
@@ -97,97 +97,97 @@ class _Measures:
         self._squares = memory.empty((activity,), float)
         self._work = memory.empty((largest,), before.dtype)
 
-    def seen(self, measured: NDArray[np.float64]) -> Seen:
+    def seen(self, measured: NDArray[np.float64]) -> LayerStatistics:
         """Name what was measured of R networks, rows of `values` (MEASURED, R, L)."""
         named = dict(zip(MEASURED, measured, strict=True))
         if self._squared:
             squares = measured[[MEASURED.index(name) for name in NORMS]]
             named.update(zip(NORMS, np.sqrt(squares), strict=True))
         sizes = np.array(self._alone.architecture.sizes, np.float64)
-        return Seen(self._examples, sizes[1:], sizes[:-1] * sizes[1:], **named)
+        return LayerStatistics(self._examples, sizes[1:], sizes[:-1] * sizes[1:], **named)
 
-    def forward(self, passes: Propagation, do: Do, layer: int) -> None:
+    def forward(self, passes: Propagation, emit: Emit, layer: int) -> None:
         """Record what is measured of layer l in the forward pass."""
         z = passes.z[layer][0]
-        self._geometry(do, z, layer)
+        self._geometry(emit, z, layer)
         if layer == len(self._alone.layers):
             a = memory.empty_like(z)
-            self._alone.cost.output(do, z, a, Scratch.like(z, memory.empty_like))
-            self._activity(do, a, layer)
+            self._alone.cost.output(emit, z, a, Scratch.like(z, memory.empty_like))
+            self._activity(emit, a, layer)
         else:
-            self._activity(do, passes.a[layer][0, 1:], layer)
-            self._slopes(do, passes.slope[layer][0], layer)
+            self._activity(emit, passes.a[layer][0, 1:], layer)
+            self._slopes(emit, passes.slope[layer][0], layer)
 
-    def backward(self, passes: Propagation, do: Do, layer: int) -> None:
+    def backward(self, passes: Propagation, emit: Emit, layer: int) -> None:
         """Record what is measured of layer l in the backward pass, and of its parameters."""
-        self._norm(do, passes.delta[layer][0], "delta", layer)
+        self._norm(emit, passes.delta[layer][0], "delta", layer)
         if layer < len(self._alone.layers):
-            self._norm(do, passes.backward_signal[layer][0], "signal", layer)
-        self._gradient(do, passes.gradients[layer - 1][0], layer)
+            self._norm(emit, passes.backward_signal[layer][0], "signal", layer)
+        self._gradient(emit, passes.gradients[layer - 1][0], layer)
         theta, before = self._alone.layers[layer - 1][0], self._before[layer - 1][0]
         moved = _like(self._work, theta)
-        do(np.subtract, theta, before, moved)
-        self._norm(do, theta, "theta", layer)
-        self._norm(do, moved, "moved", layer)
+        emit(np.subtract, theta, before, moved)
+        self._norm(emit, theta, "theta", layer)
+        self._norm(emit, moved, "moved", layer)
 
-    def _geometry(self, do: Do, z: Array, layer: int) -> None:
+    def _geometry(self, emit: Emit, z: Array, layer: int) -> None:
         """Record the squares of z (n, B) and the resultant of its columns."""
         wide, squares = _like(self._wide, z), _like(self._squares, z)
         lengths, total = np.empty(z.shape[1]), np.empty(len(z))
-        assign(do, wide, z)
-        do(np.multiply, wide, wide, squares)
-        do(np.add.reduce, squares, 0, None, lengths)
-        do(np.add.reduce, lengths, 0, None, self._at("squares", layer))
-        do(np.sqrt, lengths, lengths)
-        do(np.divide, np.ones(()), lengths, lengths)
-        do(wide.dot, lengths, total)
-        do(total.dot, total, self._at("resultant", layer))
+        assign(emit, wide, z)
+        emit(np.multiply, wide, wide, squares)
+        emit(np.add.reduce, squares, 0, None, lengths)
+        emit(np.add.reduce, lengths, 0, None, self._at("squares", layer))
+        emit(np.sqrt, lengths, lengths)
+        emit(np.divide, np.ones(()), lengths, lengths)
+        emit(wide.dot, lengths, total)
+        emit(total.dot, total, self._at("resultant", layer))
 
-    def _activity(self, do: Do, a: Array, layer: int) -> None:
+    def _activity(self, emit: Emit, a: Array, layer: int) -> None:
         """Record the mean of a (n, B) and the deviations from it."""
         wide, mean = self._wide[: a.size], self._at("mean", layer)
-        assign(do, _like(wide, a), a)
-        do(np.add.reduce, wide, 0, None, mean)
-        do(np.divide, mean, np.array(float(a.size)), mean)
-        do(np.subtract, wide, mean, wide)
-        do(wide.dot, wide, self._at("spread", layer))
+        assign(emit, _like(wide, a), a)
+        emit(np.add.reduce, wide, 0, None, mean)
+        emit(np.divide, mean, np.array(float(a.size)), mean)
+        emit(np.subtract, wide, mean, wide)
+        emit(wide.dot, wide, self._at("spread", layer))
 
-    def _slopes(self, do: Do, slope: Array, layer: int) -> None:
+    def _slopes(self, emit: Emit, slope: Array, layer: int) -> None:
         """Record how many units are alive and, where g is bounded, how many entries saturated."""
         alive, activation = np.empty(len(slope), bool), self._alone.activation
-        do(np.logical_or.reduce, slope, 1, None, alive)
-        self._count(do, alive, "alive", layer)
+        emit(np.logical_or.reduce, slope, 1, None, alive)
+        self._count(emit, alive, "alive", layer)
         if activation.bounded:
             bound = np.array(SATURATED * activation.max_slope, slope.dtype)
             flags = _like(self._flags, slope)
-            do(np.less, slope, bound, flags)
-            self._count(do, flags, "saturated", layer)
+            emit(np.less, slope, bound, flags)
+            self._count(emit, flags, "saturated", layer)
 
-    def _gradient(self, do: Do, gradient: Array, layer: int) -> None:
+    def _gradient(self, emit: Emit, gradient: Array, layer: int) -> None:
         """Record the norms of dC/dtheta (n_in + 1, n), and in which range dC/dW has its entries."""
         weights = gradient[1:]
         size, flags = _like(self._work, weights), _like(self._flags, weights)
         zero, tiny = np.zeros((), size.dtype), np.array(np.finfo(size.dtype).tiny)
-        self._norm(do, weights, "gradient", layer)
-        self._norm(do, gradient[0], "bias_gradient", layer)
-        do(np.not_equal, weights, zero, flags)
-        self._count(do, flags, "nonzero", layer)
-        do(np.abs, weights, size)
-        do(np.less, size, tiny, flags)
-        self._count(do, flags, "small", layer)
+        self._norm(emit, weights, "gradient", layer)
+        self._norm(emit, gradient[0], "bias_gradient", layer)
+        emit(np.not_equal, weights, zero, flags)
+        self._count(emit, flags, "nonzero", layer)
+        emit(np.abs, weights, size)
+        emit(np.less, size, tiny, flags)
+        self._count(emit, flags, "small", layer)
 
-    def _count(self, do: Do, flags: NDArray[np.bool_], name: str, layer: int) -> None:
+    def _count(self, emit: Emit, flags: NDArray[np.bool_], name: str, layer: int) -> None:
         """Record how many flags are set."""
-        do(_store, self._at(name, layer), np.count_nonzero, flags)
+        emit(_store, self._at(name, layer), np.count_nonzero, flags)
 
-    def _norm(self, do: Do, x: Array, name: str, layer: int) -> None:
+    def _norm(self, emit: Emit, x: Array, name: str, layer: int) -> None:
         """Record the Frobenius norm of x, or its square."""
         out, wide = self._at(name, layer), self._wide[: x.size]
         if self._squared:
-            assign(do, _like(wide, x), x)
-            do(wide.dot, wide, out)
+            assign(emit, _like(wide, x), x)
+            emit(wide.dot, wide, out)
         else:
-            do(_store, out, norm, x)
+            emit(_store, out, norm, x)
 
     def _at(self, name: str, layer: int) -> NDArray[np.float64]:
         """Where a measure of layer l is written, without dimensions."""

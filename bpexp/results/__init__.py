@@ -3,10 +3,10 @@
 Every frame starts with the run's own columns: `run` (its identity), `name`, and the configuration
 under its override keys (`activation`, `activation.negative_slope`, `depth`, ...).
 `activation`, `init`, `cost`, `optimizer`, `data`, `dtype` and `verdict` are categories in the order
-of their tables, so that seaborn's order is right. Metrics bear the names of `bpexp.tables`.
+of their tables, so that seaborn's order is right. Metrics bear the names of `bpexp.record.metrics`.
 """
 
-from bpexp.results.paired import paired_differences
+from bpexp.analysis.paired import paired_differences
 from bpexp.results.studies import (
     Tables,
     load_curves,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bpexp.analysis.verdict import VERDICTS
 from bpexp.config import flatten
 from bpexp.data import DATASETS
-from bpexp.diagnosis import VERDICTS
-from bpexp.journal import History
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
-from bpexp.tables import (
+from bpexp.record.journal import History
+from bpexp.record.metrics import (
     FINAL,
-    START,
-    Columns,
+    NO_START,
+    Part,
     final_metrics,
     flat_name,
     start_metrics,
@@ -33,12 +33,6 @@ ORDERED: dict[str, list[str]] = {
     "status": ["RUNNING", "FINISHED", "FAILED", "KILLED"],
     "verdict": list(VERDICTS),
 }
-
-# What a run without this number shows: no decay rate, for example, where there is no hidden layer.
-NO_START = {f"start/{flat_name(name)}": np.nan for name in START}
-
-Part = tuple[dict[str, Any], Columns]
-"""A run's own columns, one value each, and its rows."""
 
 
 def run_row(folder: Path, history: History) -> dict[str, Any]:

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
-from bpexp.journal import FILE, RUNS, WEIGHTS, History, first, read
 from bpexp.nn import Choice, Network
-from bpexp.results.frames import Part, joined, own, run_row, typed
-from bpexp.results.store import stored_layers, stored_rows
-from bpexp.results.theory import forecast_row, known, plane, theory_columns
-from bpexp.tables import Columns, curve_columns, layer_columns, spectrum_columns
+from bpexp.record.journal import FILE, RUNS, WEIGHTS, History, first, read
+from bpexp.record.metrics import Columns, Part, curve_columns, layer_columns, spectrum_columns
+from bpexp.results.frames import joined, own, run_row, typed
+from bpexp.results.theory import forecast_row, known, phase_plane, theory_columns
+from bpexp.tracking.reader import stored_layers, stored_rows
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Tables:
             both.assign(source=source),
             joined(curves),
             joined(spectra),
-            plane(activations, runs),
+            phase_plane(activations, runs),
         )
 
 
@@ -98,7 +98,7 @@ def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> 
     Returns:
         Columns run, name, the configuration, then status, verdict, evidence, diverged_at (step or
         NaN), seconds, epoch (epochs done), chance (accuracy of the best constant guess), the
-        metrics of `bpexp.tables.FINAL` (the last finite value each, a cost only if it is
+        metrics of `bpexp.record.metrics.FINAL` (the last finite value each, a cost only if it is
         finite at the end; float64, NaN where there is none), those of START as start/..., and
         folder.
 
@@ -142,7 +142,7 @@ def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     """Load the learning curves of a study: a row a run and epoch, step 0 included.
 
     Returns:
-        The run's own columns, step, epoch, and the metrics of `bpexp.tables`.
+        The run's own columns, step, epoch, and the metrics of `bpexp.record.metrics`.
 
     Raises:
         BpexpError: there is no such study.

@@ -1,9 +1,10 @@
-"""What theory says of the runs of a study, in the columns of what was measured."""
+"""Theory applied to runs: their predicted layers, moments and forecast, as columns of frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,24 @@ import pandas as pd
 from bpexp.config import Config, flatten
 from bpexp.data import Dataset, load_once
 from bpexp.errors import BpexpError
-from bpexp.journal import History
-from bpexp.nn import Choice
-from bpexp.predictions import forecast_run, predicted_layers, predicted_moments
+from bpexp.nn import ACTIVATIONS, Choice
+from bpexp.nn.stack import Architecture
+from bpexp.record.journal import History
+from bpexp.record.metrics import Columns, flat_name
 from bpexp.results.frames import typed
-from bpexp.tables import Columns, flat_name
-from bpexp.theory import critical_line
+from bpexp.theory import (
+    BatchPrediction,
+    Forecast,
+    Prediction,
+    critical_line,
+    forecast,
+    jacobian_moments,
+    layer_variances,
+    predict,
+    predict_batch,
+)
 
 LENGTHS = np.geomspace(1e-3, 30, 60)  # q* along a critical line
-
 
 Known = tuple[Config, Dataset]
 """What theory needs of a run."""
@@ -48,11 +58,11 @@ def forecast_row(run: Known | None) -> dict[str, Any]:
     """Forecast a run: theory/... by name; empty if theory does not know it."""
     if run is None:
         return {}
-    told = {**asdict(forecast_run(*run)), **predicted_moments(*run)}
+    told = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)}
     return {f"theory/{flat_name(name)}": value for name, value in told.items()}
 
 
-def plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
+def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
     """Put each activation's critical line, source "theory", above the runs' points.
 
     Args:
@@ -66,3 +76,72 @@ def plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
         named = flatten({"activation": {"name": choice.name, **choice.parameters}})
         lines.append(typed(line.assign(source="theory", **named)))
     return pd.concat([*lines, runs.assign(source="measured")], ignore_index=True)
+
+
+def forecast_run(config: Config, data: Dataset) -> Forecast:
+    """Forecast whether a run will train, and give the numbers that the forecast rests on."""
+    return _forecast(config.architecture(data), config.init, data, config.probe.examples)
+
+
+def forecast_columns(told: Forecast) -> dict[str, Any]:
+    """Return a forecast's fields under their column names; `deepest` is max_trainable_depth."""
+    names = {"max_trainable_depth": "deepest"}
+    return {names.get(name, name): value for name, value in asdict(told).items()}
+
+
+def predicted_layers(config: Config, data: Dataset) -> Columns:
+    """Predict a run's probes at step 0: step, epoch, layer and the probes that theory knows."""
+    shape, init, examples = config.architecture(data), config.init, config.probe.examples
+    found = asdict(_layers(shape, init, data, examples))
+    n_layers = len(shape.sizes) - 1
+    return {
+        "step": np.zeros(n_layers, np.int64),
+        "epoch": np.zeros(n_layers),
+        "layer": np.arange(1, n_layers + 1),
+        **found,
+    }
+
+
+def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
+    """Predict the moments of a run's Jacobian at step 0; none for fewer than two hidden layers."""
+    if config.depth < 2:
+        return {}
+    shape, hops = config.architecture(data), config.depth - 1
+    told = _prediction(shape, config.init, data, config.probe.examples)
+    square, variance = jacobian_moments(
+        config.activation.build(ACTIVATIONS),
+        told.sigma_w2[1 : hops + 1],
+        told.q[:hops],
+        orthogonal=config.init.name in ("orthogonal", "lsuv"),
+    )
+    return {"jacobian/mean_square": square, "jacobian/relative_variance": variance}
+
+
+@lru_cache(maxsize=1024)
+def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> BatchPrediction:
+    variances = _variances(shape, init, data, examples)
+    with np.errstate(all="ignore"):  # lengths that run away are told by what they become
+        return predict_batch(shape, variances, data.x_train[:examples], data.y_train[:examples])
+
+
+@lru_cache(maxsize=1024)
+def _forecast(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Forecast:
+    variances = _variances(shape, init, data, examples)
+    return forecast(shape, variances, _moment(data))
+
+
+@lru_cache(maxsize=1024)
+def _prediction(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Prediction:
+    return predict(shape, _variances(shape, init, data, examples), _moment(data))
+
+
+@lru_cache(maxsize=8)
+def _moment(data: Dataset) -> float:
+    """E[x^2] over examples and features."""
+    return float(np.mean(np.square(data.x_train), dtype=np.float64))
+
+
+def _variances(
+    shape: Architecture, init: Choice, data: Dataset, examples: int
+) -> list[tuple[float, float]]:
+    return layer_variances(shape, init, batch=data.x_train[:examples])

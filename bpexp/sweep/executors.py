@@ -21,19 +21,19 @@ from types import FrameType
 from typing import Any
 
 from bpexp.errors import StorageError
-from bpexp.journal import in_use
+from bpexp.record.journal import in_use
 from bpexp.sweep.plan import Member
-from bpexp.sweep.stacks import LATER, Interrupt, fail, train_stack
-from bpexp.terminal import warn
+from bpexp.sweep.stacks import DEFERRED, Interrupt, fail, train_stack
+from bpexp.sweep.terminal import warn
 
 PATIENCE = 0.5  # seconds between looks at runs that another process has
 
-Stack = tuple[Member, ...]
+RunStack = tuple[Member, ...]
 Report = Callable[[int], None]
 
 
 def execute(
-    stacks: Sequence[Stack],
+    stacks: Sequence[RunStack],
     jobs: int,
     report: Report,
     interrupt: Interrupt,
@@ -67,7 +67,7 @@ def execute(
 
 
 def _here(
-    stacks: Sequence[Stack], report: Report, interrupt: Interrupt, fail_fast: bool
+    stacks: Sequence[RunStack], report: Report, interrupt: Interrupt, fail_fast: bool
 ) -> dict[str, str]:
     statuses: dict[str, str] = {}
     waiting, aside = deque(stacks), _Aside(report)
@@ -95,13 +95,13 @@ class _Aside:
     def __bool__(self) -> bool:
         return bool(self._members)
 
-    def put(self, stack: Stack, outcome: Sequence[str]) -> dict[str, str]:
+    def put(self, stack: RunStack, outcome: Sequence[str]) -> dict[str, str]:
         """Keep a stack's runs that are for later; return the statuses of the others."""
         results = list(zip(stack, outcome, strict=True))
-        self._members += [member for member, status in results if status == LATER]
-        return {member.identity: status for member, status in results if status != LATER}
+        self._members += [member for member, status in results if status == DEFERRED]
+        return {member.identity: status for member, status in results if status != DEFERRED}
 
-    def free(self, statuses: dict[str, str]) -> list[Stack]:
+    def free(self, statuses: dict[str, str]) -> list[RunStack]:
         """Return the runs that are free by now, each alone; note those that are finished."""
         if not self._members or time.monotonic() - self._looked < PATIENCE:
             return []
@@ -111,9 +111,9 @@ class _Aside:
         if self._members and not self._told:
             self._told = True
             warn(f"another process trains {len(self._members)} of these runs; waiting for it")
-        stacks: list[Stack] = []
+        stacks: list[RunStack] = []
         for planned in freed:
-            member = planned.now()
+            member = planned.refreshed()
             self._report(max(0, member.epoch - planned.epoch))
             if member.finished:
                 statuses[member.identity] = "FINISHED"
@@ -126,7 +126,7 @@ class _Aside:
 class _Worker:
     process: Any  # multiprocessing's context-dependent Process
     pipe: Connection
-    stack: Stack | None = None
+    stack: RunStack | None = None
 
 
 class _Pool:
@@ -134,7 +134,7 @@ class _Pool:
 
     def __init__(
         self,
-        stacks: Sequence[Stack],
+        stacks: Sequence[RunStack],
         jobs: int,
         report: Report,
         interrupt: Interrupt,
@@ -225,7 +225,7 @@ class _Pool:
         assert worker.stack is not None
         worker.process.join()
         for planned in worker.stack:
-            member = planned.now()
+            member = planned.refreshed()
             if member.finished:
                 self.statuses[member.identity] = "FINISHED"
             elif member.identity in self._retried:

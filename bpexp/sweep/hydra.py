@@ -2,7 +2,7 @@
 
 The sweeper refuses what Hydra lets pass and validates the whole grid; the launcher composes each
 distinct set of choices once, where Hydra composes every job twice at 50 ms, and hands the grid to
-`conduct` as one. Hydra's own launchers run the same task function, a run a job.
+`run_sweep` as one. Hydra's own launchers run the same task function, a run a job.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bpexp.config import Config  # noqa: E402
 from bpexp.errors import ConfigError, reason  # noqa: E402
 
 if TYPE_CHECKING:
-    from bpexp.sweep.conduct import Outcome
+    from bpexp.sweep.driver import Outcome
 
 NAME = "bpexp"
 
@@ -50,11 +50,11 @@ def to_config(composed: DictConfig) -> Config:
     return Config.of({str(key): value for key, value in plain.items() if key != "hydra"})
 
 
-def conduct(configs: Sequence[Config], *, multirun: bool) -> Outcome:
+def run_sweep(configs: Sequence[Config], *, multirun: bool) -> Outcome:
     """Conduct a sweep in the current folder; its imports wait until the configuration is valid."""
-    from bpexp.sweep.conduct import conduct as conduct_
+    from bpexp.sweep.driver import run_sweep as _run_sweep
 
-    return conduct_(configs, root=Path.cwd(), multirun=multirun)
+    return _run_sweep(configs, root=Path.cwd(), multirun=multirun)
 
 
 def single(composed: DictConfig) -> Outcome:
@@ -64,7 +64,7 @@ def single(composed: DictConfig) -> Outcome:
         ConfigError: it is not valid.
         DataError: its data cannot be read.
     """
-    return conduct([to_config(composed)], multirun=False)
+    return run_sweep([to_config(composed)], multirun=False)
 
 
 class Composer:
@@ -147,7 +147,7 @@ class BpexpLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train the grid; each job returns its final test accuracy."""
         configs = [self._compose(job) for job in job_overrides]
-        outcome = conduct(configs, multirun=True)
+        outcome = run_sweep(configs, multirun=True)
         if outcome.code:
             raise SystemExit(outcome.code)
         returns = []
@@ -184,7 +184,7 @@ class BpexpSweeper(BasicSweeper):
         configs = [compose(job) for job in jobs]
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         _ = [job.return_value for job in returns]  # raises what a job raised
-        conduct(configs, multirun=True)  # all are finished: summary and figures
+        run_sweep(configs, multirun=True)  # all are finished: summary and figures
         return [returns]
 
 

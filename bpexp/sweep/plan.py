@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from bpexp.config import Config
+from bpexp.config.schema import IDENTITY_KEYS
 from bpexp.data import Dataset, load_once
-from bpexp.journal import RUNS, WEIGHTS, attempt_folder, read, read_checkpoint
 from bpexp.nn.choices import Value
 from bpexp.nn.optimizers import OPTIMIZERS
-from bpexp.schema import NUMBERS
+from bpexp.record.journal import RUNS, WEIGHTS, attempt_folder, read, read_checkpoint
 
 # A stack saves Python's cost a call; it pays while what a step touches stays in a core's own cache.
 # Measured with SGD and Adam on shapes from 64-30 to 784-64x8, on a processor that has 2 MiB of it:
@@ -50,7 +50,7 @@ class Member:
     finished: bool
     epoch: int
 
-    def now(self) -> Member:
+    def refreshed(self) -> Member:
         """Return this member as its folder has it by now."""
         finished = is_finished(self.folder)
         epoch = self.config.epochs if finished else _checkpoint_epoch(self.folder)
@@ -100,7 +100,7 @@ def _member(config: Config, identity: str, name: str, root: Path) -> Member:
     if config.force and is_finished(folder):
         attempt += 1
         folder = attempt_folder(study, identity, attempt)
-    return Member(config, identity, attempt, folder, name, finished=False, epoch=0).now()
+    return Member(config, identity, attempt, folder, name, finished=False, epoch=0).refreshed()
 
 
 def is_finished(folder: Path) -> bool:
@@ -150,7 +150,7 @@ def _shape(member: Member) -> str:
 
 
 def _decides(key: str) -> bool:
-    return any(name.split(".")[0] == key for name in NUMBERS)
+    return any(name.split(".")[0] == key for name in IDENTITY_KEYS)
 
 
 def stack_size(config: Config, data: Dataset) -> int:

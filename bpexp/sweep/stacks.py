@@ -12,16 +12,23 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import bpexp
-from bpexp.diagnosis import Evidence, verdict
+from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.errors import StorageError
-from bpexp.journal import CHECKPOINT, TRACEBACK, WEIGHTS, InUseError, Journal, read_checkpoint
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
-from bpexp.storage import replacing
+from bpexp.record.files import replacing
+from bpexp.record.journal import (
+    CHECKPOINT,
+    TRACEBACK,
+    WEIGHTS,
+    InUseError,
+    Journal,
+    read_checkpoint,
+)
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
-LATER = "LATER"
+DEFERRED = "LATER"
 """Instead of a status: another process has the run, or has moved it on since the plan was made."""
 
 Progress = Callable[[int], None]
@@ -59,7 +66,7 @@ def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interr
                 resources.enter_context(threadpool_limits(threads, user_api="blas"))
                 statuses = _StackRun(free, journals, progress, interrupt).run()
                 trained = {m.identity: status for m, status in zip(free, statuses, strict=True)}
-            return [trained.get(member.identity, LATER) for member in members]
+            return [trained.get(member.identity, DEFERRED) for member in members]
     except StorageError:
         raise
     except Exception:
@@ -75,7 +82,7 @@ def _take(member: Member, resources: ExitStack) -> Journal | None:
         journal = resources.enter_context(Journal(member.folder))
     except InUseError:
         return None
-    return journal if member.now() == member else None
+    return journal if member.refreshed() == member else None
 
 
 class _StackRun:

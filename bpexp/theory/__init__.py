@@ -4,8 +4,8 @@ from bpexp.theory.batch import BatchPrediction, predict_batch
 from bpexp.theory.finite_width import log_norm_std, moment_ratio
 from bpexp.theory.forecast import Forecast, Score, forecast, score, trained
 from bpexp.theory.jacobian import jacobian_moments
+from bpexp.theory.layerwise import Prediction, field_of, layer_variances, predict
 from bpexp.theory.mean_field import MeanField, critical_line, critical_sigma_w2
-from bpexp.theory.prediction import Prediction, field_of, layer_variances, predict
 
 __all__ = [
     "BatchPrediction",

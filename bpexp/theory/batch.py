@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from bpexp.nn import ACTIVATIONS, COSTS, Choice
 from bpexp.nn.activations import Scratch
 from bpexp.nn.stack import Architecture
-from bpexp.nn.tape import now
+from bpexp.nn.tape import call_now
 from bpexp.theory.gaussian import COARSE, USUAL, Vector, mean_products
 
 DRAWS, AT_ONCE = 1000, 50  # of the outputs; at once, for the memory of many classes
@@ -161,7 +161,7 @@ def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matr
     for _ in range(DRAWS // AT_ONCE):
         z = (rng.standard_normal((AT_ONCE, outputs, m)) @ root.T).swapaxes(0, 1)
         delta = np.empty_like(z)
-        cost.delta(now, z, columns, delta, np.empty_like(z), Scratch.like(z))
+        cost.delta(call_now, z, columns, delta, np.empty_like(z), Scratch.like(z))
         products = products + np.einsum("ksi,ksj->ij", delta, delta, optimize=True)
     return np.asarray(products / DRAWS)
 

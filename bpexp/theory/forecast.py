@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bpexp.nn.stack import Architecture
+from bpexp.theory.layerwise import field_of, predict
 from bpexp.theory.mean_field import MeanField
-from bpexp.theory.prediction import field_of, predict
 
 DEPTH_SCALES = 6.0  # Schoenholz et al. 2017 find networks trainable up to 6 xi_c
 LARGEST_FACTOR = 1e3  # of the signal between last and first layer, either way
@@ -24,7 +24,7 @@ class Forecast:
         sigma_w2: n_in Var W of the hidden layers after the first.
         sigma_b2: Var b of them.
         chi_1: factor of E||delta||^2 a layer at the fixed point.
-        deepest: 6 xi_c, hidden layers.
+        max_trainable_depth: 6 xi_c, hidden layers.
         first_to_last: predicted ||delta^(1)|| / ||delta^(L)|| at step 0.
     """
 
@@ -33,7 +33,7 @@ class Forecast:
     sigma_w2: float
     sigma_b2: float
     chi_1: float
-    deepest: float
+    max_trainable_depth: float
     first_to_last: float
 
 
@@ -51,15 +51,17 @@ def forecast(
     factor = predict(architecture, variances, input_moment).first_to_last
     field = field_of(architecture, variances)
     chi_1, scale = _scales(field)
-    deepest = DEPTH_SCALES * scale
-    if depth > 1 and depth > deepest:
-        trains, reason = False, f"deeper than 6 xi_c = {deepest:.3g}"
+    max_trainable_depth = DEPTH_SCALES * scale
+    if depth > 1 and depth > max_trainable_depth:
+        trains, reason = False, f"deeper than 6 xi_c = {max_trainable_depth:.3g}"
     elif not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
         word = "vanishes" if factor < 1 else "explodes"
         trains, reason = False, f"the signal {word} by {factor:.2g}"
     else:
         trains, reason = True, "signal and gradient pass"
-    return Forecast(trains, reason, field.sigma_w2, field.sigma_b2, chi_1, deepest, factor)
+    return Forecast(
+        trains, reason, field.sigma_w2, field.sigma_b2, chi_1, max_trainable_depth, factor
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data import Dataset
-from bpexp.nn.choices import Choice, chosen, within
+from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
 from bpexp.nn.stack import Stack
 from bpexp.training.stopping import STOPS, Rule
@@ -127,22 +127,22 @@ def train(
     >>> history[-1].metrics["accuracy/test"] > 0.8
     True
     """
-    within("lr", lr, "a finite number above 0", 0 < lr < np.inf)
-    within("epochs", epochs, "an integer of at least 0", epochs >= 0)
-    within("batch_size", batch_size, "an integer of at least 1", batch_size >= 1)
+    require("lr", lr, "a finite number above 0", 0 < lr < np.inf)
+    require("epochs", epochs, "an integer of at least 0", epochs >= 0)
+    require("batch_size", batch_size, "an integer of at least 1", batch_size >= 1)
     stack = Stack(network.architecture, network.theta[None])
     trainer = Trainer(
         stack,
         data,
         rates=[lr],
         seeds=[seed],
-        optimizer=chosen(optimizer),
+        optimizer=as_choice(optimizer),
         batch_size=batch_size,
         frozen=frozen,
         probe_examples=probe_examples,
         jacobian_examples=jacobian_examples,
     )
-    rule = chosen(stop).build(STOPS)
+    rule = as_choice(stop).build(STOPS)
     records = run(trainer, epochs=epochs, stop=rule, probe_every=probe_every)
     return [record.of(0) for record in records]
 
@@ -165,7 +165,7 @@ def _record(
         step=trainer.step,
         epoch=epoch,
         metrics=metrics,
-        layers=trainer.look(probed) if looked else {},
+        layers=trainer.measure(probed) if looked else {},
         spectra=trainer.look_at_jacobians(probed) if looked else None,
         probed=probed,
         ended=ended,

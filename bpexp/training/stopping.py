@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bpexp.nn.choices import within
+from bpexp.nn.choices import require
 
 Rule = Callable[[Sequence[float], Sequence[float]], bool]
 """(costs, accuracies) of the epochs so far, in time, to whether the run has reached its end."""
@@ -17,20 +17,20 @@ def none() -> Rule:
 
 def cost(*, target: float = 0.01) -> Rule:
     """Stop when loss/train has fallen to `target`."""
-    within("target", target, "a number above 0", 0 < target)
+    require("target", target, "a number above 0", 0 < target)
     return lambda costs, accuracies: costs[-1] <= target
 
 
 def accuracy(*, target: float = 0.99) -> Rule:
     """Stop when accuracy/train has risen to `target`."""
-    within("target", target, "a number in (0, 1]", 0 < target <= 1)
+    require("target", target, "a number in (0, 1]", 0 < target <= 1)
     return lambda costs, accuracies: accuracies[-1] >= target
 
 
 def patience(*, epochs: int = 10, min_delta: float = 0.0) -> Rule:
     """Stop when loss/train has not fallen by more than `min_delta` for `epochs` epochs."""
-    within("epochs", epochs, "an integer of at least 1", epochs >= 1)
-    within("min_delta", min_delta, "a number of at least 0", min_delta >= 0)
+    require("epochs", epochs, "an integer of at least 1", epochs >= 1)
+    require("min_delta", min_delta, "a number of at least 0", min_delta >= 0)
 
     def reached(costs: Sequence[float], accuracies: Sequence[float]) -> bool:
         if len(costs) <= epochs:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data import Dataset
-from bpexp.jacobians import JacobianProber
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.choices import Choice
@@ -20,6 +19,7 @@ from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack
 from bpexp.nn.tape import Tape
 from bpexp.probes import Prober
+from bpexp.probes.jacobian import JacobianProber
 from bpexp.training.evaluation import EpochScore, Evaluator, splits
 
 # NumPy copies an operand that lies in pieces through a buffer, to have longer loops, where two of
@@ -165,7 +165,7 @@ class Trainer:
         late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)  # by the last update
         return metrics, np.where(late, self.step, diverged_at)
 
-    def look(self, which: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
+    def measure(self, which: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
         """Probe the networks `which` (R,), all by default; rows of the others are NaN.
 
         Returns:

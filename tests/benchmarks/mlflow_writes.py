@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from bpexp.config import flatten
-from bpexp.journal import read
-from bpexp.tables import finite, layer_metrics, summary_metrics
+from bpexp.record.journal import read
+from bpexp.record.metrics import finite, layer_metrics, summary_metrics
 
 ARTIFACTS = ("config.yaml", "layers.parquet", "weights.npz")
 

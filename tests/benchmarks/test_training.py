@@ -163,7 +163,7 @@ def test_probes(benchmark, what, shape, target):
     epoch()  # there must be one to be scored
     batch = Shape(shape.inputs, shape.width, shape.depth, 512)
     products = training.products(batch, steps=1)
-    peers = {"look": trainer.look, "bare": products, "close": trainer.close_epoch}
+    peers = {"look": trainer.measure, "bare": products, "close": trainer.close_epoch}
     medians = harness.interleaved(benchmark, epoch, peers, rounds=9)
     row(
         "layer probes, share of the epoch",

@@ -16,7 +16,7 @@ import yaml
 from helpers import defaults
 
 from bpexp.config import Config
-from bpexp.journal import FILE, read
+from bpexp.record.journal import FILE, read
 from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import Interrupt

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bpexp.nn import products
-from bpexp.nn.tape import Tape, now
+from bpexp.nn.tape import Tape, call_now
 
 RNG = np.random.default_rng(0)
 AVX512 = SimpleNamespace(architecture="SkylakeX", num_threads=1)
@@ -95,16 +95,16 @@ def test_blocks_make_the_product(avx512, turned, shape, copies, dtype):
 
     left, right = operand("left", n, m), operand("right", m, k)
     out = np.full((copies, n, k), np.nan, dtype)
-    products.product(now, left, right, out)
+    products.product(call_now, left, right, out)
     exact = np.einsum("rnm,rmk->rnk", left.astype(float), right.astype(float))
     tiny = 60 * np.finfo(dtype).eps * np.sqrt(m)  # sums of two signs cancel
     np.testing.assert_allclose(out, exact, rtol=0, atol=tiny)
     shared = np.full_like(out, np.nan)
-    products.product(now, left[0], right, shared)
+    products.product(call_now, left[0], right, shared)
     assert shared[0].tobytes() == out[0].tobytes()
     for r in range(copies):
         alone = np.full_like(out[:1], np.nan)
-        products.product(now, left[r : r + 1], right[r : r + 1], alone)
+        products.product(call_now, left[r : r + 1], right[r : r + 1], alone)
         assert alone[0].tobytes() == out[r].tobytes()
 
 

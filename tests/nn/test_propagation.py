@@ -103,19 +103,19 @@ def test_observers_have_everything_of_a_layer_at_hand():
     def keep(name, layer, array):
         found[name, layer] = array.copy()
 
-    def on_forward(passes, do, layer):
-        do(order.append, layer)
-        do(keep, "z", layer, passes.z[layer])
+    def on_forward(passes, emit, layer):
+        emit(order.append, layer)
+        emit(keep, "z", layer, passes.z[layer])
         if layer < 3:
-            do(keep, "a", layer, passes.a[layer])
-            do(keep, "slope", layer, passes.slope[layer])
+            emit(keep, "a", layer, passes.a[layer])
+            emit(keep, "slope", layer, passes.slope[layer])
 
-    def on_backward(passes, do, layer):
-        do(order.append, -layer)
-        do(keep, "delta", layer, passes.delta[layer])
-        do(keep, "gradient", layer, passes.gradients[layer - 1])
+    def on_backward(passes, emit, layer):
+        emit(order.append, -layer)
+        emit(keep, "delta", layer, passes.delta[layer])
+        emit(keep, "gradient", layer, passes.gradients[layer - 1])
         if layer < 3:
-            do(keep, "signal", layer, passes.backward_signal[layer])
+            emit(keep, "signal", layer, passes.backward_signal[layer])
 
     plain = gradients(stack, x, targets)
     gradients(stack, x, targets, on_forward=on_forward, on_backward=on_backward)

@@ -19,7 +19,7 @@ from random import Random
 import pandas as pd
 import pytest
 
-from bpexp.journal import FILE, TRACEBACK, WEIGHTS, read
+from bpexp.record.journal import FILE, TRACEBACK, WEIGHTS, read
 from bpexp.results import load_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other

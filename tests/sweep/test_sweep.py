@@ -15,9 +15,9 @@ import pytest
 from helpers import make_config
 
 from bpexp.errors import DataError
-from bpexp.journal import TRACEBACK, WEIGHTS, Journal, read
+from bpexp.record.journal import TRACEBACK, WEIGHTS, Journal, read
 from bpexp.sweep import executors, stacks
-from bpexp.sweep.conduct import conduct
+from bpexp.sweep.driver import run_sweep
 from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import make_plan, name_runs, stack_size
 from bpexp.sweep.stacks import Interrupt, train_stack
@@ -279,7 +279,7 @@ def test_nothing_is_begun_when_a_data_set_is_bad(tmp_path):
     np.savez(tmp_path / "bad.npz", x=np.zeros((20, 2)), y=np.zeros(20))
     bad = {"name": "npz", "path": str(tmp_path / "bad.npz")}
     with pytest.raises(DataError, match="not integers"):
-        conduct([make_config(), make_config(data=bad)], root=tmp_path, multirun=True)
+        run_sweep([make_config(), make_config(data=bad)], root=tmp_path, multirun=True)
     assert not (tmp_path / "runs").exists()
 
 
@@ -323,7 +323,7 @@ def test_what_draws_is_imported_without_what_it_does_not_need():
 
     code = """
 import sys
-from bpexp.sweep.conduct import _import_figures
+from bpexp.sweep.driver import _import_figures
 _import_figures()
 assert "bpexp.figures" in sys.modules and "seaborn" in sys.modules
 assert "scipy.stats" not in sys.modules

@@ -45,18 +45,18 @@ def test_every_layer_of_a_wide_network_is_as_predicted(activation, init, cost):
     thetas = [initial_theta(architecture, Choice(init), seed) for seed in range(SEEDS)]
     stack = Stack.of(architecture, thetas, np.float32)
     prober = Prober(stack, with_constant_unit(x, np.float32), one_hot(y, 10, np.float32).T)
-    look = prober(stack, None, np.ones(SEEDS, bool))
+    measure = prober(stack, None, np.ones(SEEDS, bool))
     expected = predict_batch(architecture, layer_variances(architecture, Choice(init)), x, y)
     for name, tolerance in (
         ("delta_norm", 0.06),
         ("grad_norm", 0.25),
         ("bias_grad_norm", 0.3),
     ):
-        found = np.sqrt(np.mean(look[name] ** 2, axis=0))
+        found = np.sqrt(np.mean(measure[name] ** 2, axis=0))
         np.testing.assert_allclose(found, getattr(expected, name), rtol=tolerance, err_msg=name)
-    np.testing.assert_allclose(look["q"].mean(axis=0)[:-1], expected.q[:-1], rtol=0.1)
+    np.testing.assert_allclose(measure["q"].mean(axis=0)[:-1], expected.q[:-1], rtol=0.1)
     np.testing.assert_allclose(
-        look["correlation"].mean(axis=0)[:-1], expected.correlation[:-1], rtol=0.04
+        measure["correlation"].mean(axis=0)[:-1], expected.correlation[:-1], rtol=0.04
     )
 
 

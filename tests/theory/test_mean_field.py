@@ -122,9 +122,9 @@ def measured(activation, init):
     for seed in range(SEEDS):
         stack = Stack.of(architecture, [initial_theta(architecture, init, seed)], np.float32)
         prober = prober or Prober(stack, x, columns)
-        look = prober(stack, None, np.array([True]))
-        squares.append(look["delta_norm"][0] ** 2 / look["delta_norm"][0, -2] ** 2)
-        lengths.append(look["q"][0])
+        measure = prober(stack, None, np.array([True]))
+        squares.append(measure["delta_norm"][0] ** 2 / measure["delta_norm"][0, -2] ** 2)
+        lengths.append(measure["q"][0])
     return sizes, np.mean(squares, axis=0), np.mean(lengths, axis=0)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bpexp.data import load
 from bpexp.nn import OPTIMIZERS, Choice, Network
-from bpexp.nn.choices import chosen
+from bpexp.nn.choices import as_choice
 from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Architecture, Stack, initial_theta
 from bpexp.training import STOPS, Trainer, run, train
@@ -34,7 +34,7 @@ def make(
         data,
         rates=rates or [0.1] * len(seeds),
         seeds=seeds,
-        optimizer=chosen(optimizer),
+        optimizer=as_choice(optimizer),
         batch_size=32,
         **options,
     )

@@ -1,0 +1,1 @@
+"""What measurements mean: verdict, summaries, paired differences and precision."""

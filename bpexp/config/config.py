@@ -1,0 +1,191 @@
+"""A run's configuration: plain frozen dataclasses, and the identity that they give the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bpexp.config.schema import IDENTITY_KEYS, KEYS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
+from bpexp.data import Dataset
+from bpexp.errors import ConfigError, one_of, out_of_range
+from bpexp.nn import Choice
+from bpexp.nn.choices import Value
+from bpexp.nn.stack import Architecture
+
+ALGORITHM = 5  # raised whenever a change alters the numbers of a run
+LARGEST_NETWORK = 2**28  # parameters
+
+
+@dataclass(frozen=True)
+class Probe:
+    """When and on how much to probe."""
+
+    every: int | None
+    examples: int
+    jacobian: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How often to write a checkpoint: by epochs, by seconds, whichever comes first."""
+
+    every: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, validated; `bpexp.config.schema` says what its fields mean and take."""
+
+    data: Choice
+    depth: int
+    width: int
+    activation: Choice
+    init: Choice
+    cost: Choice
+    optimizer: Choice
+    lr: float
+    batch_size: int
+    epochs: int
+    stop: Choice
+    frozen: int
+    seed: int
+    dtype: str
+    threads: int
+    probe: Probe
+    study: str
+    jobs: int | None
+    checkpoint: Checkpoint
+    tracking: Choice
+    log_model: str
+    force: bool
+    fail_fast: bool
+    progress: bool
+    quick: bool
+    forecast: str
+    draw: list[str]
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> Config:
+        """Validate what Hydra composed, as plain dicts.
+
+        Raises:
+            ConfigError: an unknown or missing key, a value of another kind or out of range.
+        """
+        sections = {"probe": Probe, "checkpoint": Checkpoint}
+        names = [field.name for field in fields(cls)]
+        for name in mapping:
+            if name not in names:
+                raise ConfigError(one_of("key", name, KEYS))
+        values: dict[str, Any] = {}
+        for name in names:
+            if name not in mapping:
+                raise ConfigError(f"{name}: missing")
+            if name in sections:
+                values[name] = _section(name, sections[name], mapping[name])
+            else:
+                values[name] = checked(name, mapping[name])
+        config = cls(**values)
+        refuse_frozen(config.frozen, config.depth)
+        return config._shrunk() if config.quick else config
+
+    def architecture(self, data: Dataset) -> Architecture:
+        """Return the shape of the run's network.
+
+        Raises:
+            ConfigError: it has more parameters than can be meant.
+        """
+        sizes = (data.n_features, *[self.width] * self.depth, data.n_classes)
+        shape = Architecture(sizes, self.activation, self.cost)
+        if shape.n_parameters > LARGEST_NETWORK:
+            raise ConfigError(
+                f"width: {self.width} at depth {self.depth} makes {shape.n_parameters} parameters; "
+                f"at most {LARGEST_NETWORK} are allowed"
+            )
+        return shape
+
+    def flat(self) -> dict[str, Value]:
+        """Return {override key: value}: `activation`, `activation.negative_slope`, `depth`, ..."""
+        return flatten(self.nested())
+
+    def nested(self) -> dict[str, Any]:
+        """Return the mapping that `Config.of` takes."""
+        nested: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Choice):
+                nested[field.name] = {"name": value.name, **value.parameters}
+            elif isinstance(value, Probe | Checkpoint):
+                nested[field.name] = dict(vars(value))
+            else:
+                nested[field.name] = value
+        return nested
+
+    def identity(self, digest: str) -> str:
+        """Hash everything that decides the run's numbers: 16 hexadecimal digits.
+
+        Args:
+            digest: of the data set's arrays, which stands for the data's paths and parameters.
+        """
+        numbers = {
+            key: value
+            for key, value in self.flat().items()
+            if (key in IDENTITY_KEYS or key.split(".")[0] in IDENTITY_KEYS)
+            and not key.startswith("data.")
+        }
+        text = json.dumps({"algorithm": ALGORITHM, "digest": digest, **numbers}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _shrunk(self) -> Config:
+        limit = self.data.parameters.get("limit") or QUICK_EXAMPLES
+        parameters = {**self.data.parameters, "limit": min(int(limit), QUICK_EXAMPLES)}
+        changes = {
+            "data": Choice(self.data.name, parameters),
+            "epochs": min(self.epochs, QUICK_EPOCHS),
+        }
+        return Config(**{**vars(self), **changes})
+
+
+def refuse_frozen(frozen: int, depth: int) -> None:
+    """Refuse more frozen layers than there are.
+
+    Raises:
+        ConfigError: frozen is greater than depth + 1.
+    """
+    if frozen > depth + 1:
+        allowed = f"an integer of at most depth + 1 = {depth + 1}"
+        raise ConfigError(out_of_range("frozen", frozen, allowed))
+
+
+def defaults(conf: Path) -> dict[str, Any]:
+    """Return each key's default from the Hydra tree `conf`: a value, or the name of a row."""
+    tree = yaml.safe_load((conf / "config.yaml").read_text())
+    rows = [entry for entry in tree.pop("defaults") if isinstance(entry, dict)]
+    return flatten(tree) | {key: name for row in rows for key, name in row.items()}
+
+
+def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:
+    """Return {override key: value} of a nested configuration; a group's name stands at its key."""
+    flat: dict[str, Value] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= {key if k == "name" else f"{key}.{k}": v for k, v in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _section(name: str, section: type, mapping: object) -> Any:
+    keys = [field.name for field in fields(section)]
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(out_of_range(name, mapping, f"a group of keys: {', '.join(keys)}"))
+    for key in mapping:
+        if key not in keys:
+            raise ConfigError(one_of(name, key, keys))
+    return section(**{key: checked(f"{name}.{key}", mapping.get(key)) for key in keys})

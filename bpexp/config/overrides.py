@@ -1,0 +1,210 @@
+"""What can be refused from the words of a command line alone, before Hydra composes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString, ValueType
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from bpexp.config import defaults, flatten, refuse_frozen
+from bpexp.config.schema import KEYS, Group, Key, checked
+from bpexp.errors import ConfigError, one_of, quoted, reason
+
+OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
+
+
+def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Path) -> None:
+    """Check every override's key and value against the schema, and what must fit together.
+
+    Hydra takes the last of two overrides of one key, and adds an unknown key that has a plus before
+    it; both are refused here, and its own refusals come in one line and sooner.
+
+    Args:
+        arguments: the overrides.
+        multirun: several values of a key are a sweep.
+        conf: the Hydra tree, for the defaults.
+        studies: the folder of experiments.
+
+    Raises:
+        ConfigError: an override is malformed, of an unknown key, of a value out of range, or one of
+            a combination that no run can have.
+    """
+    known = [path.stem for path in studies.glob("*.yaml")]
+    values: dict[str, list[Any]] = {}
+    overrides = parsed(arguments)
+    multirun = multirun or any(
+        o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides
+    )
+    for override in overrides:
+        key = override.key_or_group
+        if key in values:
+            raise ConfigError(f"{quoted(key)}: given twice; a sweep is {quoted(key)}=a,b")
+        values[key] = []
+        if key == "experiment" or key.startswith("hydra"):
+            _check_deletion(override)
+        if key.startswith("hydra"):
+            _check_sections(override)
+            continue
+        if override.is_sweep_override() and not multirun:
+            argument = quoted(str(override.input_line))
+            raise ConfigError(f"{argument}: several values are a sweep: python -m bpexp -m ...")
+        values[key] = _check(override, known)
+    if any(key == "hydra" or key.startswith("hydra.sweeper") for key in values):
+        return  # a grid of its own
+    single, grid = defaults(conf), {}
+    if "experiment" in values:
+        study = None
+        if len(values["experiment"]) == 1 and "quick" not in values:  # which takes a grid's ends
+            study = _settings(studies / f"{values['experiment'][0]}.yaml")
+        if study is None:
+            return
+        single |= study[0]
+        grid = study[1] if multirun else {}
+    words = parsed([f"{key}={value}" for key, value in grid.items()])
+    _check_together(
+        {key: [value] for key, value in single.items()}
+        | {word.key_or_group: _check(word, known) for word in words}
+        | values
+    )
+
+
+def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return what a study sets by key, and its grid; None if only Hydra can tell."""
+    try:
+        tree: Any = OmegaConf.to_container(OmegaConf.load(study), resolve=False)
+        rows = [item for entry in tree.pop("defaults", ()) for item in entry.items()]
+        grid = tree.pop("hydra", {}).get("sweeper", {}).get("params", {})
+        chosen = {OVERRIDE.sub("", key): name for key, name in rows}
+        known = all(isinstance(KEYS.get(key), Group) for key in chosen)
+        return (chosen | flatten(tree), dict(grid)) if known else None
+    except (OSError, ValueError, AttributeError, TypeError, YAMLError, OmegaConfBaseException):
+        return None
+
+
+def parsed(arguments: Sequence[str]) -> list[Override]:
+    """Read overrides as Hydra does.
+
+    Raises:
+        ConfigError: one is malformed.
+    """
+    parser = OverridesParser.create()
+    overrides = []
+    for argument in arguments:
+        try:
+            if argument.startswith("="):  # Hydra's parser fails on it otherwise
+                raise HydraException("no key before '='")
+            if "=" not in argument and not argument.startswith("~"):
+                raise HydraException("no value; an override is key=value")
+            overrides.append(parser.parse_override(argument))
+        except HydraException as error:
+            told = str(error).partition("\nSee ")[0].partition(" expecting {")[0]
+            raise ConfigError(f"{quoted(argument)}: {' '.join(told.split())}") from None
+    return overrides
+
+
+def _check_together(values: Mapping[str, list[Any]]) -> None:
+    """Refuse a full grid that holds a combination no run can have; keys without values are out."""
+    values = {key: listed for key, listed in values.items() if listed}
+    frozen, depth = values.get("frozen", [0]), values.get("depth", [0])
+    if all(isinstance(number, int) for number in (*frozen, *depth)):
+        refuse_frozen(max(frozen), min(depth))
+    for key, listed in values.items():
+        name, _, parameter = key.partition(".")
+        if parameter and isinstance(group := KEYS.get(name), Group):
+            for row in values.get(name, ()):
+                if isinstance(row, str) and row in group.table:
+                    _check_parameter(name, row, parameter, listed)
+
+
+def _check_parameter(name: str, row: str, parameter: str, values: Sequence[object]) -> None:
+    """Refuse a parameter that a group's row has not, and values out of its range."""
+    group = KEYS[name]
+    assert isinstance(group, Group)
+    if parameter not in signature(group.table[row]).parameters:
+        raise ConfigError(f"{name}.{parameter}: not a parameter of the chosen {name}")
+    for value in values:
+        if not _interpolated(value):
+            checked(name, {"name": row, parameter: value})
+
+
+def _check_deletion(override: Override) -> None:
+    """Refuse to delete what is not the name of a choice: Hydra fails on it."""
+    if override.is_delete() and not isinstance(override.value(), str | None):
+        raise ConfigError(f"{quoted(str(override.input_line))}: no such choice to delete")
+
+
+def _check_sections(override: Override) -> None:
+    """Refuse to put a value in the place of Hydra's own groups of keys: it fails on it."""
+    key, value = override.key_or_group, override.value()
+    sections = ("hydra", "hydra.sweeper", "hydra.launcher", "hydra.sweeper.params")
+    if key == "hydra.sweeper.params" and value is None:
+        return  # no grid of a study's
+    if key in sections and not override.is_delete() and not isinstance(value, dict):
+        raise ConfigError(f"{key}: {value!r} is not a group of keys")
+
+
+def _check(override: Override, known: Sequence[str]) -> list[Any]:
+    """Check one override and return its values; none if only Hydra knows them."""
+    key, row = override.key_or_group, KEYS.get(override.key_or_group)
+    names: Sequence[object]
+    if override.is_delete() and (isinstance(row, Group) or (row and "." not in key)):
+        raise ConfigError(f"{key}: every run has one; it cannot be deleted")
+    if isinstance(row, Key):
+        return [v if _interpolated(v) else row.check(key, v) for v in _values(override)]
+    if key == "experiment":
+        names, allowed = _values(override), known
+    elif isinstance(row, Group):
+        names, allowed = _values(override), list(row.table)
+    elif isinstance(group := KEYS.get(key.partition(".")[0]), Group):
+        parameters = {name for row in group.table.values() for name in signature(row).parameters}
+        if key.partition(".")[2] not in parameters:
+            raise ConfigError(one_of(key, key.partition(".")[2], sorted(parameters)))
+        return _values(override)
+    else:
+        raise ConfigError(one_of("key", key, [*KEYS, "experiment"]))
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(one_of(key, name, allowed))
+    return list(names)
+
+
+def _values(override: Override) -> list[object]:
+    """Return the values of an override, one or those of a discrete sweep."""
+    if override.is_delete():
+        return []
+    if not override.is_sweep_override():
+        return [override.value()]
+    key = override.key_or_group
+    named = key == "experiment" or isinstance(KEYS.get(key), Group)
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
+        return []  # what it matches is known to Hydra
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
+        raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
+    try:
+        values = [_unquoted(value) for value in override.sweep_iterator()]
+    except (HydraException, ValueError) as error:
+        raise ConfigError(f"{override.input_line}: {reason(error)}") from None
+    if not values:
+        raise ConfigError(f"{override.input_line}: no values")
+    return values
+
+
+def _interpolated(value: object) -> bool:
+    """Return whether a value stands for another key's, which Hydra looks up."""
+    return "${" in str(value)
+
+
+def _unquoted(value: object) -> object:
+    """Return a value of a sweep as Hydra will set it: quotes are gone, in lists too."""
+    if isinstance(value, QuotedString):
+        return value.text
+    return [_unquoted(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,214 @@
+"""The schema: every key with its kind, its range and its meaning.
+
+The Hydra tree in conf/ holds the defaults; this file says what is allowed. A refusal is one line
+that names the field, what was received, what is allowed, and the nearest match.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bpexp.data import DATASETS
+from bpexp.errors import ConfigError, one_of, out_of_range
+from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
+from bpexp.probes import PROBES
+from bpexp.training import STOPS
+
+QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
+LARGEST = 1e30  # of a number: it and its square must fit in what computes with it
+
+
+@dataclass(frozen=True)
+class Key:
+    """A scalar key: what it takes and what it is for."""
+
+    kind: type
+    allowed: str
+    holds: Callable[[Any], bool]
+    meaning: str
+    nullable: bool = False
+
+    def check(self, name: str, value: object) -> Any:
+        """Return the value in its kind.
+
+        Raises:
+            ConfigError: the value is of another kind or out of range.
+        """
+        if value is None and self.nullable:
+            return None
+        wide = float(value) if self.kind is float and _is_number(value) else value  # type: ignore[arg-type]
+        if type(wide) is not self.kind or not self.holds(wide):
+            raise ConfigError(out_of_range(name, value, self.allowed))
+        return wide
+
+
+@dataclass(frozen=True)
+class Group:
+    """A key that chooses a row of a table, with the row's parameters under it."""
+
+    table: Mapping[str, Callable[..., Any]]
+    meaning: str
+
+
+def _tracking_mlflow(*, uri: str | None = None) -> None:
+    """Mirror runs into MLflow; null is its own default store in the current folder."""
+
+
+def _tracking_off() -> None:
+    """Keep the journals only."""
+
+
+def _integer(meaning: str, low: int, high: int = 10**9, *, nullable: bool = False) -> Key:
+    bounds = f"an integer of at least {low} and at most {high}"
+    return Key(int, _or_null(bounds, nullable), lambda v: low <= v <= high, meaning, nullable)
+
+
+def _number(meaning: str, *, nullable: bool = False) -> Key:
+    allowed = f"a number above 0 and at most {LARGEST:g}"
+    return Key(float, _or_null(allowed, nullable), lambda v: 0 < v <= LARGEST, meaning, nullable)
+
+
+def _name(meaning: str, *names: str) -> Key:
+    return Key(str, f"one of {', '.join(names)}", lambda v: v in names, meaning)
+
+
+def _names(meaning: str, names: Collection[str]) -> Key:
+    def holds(value: list[object]) -> bool:
+        return all(isinstance(name, str) and name in names for name in value)
+
+    return Key(list, f"a list of any of {', '.join(names)}", holds, meaning)
+
+
+def _switch(meaning: str) -> Key:
+    return Key(bool, "true or false", lambda v: True, meaning)
+
+
+def _or_null(allowed: str, nullable: bool) -> str:
+    return f"{allowed}, or null" if nullable else allowed
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+STUDY = re.compile(r"[^\W_][\w .+-]{0,99}")
+
+# What decides a run's numbers, and so its identity.
+IDENTITY_KEYS: dict[str, Key | Group] = {
+    "data": Group(DATASETS, "the data set"),
+    "depth": _integer("hidden layers", 0, 10_000),
+    "width": _integer("units of a hidden layer", 1, 65_536),
+    "activation": Group(ACTIVATIONS, "the hidden layers' activation"),
+    "init": Group(INITIALIZERS, "the initialization of weights and biases"),
+    "cost": Group(COSTS, "the cost, which brings the output layer's activation"),
+    "optimizer": Group(OPTIMIZERS, "the update rule"),
+    "lr": _number("learning rate"),
+    "batch_size": _integer("examples a step", 1),
+    "epochs": _integer("passes over the training split; 0 only looks", 0, 10**7),
+    "stop": Group(STOPS, "when to stop before the last epoch"),
+    "frozen": _integer("the first k layers keep their initial weights", 0),
+    "seed": _integer("decides initial weights and the order of examples", 0, 2**63 - 1),
+    "dtype": _name("precision of everything trained", "float32", "float64"),
+    "threads": _integer("BLAS threads of a run (they change last digits)", 1, 1024),
+    "probe.every": _integer(
+        "steps between probes; null: every epoch; 0: first and last only", 0, nullable=True
+    ),
+    "probe.examples": _integer("examples of the probe batch", 2),
+    "probe.jacobian": _integer("examples whose Jacobian's singular values are taken; 0: none", 0),
+}
+
+# What decides how and where runs are made, and not their numbers.
+RUNTIME_KEYS: dict[str, Key | Group] = {
+    "study": Key(
+        str,
+        "up to 100 letters, digits, spaces and _ . + -, the first a letter or digit",
+        lambda v: (
+            STUDY.fullmatch(v) is not None
+            and v == v.strip()
+            and not v.endswith(".")
+            and len(v.encode()) <= 255  # bytes, of a folder's name
+        ),
+        "the study: a folder under runs/ and the experiment in MLflow",
+    ),
+    "jobs": _integer("worker processes; null: one a core", 1, 4096, nullable=True),
+    "checkpoint.every": _integer("epochs between checkpoints, or null", 1, nullable=True),
+    "checkpoint.seconds": _number("seconds between checkpoints, or null", nullable=True),
+    "tracking": Group({"mlflow": _tracking_mlflow, "off": _tracking_off}, "the tracking store"),
+    "log_model": _name("runs whose trained network becomes a served model", "best", "all", "none"),
+    "force": _switch("train anew what is finished, as a new attempt beside the old"),
+    "fail_fast": _switch("stop the sweep at the first run that raises"),
+    "progress": _switch("show a progress bar"),
+    "quick": _switch(
+        f"shrink every run: at most {QUICK_EPOCHS} epochs of {QUICK_EXAMPLES} examples; and a "
+        "study's own grid to the ends of its ranges"
+    ),
+    "forecast": _name("theory's forecast of which runs will train", "off", "on", "only"),
+    "draw": _names("probes to draw layer by layer through training, e.g. [dead,q]", PROBES),
+}
+
+KEYS = IDENTITY_KEYS | RUNTIME_KEYS
+
+
+def checked(name: str, value: object) -> Any:
+    """Return the value of a key in its kind: a scalar, or the Choice of a group.
+
+    Raises:
+        ConfigError: the value is of another kind, out of range, or not in the table.
+    """
+    key = KEYS[name]
+    return key.check(name, value) if isinstance(key, Key) else _choice(name, key.table, value)
+
+
+def _choice(group: str, table: Mapping[str, Callable[..., Any]], value: object) -> Choice:
+    """Check a row's name and parameters; ranges are the row's own business."""
+    if isinstance(value, Mapping):
+        parameters = dict(value)
+        name = parameters.pop("name", None)
+    else:
+        parameters, name = {}, value
+    if not isinstance(name, str) or name not in table:
+        raise ConfigError(one_of(group, name, table))
+    signature = inspect.signature(table[name], eval_str=True).parameters
+    for key, parameter in parameters.items():
+        if key not in signature:
+            raise ConfigError(
+                one_of(f"{group}.{key}", key, signature)
+                if signature
+                else f"{group}.{key}: {group} {name} takes no parameters"
+            )
+        kind = signature[key].annotation
+        parameters[key] = _parameter(f"{group}.{key}", kind, parameter)
+    for key, declared in signature.items():
+        parameters.setdefault(key, declared.default)
+    if group != "data":  # a data set's factory reads files: the plan does that once
+        try:
+            table[name](**parameters)
+        except ValueError as error:
+            raise ConfigError(f"{group}.{error}") from None
+    return Choice(name, parameters)
+
+
+_KINDS = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "text",
+}
+
+
+def _parameter(name: str, annotation: Any, value: object) -> Any:
+    """Return a row's parameter in the kind that its factory declares."""
+    kinds = getattr(annotation, "__args__", (annotation,))
+    if float in kinds and _is_number(value):
+        value = float(value)  # type: ignore[arg-type]
+    nothing = value is None and type(None) in kinds
+    if not nothing and type(value) not in kinds:
+        allowed = " or ".join(_KINDS.get(kind, "null") for kind in kinds)
+        raise ConfigError(out_of_range(name, value, allowed))
+    if isinstance(value, int | float) and abs(value) > LARGEST:
+        raise ConfigError(out_of_range(name, value, f"at most {LARGEST:g} in size"))
+    return value

@@ -1,0 +1,293 @@
+"""Conducting a sweep: plan, train, tell, draw, mirror."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from bpexp.config import Config
+from bpexp.record.files import make_folder, replacing
+from bpexp.record.journal import SWEEP, SWEEPS, read
+from bpexp.record.metrics import final_metrics
+from bpexp.sweep.executors import execute
+from bpexp.sweep.plan import Member, Plan, cores, make_plan, varied
+from bpexp.sweep.stacks import Interrupt
+from bpexp.sweep.terminal import bar, say, summary, warn
+from bpexp.tracking.process import MirrorProcess
+
+if TYPE_CHECKING:
+    from bpexp.results import Tables
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended.
+
+    Attributes:
+        code: the exit code: 0, 1 where a run failed, 128 + the number of the signal that ended it.
+        scores: final accuracy/test of each run asked for, in order; None where there is none.
+    """
+
+    code: int
+    scores: list[float | None]
+
+
+def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome:
+    """Train what is not finished and leave summary, figures and the mirror up to date.
+
+    Args:
+        configs: the runs, all validated; the first one's harness keys hold for all.
+        root: the folder below which runs/ lies.
+        multirun: whether this is a sweep, which has a run of its own in MLflow.
+
+    Raises:
+        ConfigError: a configuration does not fit its data.
+        DataError: a data set cannot be read.
+    """
+    harness = configs[0]
+    plan = make_plan(configs, root)
+    folder = _begin(plan, multirun)
+    cells = None
+    if harness.forecast != "off":
+        from bpexp.sweep import forecast_report
+
+        cells = forecast_report.tell(plan, folder)
+        if harness.forecast == "only":
+            forecast_report.draw(cells, folder)
+            return Outcome(0, [None] * len(configs))
+    tracked = harness.tracking.name != "off"
+    interrupt = Interrupt()
+    with _signals(interrupt):
+        uri = harness.tracking.parameters.get("uri")
+        uri = None if uri is None else str(uri)
+        mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
+        with mirror or nullcontext():
+            statuses = _train(plan, harness, interrupt, mirror)
+            _present(plan, folder, harness, interrupt)
+            if cells is not None:
+                forecast_report.settle(cells, plan, folder)
+            _end(plan, folder, "none" if interrupt.requested else harness.log_model)
+            if mirror is not None:
+                _await(mirror, harness, interrupt)
+    for member in plan.members:
+        if statuses.get(member.identity) == "FAILED":
+            warn(f"{member.name} failed: {_error(member)}; see {member.folder}/traceback.txt")
+    if interrupt.requested:
+        warn("interrupted; the same command goes on from here")
+        return Outcome(128 + interrupt.signal, _scores(configs, plan))
+    return Outcome(int("FAILED" in statuses.values()), _scores(configs, plan))
+
+
+def _begin(plan: Plan, multirun: bool) -> Path:
+    """Write the sweep's record, which the mirror follows; its id is the hash of its members."""
+    identities = "".join(sorted(member.identity for member in plan.members))
+    sweep_id = hashlib.sha256(identities.encode()).hexdigest()[:16]
+    study = plan.members[0].folder.parent
+    folder = study / SWEEPS / sweep_id
+    make_folder(folder)
+    command = "python -m bpexp " + shlex.join(sys.argv[1:])
+    record = {
+        "id": sweep_id,
+        "study": study.name,
+        "time": time.time(),
+        "command": command.strip(),
+        "multirun": multirun,
+        "description": f"{len(plan.members)} runs: `{command.strip()}`",
+        "members": [
+            {"identity": m.identity, "attempt": m.attempt, "name": m.name, "folder": m.folder.name}
+            for m in plan.members
+        ],
+    }
+    _write(folder, record)
+    return folder
+
+
+def _train(
+    plan: Plan, harness: Config, interrupt: Interrupt, mirror: MirrorProcess | None
+) -> dict[str, str]:
+    waiting = [member for stack in plan.stacks for member in stack]
+    finished = len(plan.members) - len(waiting)
+    if finished:
+        say(f"{finished} of {len(plan.members)} runs are finished already; force=true trains anew")
+    if not waiting:
+        return {}
+    epochs = sum(member.config.epochs - member.epoch for member in waiting)
+    progress = bar(epochs, f"training {len(waiting)} runs", "epoch", harness.progress)
+    troubled = False
+
+    def report(done: int) -> None:
+        nonlocal troubled
+        progress.update(done)
+        for message in mirror.poll() if mirror else []:
+            if message.get("error") and not troubled:
+                troubled = True
+                warn(f"tracking: {message['error']}; training goes on, journals are complete")
+
+    try:
+        return execute(
+            plan.stacks,
+            harness.jobs or cores(),
+            report,
+            interrupt,
+            fail_fast=harness.fail_fast,
+            meanwhile=_import_figures,
+        )
+    finally:
+        progress.close()
+
+
+def _import_figures() -> None:
+    """Import what draws, while workers train if there are any: it takes longer than many a sweep.
+
+    A third of that time is scipy.stats, which seaborn takes for densities, and does without where
+    there is none. No figure has a density.
+    """
+    unwanted = {"scipy.stats": None} if "scipy.stats" not in sys.modules else {}
+    sys.modules.update(unwanted)  # type: ignore[arg-type]
+    try:
+        import bpexp.figures  # noqa: F401
+    finally:
+        for name in unwanted:
+            del sys.modules[name]
+
+
+def _present(plan: Plan, folder: Path, harness: Config, interrupt: Interrupt) -> None:
+    """Print the summary; write it and, unless the user waits to get out, draw the figures."""
+    from bpexp.results import Tables
+
+    tables = Tables.of(member.folder for member in plan.members)
+    if tables.runs.empty:
+        return
+    rows = tables.runs.to_dict("records")
+    say("", summary([{str(k): v for k, v in row.items()} for row in rows], varied(plan)), "")
+    with replacing(folder / "summary.csv") as file:
+        file.write(tables.runs.to_csv(index=False).encode())
+    if not interrupt.requested:
+        drawn = _draw(tables, folder, harness)
+        say(f"figures:  {_shown(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
+
+
+def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
+    _import_figures()
+    from bpexp.figures import draw_all
+
+    metadata = {
+        "Title": folder.parent.parent.name,
+        "Keywords": " ".join(tables.runs["run"]),
+        "Source": f"sweep {folder.name}",
+    }
+    return draw_all(
+        tables,
+        folder / "figures",
+        metadata=metadata,
+        probes=harness.draw,
+        jobs=harness.jobs or cores(),
+    )
+
+
+def _end(plan: Plan, folder: Path, log_model: str) -> None:
+    """Complete the sweep's record: when it ended and which runs become models.
+
+    Of a sweep that was stopped none does: the best of all runs is not known.
+    """
+    record = json.loads((folder / SWEEP).read_text())
+    record["ended"] = time.time()
+    record["models"] = _models(plan, log_model)
+    _write(folder, record)
+
+
+def _models(plan: Plan, which: str) -> list[str]:
+    finished = {}
+    for member in plan.members:
+        history = read(member.folder)
+        accuracy = final_metrics(history).get("accuracy/test")
+        if history.status == "FINISHED" and accuracy is not None:
+            finished[member.identity] = accuracy
+    if which == "best" and finished:
+        return [max(finished, key=finished.__getitem__)]
+    return list(finished) if which == "all" else []
+
+
+def _await(mirror: MirrorProcess, harness: Config, interrupt: Interrupt) -> None:
+    """Wait for the mirror with a progress line of its own, and say where the runs are."""
+    progress, done = None, 0
+    last: dict[str, Any] = {}
+    before = interrupt.signal  # training was stopped: the mirror still has to say so
+    for message in mirror.finish(stopped=lambda: interrupt.signal != before):
+        last = message
+        if "mirrored" in message and "error" not in message:
+            progress = progress or bar(message["total"], "mirroring", "run", harness.progress)
+            progress.update(message["mirrored"] - done)
+            done = message["mirrored"]
+    if progress is not None:
+        progress.close()
+    if "link" in last:
+        say("tracking: mlflow ui", f"charts:   {last['link']}")
+    else:
+        left = last.get("total", 0) - last.get("mirrored", 0)
+        reason = "stopped" if interrupt.signal != before else "the mirror process died"
+        later = ["python", "-m", "bpexp.sync", harness.study]
+        if uri := harness.tracking.parameters.get("uri"):
+            later += ["--tracking-uri", str(uri)]
+        warn(
+            f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored; "
+            f"later: {shlex.join(later)}"
+        )
+
+
+@contextmanager
+def _signals(interrupt: Interrupt) -> Iterator[None]:
+    """Let the first Ctrl-C, SIGTERM or SIGHUP stop at the next epoch's end, a second at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if interrupt.requested:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            os._exit(128 + number)
+        interrupt.signal = number
+        with suppress(OSError):  # print may be what it interrupts
+            os.write(2, b"\nstopping at the end of the epoch; once more: at once\n")
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
+    old = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _scores(configs: Sequence[Config], plan: Plan) -> list[float | None]:
+    """Return the accuracy of each configuration asked for, for sweepers that optimise it."""
+    by_config = {json.dumps(m.config.nested(), sort_keys=True): m for m in plan.members}
+    members = [by_config.get(json.dumps(c.nested(), sort_keys=True)) for c in configs]
+    finals = [final_metrics(read(m.folder)) if m else {} for m in members]
+    return [final.get("accuracy/test") for final in finals]
+
+
+def _error(member: Member) -> str:
+    end = read(member.folder).end
+    return str(end.get("error", "")) if end else "no end in its journal"
+
+
+def _write(folder: Path, record: dict[str, Any]) -> None:
+    with replacing(folder / SWEEP) as file:
+        file.write(json.dumps(record, indent=1).encode())
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)

@@ -1,0 +1,87 @@
+"""The forecast of a sweep: told before it trains, scored afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpexp.record.files import replacing
+from bpexp.record.journal import read
+from bpexp.record.metrics import final_metrics
+from bpexp.results.theory import forecast_columns, forecast_run
+from bpexp.sweep.plan import Plan, dataset
+from bpexp.sweep.terminal import forecasts as table
+from bpexp.sweep.terminal import say
+from bpexp.theory import score, trained
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "forecast.csv"
+
+
+def tell(plan: Plan, folder: Path) -> pd.DataFrame:
+    """Print what theory expects of each run, and write it to forecast.csv.
+
+    Returns:
+        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`.
+    """
+    import pandas as pd
+
+    from bpexp.results.frames import typed
+
+    rows: list[dict[str, Any]] = []
+    for member in plan.members:
+        config, data = member.config, dataset(member.config)
+        told = forecast_run(config, data)
+        own = {"run": member.identity, "name": member.name}
+        rows.append({**own, **config.flat(), **forecast_columns(told)})
+    say("forecast (before training):", "", table(rows), "")
+    cells = typed(pd.DataFrame(rows))
+    _write(cells, folder)
+    return cells
+
+
+def settle(cells: pd.DataFrame, plan: Plan, folder: Path) -> None:
+    """Score the forecast against what happened, print the confusion matrix, and draw both.
+
+    A run trained if its train accuracy came above (1 + chance) / 2; runs without an end are left
+    out.
+    """
+    outcomes: dict[str, bool] = {}
+    for member in plan.members:
+        history = read(member.folder)
+        accuracy = final_metrics(history).get("accuracy/train")
+        if history.status == "FINISHED" and accuracy is not None:
+            outcomes[member.identity] = trained(
+                accuracy, history.start.get("train_chance", history.start["chance"])
+            )
+    cells = cells.assign(trained=cells["run"].map(outcomes))
+    _write(cells, folder)
+    known = cells.dropna(subset=["trained"])
+    found = score(known["trains"].astype(bool), known["trained"].astype(bool))
+    say(
+        f"forecast: {found.accuracy:.0%} right; trained as expected {found.hits}, failed as "
+        f"expected {found.rejections}, failed unexpectedly {found.false_alarms}, trained "
+        f"unexpectedly {found.misses}"
+    )
+    _draw(cells, folder)
+
+
+def _write(cells: pd.DataFrame, folder: Path) -> None:
+    with replacing(folder / FILE) as file:
+        file.write(cells.to_csv(index=False).encode())
+
+
+def _draw(cells: pd.DataFrame, folder: Path) -> None:
+    from bpexp.figures import forecast_map, save
+
+    (folder / "figures").mkdir(exist_ok=True)
+    save(forecast_map(cells), folder / "figures" / "forecast", {"Keywords": " ".join(cells["run"])})
+
+
+def draw(cells: pd.DataFrame, folder: Path) -> None:
+    """Draw the forecast alone: nothing is trained."""
+    _draw(cells.assign(trained=None), folder)
+    say(f"forecast: {os.path.relpath(folder)}/ (forecast.csv, figures/forecast.png)")

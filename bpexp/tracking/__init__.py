@@ -1,0 +1,1 @@
+"""MLflow: the mirror of records into a tracking store, and reading from one."""

@@ -1,0 +1,110 @@
+"""Jacobians against the complex step through a forward pass written out."""
+
+from __future__ import annotations
+
+import cmath
+
+import numpy as np
+import oracles
+import pytest
+
+from bpexp import load_data, train
+from bpexp.analysis.summaries import isometry
+from bpexp.nn import Choice, Network
+from bpexp.nn.stack import Stack, with_constant_unit
+from bpexp.probes.jacobian import JacobianProber
+from bpexp.training import STOPS, Trainer, run
+
+
+def last_hidden(layers, z, activation):
+    """z^(L-1) from z^(1), in complex arithmetic."""
+    for weights, biases in layers:
+        a = [activation(value) for value in z]
+        z = [
+            biases[k] + sum(a[j] * weights[j][k] for j in range(len(a))) for k in range(len(biases))
+        ]
+    return z
+
+
+@pytest.mark.parametrize("depth", [2, 3, 10])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "gelu"])
+def test_singular_values_equal_the_complex_steps(activation, depth):
+    init = Choice("glorot_normal", {"bias_std": 0.3})
+    network = Network.create(
+        [4, *[5] * depth, 3], activation=activation, init=init, seed=1, dtype="float64"
+    )
+    x = np.random.default_rng(2).standard_normal((3, 4))
+    stack = Stack(network.architecture, network.theta[None])
+    found = JacobianProber(stack, with_constant_unit(x, "float64"))(stack, np.array([True]))[0]
+    hidden = [(theta[1:].tolist(), theta[0].tolist()) for theta in network.layers[1:-1]]
+    for inputs, values in zip(x, found, strict=True):
+        first = network.layers[0][0] + inputs @ network.layers[0][1:]
+        columns = []
+        for j in range(5):
+            z = [complex(value) for value in first]
+            z[j] += 1j * oracles.H
+            out = last_hidden(hidden, z, oracles.ACTIVATIONS[activation])
+            columns.append([value.imag / oracles.H for value in out])
+        expected = np.linalg.svd(np.array(columns).T, compute_uv=False)
+        # singular values are exact to 1e-15 of the largest
+        np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-14 * expected[0])
+    assert cmath.isfinite(found.sum())
+
+
+def test_an_orthogonal_linear_network_is_an_isometry():
+    network = Network.create([6, 5, 5, 5, 3], activation="identity", init="orthogonal")
+    stack = Stack(network.architecture, network.theta[None])
+    rows = with_constant_unit(np.ones((2, 6)), "float32")
+    found = JacobianProber(stack, rows)(stack, np.array([True]))
+    np.testing.assert_allclose(found, 1, rtol=1e-6)
+    told = isometry(found[0])
+    assert told["jacobian/mean_square"] == pytest.approx(1, rel=1e-6)
+    assert told["jacobian/relative_variance"] < 1e-10
+
+
+def test_training_yields_spectra_where_they_are_asked_for():
+    digits = load_data("digits", limit=96)
+    net = Network.create([64, 8, 8, 10], activation="tanh")
+    history = train(net, digits, epochs=2, jacobian_examples=2)
+    assert [seen.spectra.shape for seen in history] == [(2, 8)] * 3
+    assert not np.array_equal(history[0].spectra, history[-1].spectra)
+    plain = Network.create([64, 8, 8, 10], activation="tanh")
+    assert all(seen.spectra is None for seen in train(plain, digits, epochs=2))
+    np.testing.assert_array_equal(net.theta, plain.theta)
+    shallow = Network.create([64, 8, 10])
+    assert train(shallow, digits, epochs=1, jacobian_examples=2)[0].spectra is None
+
+
+def test_what_is_not_finite_is_not_told():
+    assert isometry(np.array([[1.0, np.nan]])) == {}
+    assert "jacobian/relative_variance" not in isometry(np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "elu", "tanh"])
+def test_a_network_that_is_not_finite_has_no_spectrum(activation):
+    net = Network.create([3, 4, 4, 4, 2], activation=activation)
+    net.layers[0][0, 1] = np.nan
+    stack = Stack(net.architecture, net.theta[None])
+    rows = np.ones((2, 4), np.float32)
+    assert np.isnan(JacobianProber(stack, rows)(stack, np.array([True]))).all()
+
+
+def test_networks_of_a_stack_have_their_own_spectra():
+    digits = load_data("digits", limit=96)
+    alone = [
+        train(Network.create([64, 8, 8, 10], seed=seed), digits, epochs=2, seed=seed,
+              jacobian_examples=2)
+        for seed in (0, 1)
+    ]  # fmt: skip
+    networks = [Network.create([64, 8, 8, 10], seed=seed) for seed in (0, 1)]
+    stack = Stack.of(networks[0].architecture, [net.theta for net in networks], "float32")
+    trainer = Trainer(
+        stack, digits, rates=[0.1, 0.1], seeds=[0, 1], optimizer=Choice("sgd"), batch_size=32,
+        jacobian_examples=2,
+    )  # fmt: skip
+    for seen in run(trainer, epochs=1, stop=STOPS["none"]()):
+        for r in (0, 1):
+            np.testing.assert_array_equal(seen.of(r).spectra, alone[r][int(seen.epoch)].spectra)
+    trainer.keep(np.array([False, True]))
+    kept = list(run(trainer, epochs=2, stop=STOPS["none"]()))
+    np.testing.assert_array_equal(kept[-1].of(0).spectra, alone[1][-1].spectra)

@@ -1,0 +1,221 @@
+"""The journal: what is written is read back; a torn line is dropped, other damage is told."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+
+from bpexp.record.files import replacing
+from bpexp.record.journal import (
+    CHECKPOINT,
+    FILE,
+    History,
+    Journal,
+    JournalError,
+    first,
+    read,
+    read_checkpoint,
+)
+from bpexp.record.metrics import final_metrics
+from bpexp.training import Observation
+
+SEEN = [
+    Observation(0, 0.0, {"loss/train": 2.3}, {"grad_norm": np.array([1e-30, 0.1])}),
+    Observation(7, 1.0, {"loss/train": float("nan")}, None),
+    Observation(14, 2.0, {"loss/train": float("inf")}, {"grad_norm": np.array([np.nan, 1 / 3])}),
+]
+
+
+def write(folder, seen=SEEN, end=True):
+    with Journal(folder) as journal:
+        journal.start(identity="abc", attempt=1, name="x", config={})
+        for observation in seen:
+            journal.observe(observation)
+        if end:
+            journal.end("FINISHED", verdict="healthy")
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    write(tmp_path)
+    history = read(tmp_path)
+    assert history.status == "FINISHED"
+    assert history.start["identity"] == "abc"
+    assert [line["step"] for line in history.observations] == [0, 7, 14]
+    assert history.observations[0]["layers"]["grad_norm"] == [1e-30, 0.1]
+    assert np.isnan(history.observations[1]["metrics"]["loss/train"])
+    with Journal(tmp_path) as journal:
+        assert journal.observations[2].layers["grad_norm"][1] == 1 / 3
+
+
+@pytest.mark.parametrize("torn", [1, 5, 40])
+def test_a_torn_last_line_is_dropped_and_written_again(tmp_path, torn):
+    write(tmp_path, end=False)
+    path = tmp_path / FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-torn])
+    assert len(read(tmp_path).observations) == 2
+    with Journal(tmp_path) as journal:
+        for observation in SEEN:
+            journal.observe(observation)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line.get("step") for line in lines] == [None, 0, 7, 14]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{}", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"kind": "other"}',
+        b'{"kind": "observation"}', b'{"kind": "end"}', b'{"kind": []}',
+    ],
+)  # fmt: skip
+def test_other_damage_is_told_with_file_and_line(tmp_path, damage):
+    write(tmp_path)
+    path = tmp_path / FILE
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = damage
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(JournalError, match=f"{FILE}, line 2: damaged"):
+        read(tmp_path)
+
+
+def test_a_step_that_is_held_is_not_written_again_and_must_repeat(tmp_path):
+    write(tmp_path, end=False)
+    size = (tmp_path / FILE).stat().st_size
+    with Journal(tmp_path) as journal:
+        for observation in SEEN:
+            journal.observe(observation)
+        assert (tmp_path / FILE).stat().st_size == size
+        changed = Observation(7, 1.0, {"loss/train": 0.1}, None)
+        with pytest.raises(JournalError, match="step 7 does not repeat"):
+            journal.observe(changed)
+
+
+def _hold(folder, pipe):
+    with Journal(folder):
+        pipe.send("held")
+        pipe.recv()
+
+
+def test_a_lock_keeps_others_out_and_goes_with_its_process(tmp_path):
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_hold, args=(tmp_path, there))
+    process.start()
+    assert here.recv() == "held"
+    with pytest.raises(JournalError, match="another process"):
+        Journal(tmp_path)
+    process.kill()
+    process.join()
+    Journal(tmp_path).close()
+
+
+def test_a_run_that_goes_on_after_its_end_is_under_way_again(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.start(identity="abc", attempt=1, config={})
+        journal.end("KILLED")
+    assert read(tmp_path).status == "KILLED"
+    with Journal(tmp_path) as journal:
+        journal.observe(SEEN[0])
+    assert read(tmp_path).status == "RUNNING"
+
+
+def test_a_checkpoint_is_read_back_without_pickles(tmp_path):
+    state = {"theta": np.arange(5, dtype=np.float32), "epoch": np.array(3)}
+    with Journal(tmp_path) as journal:
+        journal.checkpoint(state)
+    found = read_checkpoint(tmp_path)
+    assert found["theta"].tobytes() == state["theta"].tobytes()
+    assert int(found["epoch"]) == 3
+    assert read_checkpoint(tmp_path / "elsewhere") is None
+    (tmp_path / CHECKPOINT).write_bytes(b"damaged")
+    with pytest.raises(JournalError, match="damaged"):
+        read_checkpoint(tmp_path)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(TypeError), replacing(path) as file:
+        file.writelines([b"half", None])
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def _replace_again_and_again(path, letter):
+    for size in range(1, 200):
+        with replacing(path) as file:
+            file.write(letter * size * 100)
+
+
+def test_processes_that_replace_one_file_take_turns(tmp_path):
+    path = tmp_path / "file"
+    (tmp_path / "file.tmp").write_bytes(b"left by a killed process" * 10_000)
+    context = multiprocessing.get_context("fork")
+    processes = [
+        context.Process(target=_replace_again_and_again, args=(path, letter))
+        for letter in (b"a", b"b", b"c")
+    ]
+    for process in processes:
+        process.start()
+    while any(process.is_alive() for process in processes):
+        seen = path.read_bytes() if path.exists() else b""
+        assert len(set(seen)) <= 1
+        assert len(seen) % 100 == 0
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip"])
+def test_a_damaged_checkpoint_is_told(tmp_path, harm):
+    with Journal(tmp_path) as journal:
+        journal.checkpoint({"theta": np.arange(1000.0)})
+    path = tmp_path / CHECKPOINT
+    whole = bytearray(path.read_bytes())
+    if harm == "cut":
+        del whole[len(whole) // 2 :]
+    else:
+        whole[len(whole) // 2] ^= 255
+    path.write_bytes(whole)
+    with pytest.raises(JournalError, match="damaged"):
+        read_checkpoint(tmp_path)
+
+
+def test_a_journal_without_its_start_is_damaged_and_left_free(tmp_path):
+    write(tmp_path)
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(whole.partition(b"\n")[2])
+    for _ in range(2):  # the first try must not leave the lock behind
+        with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+            Journal(tmp_path)
+    with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+        first(tmp_path)
+    (tmp_path / FILE).write_bytes(whole)
+    assert first(tmp_path)["identity"] == "abc"
+
+
+def test_lines_that_are_json_only_together_are_damaged(tmp_path):
+    """A journal is parsed as one array, which must not heal what is broken."""
+    (tmp_path / FILE).write_text('{"kind":"start","sizes":[2\n3]}\n')
+    with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+        read(tmp_path)
+
+
+def test_a_cost_that_is_not_finite_at_the_end_has_no_final_value():
+    """Its last finite value would rank a run that has diverged among the best."""
+    seen = [
+        {"step": step, "epoch": epoch, "metrics": metrics, "layers": None}
+        for step, epoch, metrics in [
+            (0, 0.0, {"loss/test": 2.3, "accuracy/test": 0.1}),
+            (7, 1.0, {"loss/test": 0.4, "accuracy/test": 0.9}),
+            (10, 1.5, {}),
+            (14, 2.0, {"loss/test": math.nan, "accuracy/test": 0.1}),
+        ]
+    ]
+    final = final_metrics(History(observations=seen))
+    assert final == {"accuracy/test": 0.1}
+    assert final_metrics(History(observations=seen[:-1]))["loss/test"] == 0.4
