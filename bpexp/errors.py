@@ -1,4 +1,4 @@
-"""The errors a user can cause, and the one form in which they are worded."""
+"""Errors that a user can cause, and the form of their messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class BpexpError(Exception):
-    """A mistake of the user's, told in one line; the command line exits with 2."""
+    """Base class of errors that a user can cause. The message is one line; the exit code is 2."""
 
 
 class ConfigError(BpexpError):
@@ -19,11 +19,11 @@ class DataError(BpexpError):
 
 
 class StorageError(BpexpError):
-    """A disk that is full or may not be written: nothing can be recorded, so nothing is trained."""
+    """A disk that is full or not writable, so that runs cannot be recorded; the exit code is 1."""
 
 
 def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
-    """Word the refusal of a name that is not in a table.
+    """Return the message for a name that is not in a table, with the nearest match.
 
     >>> one_of("activation", "rleu", ["relu", "tanh"])
     "activation: 'rleu' is not one of relu, tanh; did you mean 'relu'?"
@@ -35,7 +35,7 @@ def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
 
 
 def out_of_range(field: str, received: object, allowed: str) -> str:
-    """Word the refusal of a value of the right kind in the wrong range, or of the wrong kind.
+    """Return the message for a value that is out of range or of another type.
 
     >>> out_of_range("depth", -1, "an integer of at least 0")
     'depth: -1 is not an integer of at least 0'
@@ -44,7 +44,7 @@ def out_of_range(field: str, received: object, allowed: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Return what an exception says, in one line and not at length.
+    """Return the first line of an exception's message, cut to 200 characters.
 
     >>> reason(FileNotFoundError(2, "No such file or directory", "x"))
     'No such file or directory'
@@ -54,7 +54,7 @@ def reason(error: BaseException) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return what a user typed as it is if that is one short line, else its beginning."""
+    """Return text unchanged if it is one short printable line, else its shortened repr."""
     return text if text.isprintable() and len(text) <= 80 else _shown(text)
 
 

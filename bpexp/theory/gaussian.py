@@ -1,13 +1,17 @@
-"""Expectations over Gaussian pre-activations, exact to quadrature although activations have kinks.
+"""Expectations over Gaussian pre-activations by quadrature, accurate for activations with kinks.
 
-Composite Gauss-Legendre with panels that begin at the kink at 0 and grow geometrically from there,
-so that functions as steep as sigma(1000 z) are resolved as well as smooth ones. (Gauss-Hermite with
-200 nodes errs by up to 0.01 for softsign, whose second derivative jumps at 0.)
+The rules are composite Gauss-Legendre. Their panels start at 0, where activations have their kinks,
+and grow geometrically, so that functions as steep as sigma(1000 z) are resolved as well as smooth
+ones. (Gauss-Hermite with 200 nodes has errors up to 0.01 for softsign, whose second derivative
+jumps at 0.)
 
-Errors measured over every row of ACTIVATIONS, g and g', against rules of twice to eight times the
-nodes and relative to E[f(u)^2]: `mean` 1e-15 up to a variance of 1e9, 1e-4 at 1e12; `mean_products`
-4e-13 up to a variance of 100, 4e-8 at 1000, with the usual rule 4e-6 up to 30 and with the coarse
-one, which is for whole batches of pairs, 2e-3 up to 5.
+Errors were measured over every row of ACTIVATIONS, g and g', against rules of two to eight times
+the nodes, relative to E[f(u)^2]:
+
+    mean                      1e-15 up to a variance of 1e9, 1e-4 at 1e12
+    mean_products, FINE       4e-13 up to a variance of 100, 4e-8 at 1000
+    mean_products, USUAL      4e-6 up to a variance of 30
+    mean_products, COARSE     2e-3 up to a variance of 5; for all pairs of a batch
 """
 
 from __future__ import annotations
@@ -26,12 +30,12 @@ Function = Callable[[Vector], Vector]
 
 @dataclass(frozen=True)
 class Rule:
-    """A quadrature rule over the plane: panels of the radius, sectors of the angle.
+    """A quadrature rule in polar coordinates: panels of the radius, sectors of the angle.
 
     Attributes:
-        edges: of the radius' panels, in standard deviations.
-        panel_nodes: a panel.
-        sector_nodes: a sector.
+        edges: edges of the radial panels, in standard deviations.
+        panel_nodes: nodes of a panel.
+        sector_nodes: nodes of a sector.
     """
 
     edges: tuple[float, ...]
@@ -39,20 +43,22 @@ class Rule:
     sector_nodes: int
 
 
-FINE = Rule((0.0, *2.0 ** np.arange(-16, 1), *np.arange(2.0, 14.0)), 16, 64)  # beyond 13: 1e-38
+FINE = Rule(
+    (0.0, *2.0 ** np.arange(-16, 1), *np.arange(2.0, 14.0)), 16, 64
+)  # the tail beyond 13 is 1e-38
 USUAL = Rule((0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 3.5, 5.5, 8.5), 8, 24)
 COARSE = Rule((0.0, 0.7, 2.0, 4.0, 7.0), 4, 6)
 
 
 def mean(f: Function, variance: float) -> float:
-    """E[f(u)] for u ~ N(0, variance).
+    """Return E[f(u)] for u ~ N(0, variance).
 
     >>> round(mean(np.square, 2.0), 12)
     2.0
 
     Args:
-        f: element-wise; smooth but for a kink or a jump at 0.
-        variance: of u.
+        f: element-wise function, smooth except for a kink or a jump at 0.
+        variance: Var u.
     """
     x, w = _half_line(FINE)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
@@ -63,20 +69,21 @@ def mean(f: Function, variance: float) -> float:
 def mean_products(
     f: Function, variance_1: ArrayLike, variance_2: ArrayLike, correlation: ArrayLike, rule: Rule
 ) -> NDArray[np.float64]:
-    """E[f(u1) f(u2)] for jointly Gaussian u1, u2, of many pairs at once.
+    """Return E[f(u1) f(u2)] for P pairs of jointly Gaussian u1, u2.
 
-    In polar coordinates u1 = s1 r cos(t) and u2 = s2 r cos(t - t0) with cos t0 = correlation: the
-    kinks at u1 = 0 and u2 = 0 are directions, which become borders of the sectors of t.
+    In polar coordinates u1 = s1 r cos(t) and u2 = s2 r cos(t - t0) with cos t0 = correlation. The
+    kinks at u1 = 0 and u2 = 0 are directions, and the sectors of t have their borders there.
 
     Args:
-        f: element-wise; smooth but for a kink or a jump at 0; may put axes before those of u.
-        variance_1: of u1, (P,).
-        variance_2: of u2, (P,).
-        correlation: of both, in [-1, 1], (P,).
-        rule: the nodes.
+        f: element-wise function, smooth except for a kink or a jump at 0. Its result may have
+            axes in front of those of u.
+        variance_1: Var u1, (P,).
+        variance_2: Var u2, (P,).
+        correlation: correlation of u1 and u2, in [-1, 1], (P,).
+        rule: the quadrature rule.
 
     Returns:
-        (..., P), the axes of f first.
+        The expectations, (..., P), with the axes of f in front.
     """
     angle = np.arccos(np.clip(np.atleast_1d(correlation), -1, 1))[:, None]
     nodes, weights = _unit(rule.sector_nodes)
@@ -100,13 +107,13 @@ def mean_products(
 
 
 def mean_product(f: Function, variance: float, correlation: float, rule: Rule = FINE) -> float:
-    """E[f(u1) f(u2)] for u1, u2 ~ N(0, variance) of the given correlation."""
+    """Return E[f(u1) f(u2)] for u1, u2 ~ N(0, variance) with this correlation."""
     return float(mean_products(f, variance, variance, correlation, rule)[0])
 
 
 @lru_cache(maxsize=2)
 def _half_line(rule: Rule) -> tuple[Vector, Vector]:
-    """Nodes and weights of the integral over the rule's panels."""
+    """Return nodes and weights of the integral over the radius."""
     nodes, weights = _unit(rule.panel_nodes)
     edges = np.array(rule.edges)
     widths = np.diff(edges)[:, None]
@@ -115,6 +122,6 @@ def _half_line(rule: Rule) -> tuple[Vector, Vector]:
 
 @lru_cache(maxsize=8)
 def _unit(n: int) -> tuple[Vector, Vector]:
-    """Nodes and weights of n-point Gauss-Legendre on (0, 1)."""
+    """Return nodes and weights of the n-point Gauss-Legendre rule on (0, 1)."""
     nodes, weights = leggauss(n)
     return (nodes + 1) / 2, weights / 2

@@ -1,12 +1,12 @@
-"""Mean field: what wide random networks do to signals, forwards and backwards.
+"""Mean-field theory of wide random networks: length, correlation and gradient from layer to layer.
 
 Poole et al. 2016 (arXiv 1606.05340) and Schoenholz et al. 2017 (arXiv 1611.01232): with
-Var W = sigma_w2 / n_in and Var b = sigma_b2 the pre-activations of a wide layer are Gaussian, of a
-variance q^l and, between two inputs, a correlation c^l that follow maps from layer to layer.
+Var W = sigma_w2 / n_in and Var b = sigma_b2 the pre-activations of a wide layer are Gaussian. Their
+variance q^l, and their correlation c^l between two inputs, follow one map each from layer to layer.
 
-Both maps speak of averages over draws of the weights. Where g has a mean other than 0 (sigmoid,
-ReLU), all examples share a large part of z, so the q of one network, averaged over however many
-examples, still scatters around q^l by about sqrt(2 / n) a layer.
+Both maps describe averages over draws of the weights. Where the mean of g is not 0 (sigmoid, ReLU),
+a large part of z is common to all examples. The q of one network of width n then differs from q^l
+by about sqrt(2 / n) a layer, however many examples it is averaged over.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.nn.activations import Activation
 from bpexp.theory.gaussian import FINE, USUAL, Rule, Vector, mean, mean_product
 
-LONGEST, SHORTEST = 1e9, 1e-9  # a length that passes these runs away from every fixed point
-ROUNDING = 1e-13  # relative; more than quadrature and float64 err
+# Beyond these lengths q is taken to grow without bound, or to shrink to 0. The lower one is small
+# because softsign at sigma_w2 = 1 + e has q* = e^2 / 10.
+LARGEST_LENGTH, SMALLEST_LENGTH = 1e9, 1e-24
+ROUNDING = 1e-13  # relative; larger than the errors of quadrature and of float64
+INFINITESIMAL, FAR = 1e-300, 1e30  # arguments at which g' has its limits at 0 and at infinity
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ class MeanField:
         return self.sigma_w2 * activity(self.g, q) + self.sigma_b2
 
     def fixed_length(self, start: float = 1.0) -> float:
-        """q*, where q settles from `start`: infinity or 0 where it grows or shrinks without end.
+        """q*, the limit of q from `start`; infinity or 0 where q grows or shrinks without bound.
 
-        The map is increasing, so q moves one way, to the first fixed point that it meets; this is
-        found between steps of a factor 4, then by bisection: on the margin of stability (tanh at
-        sigma_w2 = 1, sigma_b2 = 0) iteration would take as many layers as q* has digits to lose.
-        ReLU at sigma_w2 = 2, sigma_b2 = 0 keeps every length: then q* is `start`.
+        The map is increasing, so q converges monotonically to the first fixed point in its way.
+        Steps of a factor 4 bracket this point, and bisection finds it. Iterating the map itself
+        would converge too slowly at the margin of stability (tanh at sigma_w2 = 1, sigma_b2 = 0).
+        ReLU at sigma_w2 = 2, sigma_b2 = 0 preserves every length; q* is then `start`.
+
+        Args:
+            start: q of the first layer, above 0.
         """
 
         def drift(q: float) -> float:
@@ -68,7 +74,7 @@ class MeanField:
         step = 4.0 if moves > 0 else 0.25
         near, far = start, step * start
         while drift(far) * moves > 0:
-            if not SHORTEST < far < LONGEST:
+            if not SMALLEST_LENGTH < far < LARGEST_LENGTH:
                 return np.inf if moves > 0 else 0.0
             near, far = far, step * far
         return _crossing(lambda q: drift(q) * moves, near, far)
@@ -78,23 +84,39 @@ class MeanField:
         return self.sigma_w2 * slope_moment(self.g, q)
 
     def chi_1(self) -> float:
-        """The factor by which E||delta||^2 changes a layer at q*, or in the limit without one."""
-        return self.chi(self._settled())
+        """chi(q*), the factor by which E||delta||^2 changes from a layer to the one below it.
+
+        Where q shrinks to 0 or grows without bound, chi_1 is the limit there, which depends on the
+        slopes g'(0+) and g'(0-), or g'(inf) and g'(-inf), alone: sigma_w2 times the mean of their
+        squares.
+        """
+        q = self.fixed_length()
+        if 0 < q < np.inf:
+            return self.chi(q)
+        z = INFINITESIMAL if q == 0 else FAR
+        slopes = self.g(np.array([z, -z]))[1]
+        return self.sigma_w2 * float(np.square(slopes).mean())
 
     def next_correlation(self, c: float, q: float, rule: Rule = FINE) -> float:
-        """c^(l+1) of two inputs of one length q: (sigma_w2 E[g(u1) g(u2)] + sigma_b2) / q^(l+1).
+        """c^(l+1) = (sigma_w2 E[g(u1) g(u2)] + sigma_b2) / q^(l+1) of two inputs of equal length.
 
-        Schoenholz et al., eq. 4, there at q = q*, where the divisor is q* itself.
+        Schoenholz et al., eq. 4, where q = q* and the divisor is q* itself.
+
+        Args:
+            c: the inputs' correlation c^l.
+            q: their length q^l.
+            rule: the quadrature rule.
         """
         g = self.g
         product = mean_product(lambda u: g(u)[0], q, c, rule)
         return (self.sigma_w2 * product + self.sigma_b2) / self.next_length(q)
 
     def fixed_correlation(self) -> float:
-        """c*: 1 where chi_1 <= 1, else the stable point below 1.
+        """c*: 1 where chi_1 <= 1, else the stable fixed point below 1.
 
-        1 also where q runs away: to infinity every g of the table does as leaky does, which draws
-        all signals together; to 0 they do as the identity, which keeps every c.
+        c* is also 1 where q has no finite, positive limit. As q grows every g of the table acts
+        piecewise linearly, as leaky does, so the correlation tends to 1. As q shrinks to 0, g acts
+        as its linear part, which keeps every c.
         """
         q = self.fixed_length()
         if not 0 < q < np.inf or self.chi(q) <= 1 + ROUNDING:
@@ -112,41 +134,48 @@ class MeanField:
         return low
 
     def correlation_scale(self) -> float:
-        """xi_c = -1 / ln(sigma_w2 E[g'(u1) g'(u2)]) at c*: layers that a signal survives (eq. 9).
+        """xi_c = -1 / ln(sigma_w2 E[g'(u1) g'(u2)]) at c*, in layers (Schoenholz et al., eq. 9).
 
-        Infinite on the critical line. Where q runs away, the signal's length is what is lost: xi_c
-        is then the layers in which it changes by a factor e, 1 / |ln chi_1|.
+        Differences of correlation from c* fall by a factor e over xi_c layers. xi_c is infinite on
+        the critical line. Where q has no finite, positive limit, the length of the signal is what
+        is lost, and xi_c is the number of layers over which it changes by a factor e,
+        1 / |ln chi_1|.
         """
-        c, q = self.fixed_correlation(), self._settled()
+        c = self.fixed_correlation()
         if c == 1:
-            return abs(_layers(self.chi(q)))
-        g = self.g
+            return abs(_layers(self.chi_1()))
+        g, q = self.g, self.fixed_length()
         return abs(_layers(self.sigma_w2 * mean_product(lambda u: g(u)[1], q, c)))
 
     def gradient_scale(self) -> float:
-        """xi_grad = -1 / ln chi_1: layers in which E||delta||^2 falls by e; negative: it grows."""
-        return _layers(self.chi_1())
+        """xi_grad = -1 / ln chi_1, in layers (Schoenholz et al., eq. 17).
 
-    def _settled(self) -> float:
-        """q*, or a length near enough to 0 or infinity that chi is at its limit."""
-        return float(np.clip(self.fixed_length(), SHORTEST, LONGEST))
+        E||delta||^2 falls by a factor e over xi_grad layers; it grows where xi_grad is negative.
+        """
+        return _layers(self.chi_1())
 
 
 def activity(g: Activation, q: float) -> float:
-    """E[g(sqrt(q) z)^2]."""
+    """Return E[g(sqrt(q) z)^2], z ~ N(0, 1)."""
     return mean(lambda u: np.square(g(u)[0]), q)
 
 
 def slope_moment(g: Activation, q: float) -> float:
-    """E[g'(sqrt(q) z)^2]."""
+    """Return E[g'(sqrt(q) z)^2], z ~ N(0, 1)."""
     return mean(lambda u: np.square(g(u)[1]), q)
 
 
 def critical_sigma_w2(activation: Choice, sigma_b2: float) -> float:
-    """The sigma_w2 between 1e-3 and 1e3 at which chi_1 = 1 for this sigma_b2.
+    """Return the sigma_w2 between 1e-3 and 1e3 at which chi_1 = 1.
+
+    At sigma_b2 = 0 it is 1 / g'(0)^2 for tanh, softsign and ELU: q* is 0 up to there.
+
+    Args:
+        activation: g, by name and parameters.
+        sigma_b2: Var b.
 
     Raises:
-        ValueError: there is none, or q* jumps where chi_1 passes 1.
+        ValueError: there is none, or q* jumps where chi_1 crosses 1.
     """
 
     def excess(sigma_w2: float) -> float:
@@ -162,9 +191,13 @@ def critical_sigma_w2(activation: Choice, sigma_b2: float) -> float:
 def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
     """Return (sigma_w2, sigma_b2) of the points with chi_1 = 1, one for each q* in `lengths`.
 
-    At a given q* both follow at once: sigma_w2 = 1 / E[g'(sqrt(q*) z)^2], and
+    q* determines both: sigma_w2 = 1 / E[g'(sqrt(q*) z)^2] and
     sigma_b2 = q* - sigma_w2 E[g(sqrt(q*) z)^2]. Points with sigma_b2 < 0 are left out. For ReLU and
-    its kin all are one point.
+    leaky ReLU all points are the same.
+
+    Args:
+        activation: g, by name and parameters.
+        lengths: values of q*, (N,).
     """
     g = activation.build(ACTIVATIONS)
     sigma_w2 = np.array([1 / slope_moment(g, float(q)) for q in lengths])
@@ -174,7 +207,13 @@ def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
 
 
 def _crossing(f: Callable[[float], float], positive: float, other: float) -> float:
-    """Where f turns from positive to not positive, by bisection of the logarithm."""
+    """Return where f changes from positive to not positive, by bisection of the logarithm.
+
+    Args:
+        f: the function.
+        positive: a point at which f is positive.
+        other: a point at which it is not.
+    """
     while abs(other / positive - 1) > 1e-14:
         middle = float(np.sqrt(positive * other))
         if middle in (positive, other):

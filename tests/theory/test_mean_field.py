@@ -212,3 +212,39 @@ def test_networks_of_all_depths_share_one_point_of_the_plane():
     ]
     fields = {field_of(shape, layer_variances(shape, init)) for shape in shapes}
     assert {field.sigma_w2 for field in fields} == {1.3}
+
+
+@pytest.mark.parametrize(
+    ("activation", "sigma_w2", "chi_1"),
+    [
+        ("softsign", 1.0, 1.0),  # q* = 0: chi_1 = sigma_w2 (g'(0+)^2 + g'(0-)^2) / 2
+        ("softsign", 0.5, 0.5),
+        ("tanh", 0.5, 0.5),
+        ("elu", 1.0, 1.0),
+        ("gelu", 2.0, 0.5),  # g'(0) = 1/2
+        ("relu", 1.0, 0.5),
+        ("leaky", 1.0, (1 + 0.01**2) / 2),
+        ("leaky", 3.0, 3 * (1 + 0.01**2) / 2),  # q grows without bound: g'(inf), g'(-inf)
+        ("softplus", 3.0, 1.5),
+        ("identity", 2.0, 2.0),
+    ],
+)
+def test_chi_1_has_its_limit_where_q_has_none_that_is_finite_and_positive(
+    activation, sigma_w2, chi_1
+):
+    field = MeanField(Choice(activation), sigma_w2, 0.0)
+    assert field.chi_1() == pytest.approx(chi_1, rel=1e-14)
+    scale = np.inf if chi_1 == 1 else abs(1 / np.log(chi_1))
+    assert field.correlation_scale() == pytest.approx(scale, rel=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["softsign", "tanh", "elu"])
+def test_without_biases_the_critical_weight_variance_is_1(activation):
+    assert critical_sigma_w2(Choice(activation), 0.0) == pytest.approx(1, abs=2e-7)
+
+
+@pytest.mark.parametrize("excess", [1e-3, 1e-5, 1e-7])
+def test_softsigns_small_fixed_point_has_its_expansion(excess):
+    """1 / sigma_w2 = 1 - 2 E|z|^3 sqrt(q*) + 9 q* - ..., E|z|^3 = 2 sqrt(2 / pi)."""
+    q = MeanField(Choice("softsign"), 1 + excess, 0.0).fixed_length()
+    assert np.sqrt(q) == pytest.approx(excess / (4 * np.sqrt(2 / np.pi)), rel=4 * excess)
