@@ -1,17 +1,17 @@
-"""Mean field of a concrete batch: the covariance of every pair of examples, there and back.
+"""Mean field of a concrete batch: the covariance of every pair of examples, forward and backward.
 
-A wide network maps the inputs' covariances from layer to layer, and a batch's mean gradient needs
-all of them, since the examples' gradients add up or cancel (Lee et al. 2018, arXiv 1711.00165, for
-the way there; Schoenholz et al. 2017, sections 3 and 4, for the way back):
+A wide network maps the inputs' covariances from layer to layer. The mean gradient of a batch needs
+those of all pairs, since the gradients of two examples add up or cancel (Lee et al. 2018, arXiv
+1711.00165, for the forward pass; Schoenholz et al. 2017, sections 3 and 4, for the backward pass):
 
     S^(l)_ij = sigma_w2 K^(l-1)_ij + sigma_b2,  K^(0)_ij = x_i . x_j / n_0
     K^(l)_ij = E[g(u_i) g(u_j)],  u ~ N(0, S^(l))
     D^(l)_ij = n_l Var W^(l+1) E[g'(u_i) g'(u_j)] D^(l+1)_ij,  D_ij = E[delta_i . delta_j]
     E||dC/dW^(l)||^2 = n_{l-1} mean_ij K^(l-1)_ij D^(l)_ij
 
-D^(L) is an average over draws of z^(L) ~ N(0, S^(L)). The only input is the data: no parameter is
-fitted. The averages are over draws of the weights; a network of width n scatters around them, its
-log squared norms by about 5 depth / n for ReLU (see `bpexp.theory.finite_width`).
+The only input is the data; no parameter is fitted. Every quantity is an average over draws of the
+weights in the limit of width. A network of width n scatters around it, its log squared norms by
+about 5 depth / n for ReLU (see `bpexp.theory.finite_width`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from bpexp.nn import ACTIVATIONS, COSTS, Choice
 from bpexp.nn.activations import Scratch
 from bpexp.nn.stack import Architecture
 from bpexp.nn.tape import call_now
-from bpexp.theory.gaussian import COARSE, USUAL, Vector, mean_products
+from bpexp.theory.gaussian import MEDIUM, USUAL, Vector, mean_products
+from bpexp.theory.kernels import Matrix, Pairs
 
-DRAWS, AT_ONCE = 1000, 50  # of the outputs; at once, for the memory of many classes
-REPRESENTATIVES = 40  # examples that stand for a batch
-Matrix = NDArray[np.float64]
+LARGEST_BATCH = 512  # examples; a larger batch is represented by so many of it
+DRAWS = 5000  # of outputs, for the expectations of the output layer's delta: 0.5 % of noise
 
 
 @dataclass(frozen=True)
@@ -57,118 +57,151 @@ def predict_batch(
     architecture: Architecture,
     variances: Sequence[tuple[float, float]],
     x: Matrix,
-    labels: NDArray[np.int64],
+    targets: Matrix,
 ) -> BatchPrediction:
-    """Predict what the probes see at step 0.
+    """Predict the layer probes of a network at step 0.
 
     Args:
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
-        x: inputs (B, n_0) of the probe batch.
-        labels: (B,).
+        x: inputs (B, n_0) of the probe batch. Of more than 512 examples, 512 that are evenly
+            spaced represent the batch.
+        targets: what the outputs should be, (B, K).
+
+    Raises:
+        ValueError: the cost's delta is not an affine function of the targets.
     """
+    x, targets = _evenly_spaced(x), _evenly_spaced(targets)
     sizes = architecture.sizes
-    gram, targets, weights = _represented(x, labels, sizes[-1])
-    activity, covariances, slopes = [gram / sizes[0]], [], []
+    wide = x.astype(np.float64)
+    activity, covariances, slopes = [wide @ wide.T / sizes[0]], [], []
     for n_in, (var_w, var_b) in zip(sizes, variances, strict=False):
         covariances.append(n_in * var_w * activity[-1] + var_b)
         if len(covariances) < len(variances):
-            products = _pair_means(architecture.activation, covariances[-1].tobytes())
-            activity.append(products[0])
-            slopes.append(products[1])
-    deltas = [_output_deltas(architecture, covariances[-1], targets)]
+            means = _activation_means(architecture.activation, covariances[-1].tobytes())
+            activity.append(means[0])
+            slopes.append(means[1])
+    deltas = [_output_deltas(architecture, covariances[-1], targets.astype(np.float64))]
     hops = [n * var_w for n, (var_w, _) in zip(sizes[1:-1], variances[1:], strict=True)]
     for hop, slope in zip(hops[::-1], slopes[::-1], strict=True):
         deltas.insert(0, hop * slope * deltas[0])
-    own = np.diag(weights) / np.trace(weights)
-    norms = np.sqrt([own @ np.diag(delta) for delta in deltas])
+    norms = np.sqrt([np.diag(delta).mean() for delta in deltas])
     factors = np.sqrt(hops)
-    gradients = [n * k * d for n, k, d in zip(sizes, activity, deltas, strict=False)]
+    gradients = [n * np.vdot(k, d) for n, k, d in zip(sizes, activity, deltas, strict=False)]
     return BatchPrediction(
-        q=np.array([own @ np.diag(s) for s in covariances]),
-        correlation=np.array([_mean_correlation(s, weights) for s in covariances]),
+        q=np.array([np.diag(s).mean() for s in covariances]),
+        correlation=np.array([_mean_correlation(s) for s in covariances]),
         delta_norm=norms,
         weight_factor=np.append(factors, np.nan),
         slope_factor=np.append(norms[:-1] / norms[1:] / factors, np.nan),
-        grad_norm=np.array([_norm(pairs, weights) for pairs in gradients]),
-        bias_grad_norm=np.array([_norm(pairs, weights) for pairs in deltas]),
+        grad_norm=np.sqrt(np.maximum(gradients, 0)) / len(x),
+        bias_grad_norm=np.sqrt([max(delta.sum(), 0) for delta in deltas]) / len(x),
     )
 
 
-def _represented(
-    x: Matrix, labels: NDArray[np.int64], n_classes: int
-) -> tuple[Matrix, Matrix, Matrix]:
-    """Let a few examples of each class stand for a batch.
-
-    Returns:
-        Their inner products (m, m); their targets (m, K); and how much of the mean over all pairs
-        of the batch each of their pairs stands for (m, m).
-    """
-    classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    few = max(2, REPRESENTATIVES // len(classes))
-    members = [np.flatnonzero(inverse == c) for c in range(len(classes))]
-    chosen = np.concatenate([_spread(own, few) for own in members])
-    owner = inverse[chosen]
-    stand = np.minimum(counts, few)[owner]
-    n, same = counts[owner], owner[:, None] == owner
-    apart = np.divide(n * (n - 1), stand * (stand - 1), out=np.zeros(len(n)), where=stand > 1)
-    weights = np.where(same, apart, np.outer(n / stand, n / stand))
-    np.fill_diagonal(weights, n / stand)
-    few_x = x[chosen].astype(np.float64)
-    return few_x @ few_x.T, np.eye(n_classes)[labels[chosen]], weights / len(x) ** 2
+def _evenly_spaced(rows: NDArray[np.generic]) -> Matrix:
+    """Return at most LARGEST_BATCH rows, evenly spaced: data sets may be sorted."""
+    places = np.linspace(0, len(rows) - 1, min(len(rows), LARGEST_BATCH)).round().astype(int)
+    return np.asarray(rows[places], np.float64)
 
 
-def _spread(members: NDArray[np.int64], few: int) -> NDArray[np.int64]:
-    """Return a few members from all over: data sets may lie in an order."""
-    places = np.linspace(0, len(members) - 1, min(few, len(members))).round().astype(int)
-    spread: NDArray[np.int64] = members[places]
-    return spread
-
-
-def _norm(pairs: Matrix, weights: Matrix) -> float:
-    """Root of the batch's mean over pairs, at least what examples would give that do not agree.
-
-    The few examples that stand for a batch may cancel where the whole batch does not.
-    """
-    whole, apart = float(np.sum(weights * pairs)), float(np.diag(weights) @ np.diag(pairs))
-    return math.sqrt(max(whole, apart))
-
-
-@lru_cache(maxsize=512)  # networks that differ in depth alone begin with the same layers
-def _pair_means(activation: Choice, covariances: bytes) -> Matrix:
-    """E[g g] and E[g' g'] of all pairs, (2, m, m), of the bytes of their covariances (m, m)."""
+@lru_cache(maxsize=16)  # networks that differ in depth alone share their first layers
+def _activation_means(activation: Choice, covariances: bytes) -> Matrix:
+    """Return E[g g] and E[g' g'] of all pairs, (2, B, B), from the bytes of S (B, B)."""
     g = activation.build(ACTIVATIONS)
     flat = np.frombuffer(covariances)
     covariance = flat.reshape(math.isqrt(flat.size), -1)
-    i, j = np.triu_indices(len(covariance))
-    variance = np.diag(covariance)
-    lengths = np.sqrt(variance[i] * variance[j])
-    correlation = np.divide(covariance[i, j], lengths, out=np.ones_like(lengths), where=lengths > 0)
-    rule = COARSE if variance.max() <= 3 else USUAL
-    found = mean_products(lambda u: np.stack(g(u)), variance[i], variance[j], correlation, rule)
-    means = np.empty((2, *covariance.shape))
-    means[:, i, j] = means[:, j, i] = found
-    return means
+    rule = MEDIUM if covariance.max() <= 3 else USUAL
+
+    def table(deviations: Vector, angles: Vector) -> NDArray[np.float64]:
+        n = len(deviations)
+        i, j = np.triu_indices(n)
+        found = mean_products(
+            lambda u: np.stack(g(u)),
+            np.repeat(deviations[i] ** 2, len(angles)),
+            np.repeat(deviations[j] ** 2, len(angles)),
+            np.tile(np.cos(angles), len(i)),
+            rule,
+        )
+        values = np.empty((2, n, n, len(angles)))
+        values[:, i, j] = values[:, j, i] = found.reshape(2, len(i), len(angles))
+        return values
+
+    return Pairs.of(covariance).interpolate(table)
 
 
 def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matrix) -> Matrix:
-    """E[delta_i . delta_j] of the output layer, (m, m), each of its example's own cost."""
-    cost = architecture.cost.build(COSTS)
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    m, outputs = targets.shape
-    rng, columns, products = default_rng(0), targets.T[:, None], 0.0
-    for _ in range(DRAWS // AT_ONCE):
-        z = (rng.standard_normal((AT_ONCE, outputs, m)) @ root.T).swapaxes(0, 1)
-        delta = np.empty_like(z)
-        cost.delta(call_now, z, columns, delta, np.empty_like(z), Scratch.like(z))
-        products = products + np.einsum("ksi,ksj->ij", delta, delta, optimize=True)
-    return np.asarray(products / DRAWS)
+    """Return E[delta_i . delta_j] of the output layer, (B, B), each of its example's own cost.
+
+    delta(z, t) = alpha(z) - t * beta(z) for the costs of the table. The K outputs are independent
+    and identically distributed, so E[alpha_k beta_k] is the same for every output k, and
+
+        E[delta_i . delta_j] = E[alpha_i . alpha_j] - sum(t_j) E[alpha_i beta_j]
+                               - sum(t_i) E[beta_i alpha_j] + (t_i . t_j) E[beta_i beta_j]
+
+    with the latter three of a single output. The expectations are means over draws of z.
+    """
+    _require_affine(architecture.cost)
+    outputs = targets.shape[1]
+    first, second = default_rng(0).standard_normal((2, outputs, DRAWS))
+
+    def table(deviations: Vector, angles: Vector) -> NDArray[np.float64]:
+        alpha, beta = _delta_terms(architecture.cost, deviations[:, None] * first[:, None])
+        products = []
+        for angle in angles:
+            z = np.cos(angle) * first + np.sin(angle) * second
+            alpha_j, beta_j = _delta_terms(architecture.cost, deviations[:, None] * z[:, None])
+            products.append(
+                [
+                    _products(alpha, alpha_j),
+                    _products(alpha, beta_j) / outputs,
+                    _products(beta, beta_j) / outputs,
+                ]
+            )
+        return np.moveaxis(np.array(products), 0, -1)
+
+    both, mixed, single = Pairs.of(covariance).interpolate(table)
+    crossed = mixed * targets.sum(axis=1)
+    return np.asarray(both - crossed - crossed.T + (targets @ targets.T) * single)
 
 
-def _mean_correlation(covariance: Matrix, weights: Matrix) -> float:
-    """Mean cosine over pairs of different examples."""
-    lengths, others = np.sqrt(np.diag(covariance)), weights - np.diag(np.diag(weights))
-    if not (lengths.all() and others.any()):
+def _delta_terms(cost: Choice, z: NDArray[np.float64]) -> tuple[Matrix, Matrix]:
+    """Return alpha(z) and beta(z) of delta(z, t) = alpha(z) - t * beta(z), for z (K, ...)."""
+    alpha = _delta(cost, z, 0.0)
+    return alpha, alpha - _delta(cost, z, 1.0)
+
+
+def _delta(cost: Choice, z: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+    """Return dC/dz, in z's shape, where all targets are one number."""
+    out = np.empty_like(z)
+    targets = np.full_like(z, target)
+    cost.build(COSTS).delta(call_now, z, targets, out, np.empty_like(z), Scratch.like(z))
+    return out
+
+
+@lru_cache(maxsize=64)
+def _require_affine(cost: Choice) -> None:
+    """Refuse a cost whose delta is not affine in the targets.
+
+    Raises:
+        ValueError: it is not.
+    """
+    z = np.linspace(-3, 3, 7)[:, None]
+    zero, half, one = (_delta(cost, z, target) for target in (0.0, 0.5, 1.0))
+    if not np.allclose(zero + one, 2 * half, rtol=1e-9, atol=1e-12):
+        raise ValueError(f"theory does not know the cost {cost.name}: delta is not affine in t")
+
+
+def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> Matrix:
+    """Return the mean over draws of sum_k a_k b_k, (S, S), for a and b (K, S, draws)."""
+    left, right = (np.swapaxes(array, 0, 1).reshape(array.shape[1], -1) for array in (a, b))
+    return np.asarray(left @ right.T / a.shape[-1])
+
+
+def _mean_correlation(covariance: Matrix) -> float:
+    """Return the mean cosine over pairs of different examples; NaN where there is none."""
+    lengths, count = np.sqrt(np.diag(covariance)), len(covariance)
+    if count < 2 or not lengths.all():
         return float("nan")
-    return float(np.sum(others * covariance / np.outer(lengths, lengths)) / others.sum())
+    cosines = covariance / np.outer(lengths, lengths)
+    return float((cosines.sum() - count) / (count * (count - 1)))

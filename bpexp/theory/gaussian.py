@@ -11,7 +11,7 @@ the nodes, relative to E[f(u)^2]:
     mean                      1e-15 up to a variance of 1e9, 1e-4 at 1e12
     mean_products, FINE       4e-13 up to a variance of 100, 4e-8 at 1000
     mean_products, USUAL      4e-6 up to a variance of 30
-    mean_products, COARSE     2e-3 up to a variance of 5; for all pairs of a batch
+    mean_products, MEDIUM     5e-6 up to a variance of 5
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FINE = Rule(
     (0.0, *2.0 ** np.arange(-16, 1), *np.arange(2.0, 14.0)), 16, 64
 )  # the tail beyond 13 is 1e-38
 USUAL = Rule((0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 3.5, 5.5, 8.5), 8, 24)
-COARSE = Rule((0.0, 0.7, 2.0, 4.0, 7.0), 4, 6)
+MEDIUM = Rule((0.0, 0.35, 1.0, 2.0, 3.5, 5.5, 8.0), 6, 12)
 
 
 def mean(f: Function, variance: float) -> float:
