@@ -52,6 +52,7 @@ def test_the_wheel_is_what_runs(installed, tmp_path):
     assert done.stdout.startswith(str(installed))
     assert (installed / "bpexp" / "conf" / "config.yaml").exists()
     assert (installed / "bpexp" / "experiments").is_dir()
+    assert (installed / "bpexp" / "py.typed").exists()
 
 
 def rows(text):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and a disk that says when it is full."""
+"""Atomic file replacement; a full or read-only disk raises StorageError."""
 
 from __future__ import annotations
 
@@ -15,25 +15,35 @@ from bpexp.errors import StorageError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to be written so that a reader sees the old one or the whole new one.
+def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file for writing that takes the place of `path` when the context ends.
 
-    Processes that replace one file take turns; what a killed one left is written over.
+    A reader sees the old file or the complete new one. Processes that replace one file wait for
+    each other; what a killed process left is overwritten.
+
+    Args:
+        path: the file to replace or create.
+        durable: flush the file to the disk first. Without it a power cut may leave an empty or
+            incomplete file: for what can be computed again.
+
+    Raises:
+        StorageError: the disk is full or read-only.
     """
     temporary = path.with_name(path.name + ".tmp")
-    with space(path.parent), _turn(temporary) as file:
+    with space(path.parent), _locked(temporary) as file:
         try:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def _turn(path: Path) -> IO[bytes]:
-    """Open an empty file under a lock that goes with it; wait while another process has it."""
+def _locked(path: Path) -> IO[bytes]:
+    """Open an empty file and lock it until it is closed; wait while another process has it."""
     while True:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -41,15 +51,15 @@ def _turn(path: Path) -> IO[bytes]:
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 file.truncate()
                 return file
-        file.close()  # it was put into its place while we waited: begin another
+        file.close()  # it was renamed while this process waited: open another
 
 
 @contextmanager
 def space(folder: Path) -> Iterator[None]:
-    """Name a disk that is full or may not be written.
+    """Raise StorageError in place of an OSError of a full or read-only disk.
 
-    Raises:
-        StorageError: it is.
+    Args:
+        folder: named in the message.
     """
     try:
         yield
@@ -65,10 +75,10 @@ def space(folder: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, unless they are there.
+    """Create a folder and its parents where they are missing.
 
     Raises:
-        StorageError: the disk is full or may not be written.
+        StorageError: the disk is full or read-only.
     """
     with space(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from bpexp.analysis.summaries import decay, isometry
 from bpexp.probes import PROBES
-from bpexp.record.journal import History
+from bpexp.record.history import History
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of one length, by name."""
@@ -68,9 +68,11 @@ Part = tuple[dict[str, Any], Columns]
 def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
     """Return an observation's metrics with the gradients' summaries; all as they were, raw."""
     values: dict[str, float] = {"epoch": line["epoch"], **line["metrics"]}
-    if line["layers"]:
-        values |= decay(np.array(line["layers"]["delta_norm"]))
-        norms = line["layers"]["grad_norm"]
+    layers = line["layers"] or {}
+    if "delta_norm" in layers:
+        values |= decay(np.array(layers["delta_norm"]))
+    if "grad_norm" in layers:
+        norms = layers["grad_norm"]
         values |= {"grad_norm/first": norms[0], "grad_norm/last": norms[-1]}
     if "spectra" in line:
         values |= isometry(np.array(line["spectra"]))
@@ -95,12 +97,16 @@ def final_metrics(history: History) -> dict[str, float]:
     diverged among the best.
     """
     last: dict[str, float] = {}
-    for line in history.observations:
-        last |= finite(summary_metrics(line))
-        for name, value in line["metrics"].items():
-            if name.startswith("loss/") and not math.isfinite(value):
-                last.pop(name, None)
-    return {name: last[name] for name in FINAL if name in last}
+    for line in reversed(history.observations):  # mostly the last line has them all
+        costs = {name for name in line["metrics"] if name.startswith("loss/")}
+        missing = [name for name in FINAL if name not in last]
+        if not missing:
+            break
+        values = summary_metrics(line)
+        for name in missing:
+            if name in values and (name in costs or math.isfinite(values[name])):
+                last[name] = values[name]
+    return finite({name: last[name] for name in FINAL if name in last})
 
 
 def start_metrics(history: History) -> dict[str, float]:
@@ -125,7 +131,7 @@ def curve_columns(history: History) -> Columns:
 def layer_columns(history: History) -> Columns:
     """Return every probe as columns: step, epoch, layer and PROBES, a row a step and layer."""
     probed = [line for line in history.observations if line["layers"]]
-    n_layers = len(history.start.get("sizes", [0])) - 1
+    n_layers = len(next(iter(probed[0]["layers"].values()))) if probed else 0
     columns: dict[str, NDArray[Any]] = {
         "step": np.repeat(np.array([line["step"] for line in probed], np.int64), n_layers),
         "epoch": np.repeat(np.array([line["epoch"] for line in probed], np.float64), n_layers),

@@ -1,9 +1,8 @@
-"""From journals to tidy frames: the columns every frame begins with, and their dtypes."""
+"""From records to tidy frames: the columns that every frame begins with, and their dtypes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,8 @@ from bpexp.analysis.verdict import VERDICTS
 from bpexp.config import flatten
 from bpexp.data import DATASETS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
-from bpexp.record.journal import History
-from bpexp.record.metrics import (
-    FINAL,
-    NO_START,
-    Part,
-    final_metrics,
-    flat_name,
-    start_metrics,
-)
+from bpexp.record.metrics import FINAL, NO_START, Part, flat_name
+from bpexp.record.run import Run
 
 ORDERED: dict[str, list[str]] = {
     "data": list(DATASETS),
@@ -35,38 +27,40 @@ ORDERED: dict[str, list[str]] = {
 }
 
 
-def run_row(folder: Path, history: History) -> dict[str, Any]:
+def run_row(run: Run) -> dict[str, Any]:
     """Return a run's row of `load_runs`."""
-    end = history.end or {}
-    last = history.observations[-1] if history.observations else {"epoch": 0.0}
+    end, (epoch, final, initial) = run.end or {}, run.metrics
     return {
-        **own(history),
-        "status": history.status,
+        **own(run.start),
+        "status": run.status,
         "verdict": end.get("verdict"),
         "evidence": end.get("evidence"),
         "diverged_at": end.get("diverged_at"),
         "seconds": end.get("seconds", np.nan),
-        "epoch": last["epoch"],
-        "chance": history.start["chance"],
+        "epoch": epoch,
+        "chance": run.start["chance"],
         **dict.fromkeys(FINAL, np.nan),
-        **final_metrics(history),
+        **final,
         **NO_START,
-        **{f"start/{flat_name(name)}": value for name, value in start_metrics(history).items()},
-        "folder": str(folder),
+        **{f"start/{flat_name(name)}": value for name, value in initial.items()},
+        "folder": str(run.folder),
     }
 
 
-def own(history: History) -> dict[str, Any]:
-    """Return the columns that every frame begins with: what run this is, and its configuration."""
-    config = flatten(history.start["config"])
-    return {"run": history.start["identity"], "name": history.start["name"], **config}
+def own(start: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that every frame begins with: the run and its configuration.
+
+    Args:
+        start: the start line of the run's journal.
+    """
+    return {"run": start["identity"], "name": start["name"], **flatten(start["config"])}
 
 
 def joined(parts: Iterable[Part]) -> pd.DataFrame:
-    """Put each run's own columns before its rows, and all runs below each other.
+    """Return one frame of all runs' rows, each run's own columns before its rows.
 
-    Arrays are joined before there is a frame: a frame a run would take more room than its rows.
-    What a run lacks of the others' columns is NaN.
+    A column that a run lacks and others have is NaN there. The arrays are concatenated before a
+    frame is made: one frame a run would take more memory than the rows.
     """
     found = list(parts)
     if not found:
@@ -76,7 +70,7 @@ def joined(parts: Iterable[Part]) -> pd.DataFrame:
     rows = {
         name: np.concatenate(
             [
-                columns.get(name, np.full(length, np.nan))
+                columns[name] if name in columns else np.full(length, np.nan)
                 for (_, columns), length in zip(found, lengths, strict=True)
                 if length or name in columns
             ]
@@ -90,7 +84,7 @@ def joined(parts: Iterable[Part]) -> pd.DataFrame:
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the columns of ORDERED their ordered categories."""
+    """Convert the columns of ORDERED to ordered categories."""
     categories = {
         name: pd.CategoricalDtype([*order], ordered=True)
         for name, order in ORDERED.items()

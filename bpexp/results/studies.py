@@ -1,8 +1,8 @@
-"""A study's frames, from its journals or from a tracking server."""
+"""The frames of a study, from its record or from a tracking store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ import pandas as pd
 
 from bpexp.errors import BpexpError
 from bpexp.nn import Choice, Network
-from bpexp.record.journal import FILE, RUNS, WEIGHTS, History, first, read
-from bpexp.record.metrics import Columns, Part, curve_columns, layer_columns, spectrum_columns
+from bpexp.record.export import TABLES
+from bpexp.record.history import first
+from bpexp.record.layout import JOURNAL, RUNS, WEIGHTS
+from bpexp.record.metrics import Part
+from bpexp.record.run import Run
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.theory import forecast_row, known, phase_plane, theory_columns
 from bpexp.tracking.reader import stored_layers, stored_rows
@@ -40,40 +43,31 @@ class Tables:
     plane: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
-    def of(cls, folders: Iterable[Path]) -> Tables:
-        """Read the journals of these runs; runs that never began are left out.
-
-        One after another: a journal takes far more room than what is kept of it.
-        """
+    def of(cls, found: Iterable[Run]) -> Tables:
+        """Load the tables of these runs, one run after another."""
         rows: list[dict[str, Any]] = []
-        layers: list[Part] = []
+        parts: dict[str, list[Part]] = {name: [] for name in TABLES}
         theory: list[Part] = []
-        curves: list[Part] = []
-        spectra: list[Part] = []
         activations: dict[Choice, None] = {}
-        for folder in folders:
-            history = read(folder)
-            if not history.start:
-                continue
-            about, foreseen = own(history), known(history)
-            rows.append(run_row(folder, history) | forecast_row(foreseen))
-            layers.append((about, layer_columns(history)))
+        for run in found:
+            about, foreseen = own(run.start), known(run.start)
+            rows.append(run_row(run) | forecast_row(foreseen))
+            for name, columns in run.tables(*TABLES).items():
+                parts[name].append((about, columns))
             theory.append((about, theory_columns(foreseen)))
-            curves.append((about, curve_columns(history)))
-            spectra.append((about, spectrum_columns(history)))
             if foreseen:
                 activations[foreseen[0].activation] = None
         runs = typed(pd.DataFrame(rows))
         if not rows:
             return cls(runs, runs, runs)
-        measured = sum(len(columns["layer"]) for _, columns in layers)
-        both = joined(layers + theory)
+        measured = sum(len(columns["layer"]) for _, columns in parts["layers"])
+        both = joined(parts["layers"] + theory)
         source = np.where(np.arange(len(both)) < measured, "measured", "theory")
         return cls(
             runs,
             both.assign(source=source),
-            joined(curves),
-            joined(spectra),
+            joined(parts["curves"]),
+            joined(parts["spectra"]),
             phase_plane(activations, runs),
         )
 
@@ -105,7 +99,7 @@ def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> 
     Raises:
         BpexpError: there is no such study.
     """
-    rows = stored_rows(study, uri) if uri else _rows(study, root)
+    rows = stored_rows(study, uri) if uri else map(run_row, _study(study, root))
     return typed(pd.DataFrame(list(rows)))
 
 
@@ -119,7 +113,7 @@ def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -
     Raises:
         BpexpError: there is no such study.
     """
-    parts = stored_layers(study, uri) if uri else _parts(study, root, layer_columns)
+    parts = stored_layers(study, uri) if uri else _parts(study, root, "layers")
     return joined(parts).assign(source="measured")
 
 
@@ -134,7 +128,7 @@ def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    parts = _parts(study, root, lambda history: theory_columns(known(history)))
+    parts = [(own(run.start), theory_columns(known(run.start))) for run in _study(study, root)]
     return joined(parts).assign(source="theory")
 
 
@@ -147,7 +141,7 @@ def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return joined(_parts(study, root, curve_columns))
+    return joined(_parts(study, root, "curves"))
 
 
 def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
@@ -159,7 +153,7 @@ def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return joined(_parts(study, root, spectrum_columns))
+    return joined(_parts(study, root, "spectra"))
 
 
 def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Network:
@@ -177,26 +171,27 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         raise BpexpError(str(error)) from None
 
 
-def _rows(study: str, root: str | Path) -> Iterator[dict[str, Any]]:
-    return (run_row(folder, read(folder)) for folder in _study(study, root))
+def _parts(study: str, root: str | Path, table: str) -> Iterator[Part]:
+    """Yield the own columns of each run of a study, and one of its tables."""
+    for run in _study(study, root):
+        yield own(run.start), run.tables(table)[table]
 
 
-def _parts(study: str, root: str | Path, columns: Callable[[History], Columns]) -> Iterator[Part]:
-    """Yield the own columns of a study's runs, and what `columns` says of them."""
-    for folder in _study(study, root):
-        history = read(folder)
-        yield own(history), columns(history)
+def _study(study: str, root: str | Path) -> Iterator[Run]:
+    """Yield the latest attempt of each run of a study, in the order in which they started.
 
-
-def _study(study: str, root: str | Path) -> list[Path]:
-    """Find the folder of each run's latest attempt, in the order in which they began."""
+    Raises:
+        BpexpError: there is no such study.
+    """
     folder = Path(root) / RUNS / study
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
         raise BpexpError(f"study: no {folder}; there is {', '.join(there) or 'none'}")
     latest: dict[str, tuple[int, float, Path]] = {}
-    for journal in folder.glob(f"*/{FILE}"):
+    for journal in folder.glob(f"*/{JOURNAL}"):
         if start := first(journal.parent):
             found = (start["attempt"], start["time"], journal.parent)
             latest[start["identity"]] = max(found, latest.get(start["identity"], found))
-    return [path for _, _, path in sorted(latest.values(), key=lambda found: found[1:])]
+    for _, _, path in sorted(latest.values(), key=lambda found: found[1:]):
+        if run := Run.at(path):
+            yield run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,6 @@ from bpexp.data import Dataset, load_once
 from bpexp.errors import BpexpError
 from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.nn.stack import Architecture
-from bpexp.record.journal import History
 from bpexp.record.metrics import Columns, flat_name
 from bpexp.results.frames import typed
 from bpexp.theory import (
@@ -36,17 +35,17 @@ Known = tuple[Config, Dataset]
 """What theory needs of a run."""
 
 
-def known(history: History) -> Known | None:
-    """Return what theory needs of a run; None if its data set is not at hand, or not the same.
+def known(start: Mapping[str, Any]) -> Known | None:
+    """Return what theory needs of a run, from the start line of its journal.
 
-    None too if its configuration is of a version that had other keys.
+    None if its data set cannot be loaded or is another one than the run's.
     """
     try:
-        config = Config.of(history.start["config"])
+        config = Config.of(start["config"])
         data = load_once(config.data.name, **config.data.parameters)
     except BpexpError:
         return None
-    return (config, data) if data.digest == history.start["digest"] else None
+    return (config, data) if data.digest == start["digest"] else None
 
 
 def theory_columns(run: Known | None) -> Columns:

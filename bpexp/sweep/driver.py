@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from bpexp.config import Config
 from bpexp.record.files import make_folder, replacing
-from bpexp.record.journal import SWEEP, SWEEPS, read
-from bpexp.record.metrics import final_metrics
+from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
+from bpexp.record.run import Run
 from bpexp.sweep.executors import execute
-from bpexp.sweep.plan import Member, Plan, cores, make_plan, varied
+from bpexp.sweep.plan import Plan, cores, make_plan, varied
 from bpexp.sweep.stacks import Interrupt
 from bpexp.sweep.terminal import bar, say, summary, warn
 from bpexp.tracking.process import MirrorProcess
@@ -75,19 +75,21 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = _train(plan, harness, interrupt, mirror)
-            _present(plan, folder, harness, interrupt)
+            runs = [run for member in plan.members if (run := Run.at(member.folder))]
+            _present(plan, runs, folder, harness, interrupt)
             if cells is not None:
-                forecast_report.settle(cells, plan, folder)
-            _end(plan, folder, "none" if interrupt.requested else harness.log_model)
+                forecast_report.settle(cells, runs, folder)
+            _end(runs, folder, "none" if interrupt.requested else harness.log_model)
             if mirror is not None:
                 _await(mirror, harness, interrupt)
-    for member in plan.members:
-        if statuses.get(member.identity) == "FAILED":
-            warn(f"{member.name} failed: {_error(member)}; see {member.folder}/traceback.txt")
+    for run in runs:
+        if statuses.get(run.identity) == "FAILED":
+            error = run.end.get("error", "") if run.end else "no end in its journal"
+            warn(f"{run.start['name']} failed: {error}; see {run.folder / TRACEBACK}")
     if interrupt.requested:
         warn("interrupted; the same command goes on from here")
-        return Outcome(128 + interrupt.signal, _scores(configs, plan))
-    return Outcome(int("FAILED" in statuses.values()), _scores(configs, plan))
+        return Outcome(128 + interrupt.signal, _scores(configs, plan, runs))
+    return Outcome(int("FAILED" in statuses.values()), _scores(configs, plan, runs))
 
 
 def _begin(plan: Plan, multirun: bool) -> Path:
@@ -163,11 +165,13 @@ def _import_figures() -> None:
             del sys.modules[name]
 
 
-def _present(plan: Plan, folder: Path, harness: Config, interrupt: Interrupt) -> None:
-    """Print the summary; write it and, unless the user waits to get out, draw the figures."""
+def _present(
+    plan: Plan, runs: Sequence[Run], folder: Path, harness: Config, interrupt: Interrupt
+) -> None:
+    """Print the summary, write it and, unless the sweep was interrupted, draw the figures."""
     from bpexp.results import Tables
 
-    tables = Tables.of(member.folder for member in plan.members)
+    tables = Tables.of(runs)
     if tables.runs.empty:
         return
     rows = tables.runs.to_dict("records")
@@ -197,24 +201,23 @@ def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
     )
 
 
-def _end(plan: Plan, folder: Path, log_model: str) -> None:
-    """Complete the sweep's record: when it ended and which runs become models.
-
-    Of a sweep that was stopped none does: the best of all runs is not known.
-    """
+def _end(runs: Sequence[Run], folder: Path, log_model: str) -> None:
+    """Complete the sweep's record: when it ended and which runs become models."""
     record = json.loads((folder / SWEEP).read_text())
     record["ended"] = time.time()
-    record["models"] = _models(plan, log_model)
+    record["models"] = _models(runs, log_model)
     _write(folder, record)
 
 
-def _models(plan: Plan, which: str) -> list[str]:
-    finished = {}
-    for member in plan.members:
-        history = read(member.folder)
-        accuracy = final_metrics(history).get("accuracy/test")
-        if history.status == "FINISHED" and accuracy is not None:
-            finished[member.identity] = accuracy
+def _models(runs: Sequence[Run], which: str) -> list[str]:
+    """Return the identities of the runs whose networks become models.
+
+    Args:
+        runs: all runs of the sweep.
+        which: best, all or none. Of an interrupted sweep none: the best of all is not known yet.
+    """
+    scores = {run.identity: run.metrics.final.get("accuracy/test") for run in runs if run.finished}
+    finished = {identity: score for identity, score in scores.items() if score is not None}
     if which == "best" and finished:
         return [max(finished, key=finished.__getitem__)]
     return list(finished) if which == "all" else []
@@ -271,17 +274,15 @@ def _signals(interrupt: Interrupt) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _scores(configs: Sequence[Config], plan: Plan) -> list[float | None]:
-    """Return the accuracy of each configuration asked for, for sweepers that optimise it."""
-    by_config = {json.dumps(m.config.nested(), sort_keys=True): m for m in plan.members}
-    members = [by_config.get(json.dumps(c.nested(), sort_keys=True)) for c in configs]
-    finals = [final_metrics(read(m.folder)) if m else {} for m in members]
-    return [final.get("accuracy/test") for final in finals]
+def _scores(configs: Sequence[Config], plan: Plan, runs: Sequence[Run]) -> list[float | None]:
+    """Return the final test accuracy of each configuration asked for, as sweepers optimise it."""
+    scores = {run.identity: run.metrics.final.get("accuracy/test") for run in runs}
+    by_config = {_key(member.config): scores.get(member.identity) for member in plan.members}
+    return [by_config.get(_key(config)) for config in configs]
 
 
-def _error(member: Member) -> str:
-    end = read(member.folder).end
-    return str(end.get("error", "")) if end else "no end in its journal"
+def _key(config: Config) -> str:
+    return json.dumps(config.nested(), sort_keys=True)
 
 
 def _write(folder: Path, record: dict[str, Any]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.record.files import replacing
-from bpexp.record.journal import read
-from bpexp.record.metrics import final_metrics
+from bpexp.record.run import Run
 from bpexp.results.theory import forecast_columns, forecast_run
 from bpexp.sweep.plan import Plan, dataset
 from bpexp.sweep.terminal import forecasts as table
@@ -43,20 +43,18 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
     return cells
 
 
-def settle(cells: pd.DataFrame, plan: Plan, folder: Path) -> None:
+def settle(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
     """Score the forecast against what happened, print the confusion matrix, and draw both.
 
     A run trained if its train accuracy came above (1 + chance) / 2; runs without an end are left
     out.
     """
     outcomes: dict[str, bool] = {}
-    for member in plan.members:
-        history = read(member.folder)
-        accuracy = final_metrics(history).get("accuracy/train")
-        if history.status == "FINISHED" and accuracy is not None:
-            outcomes[member.identity] = trained(
-                accuracy, history.start.get("train_chance", history.start["chance"])
-            )
+    for run in runs:
+        accuracy = run.metrics.final.get("accuracy/train")
+        if run.finished and accuracy is not None:
+            chance = run.start.get("train_chance", run.start["chance"])
+            outcomes[run.identity] = trained(accuracy, chance)
     cells = cells.assign(trained=cells["run"].map(outcomes))
     _write(cells, folder)
     known = cells.dropna(subset=["trained"])

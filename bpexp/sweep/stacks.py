@@ -17,14 +17,8 @@ from bpexp.errors import StorageError
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
 from bpexp.record.files import replacing
-from bpexp.record.journal import (
-    CHECKPOINT,
-    TRACEBACK,
-    WEIGHTS,
-    InUseError,
-    Journal,
-    read_checkpoint,
-)
+from bpexp.record.journal import InUseError, Journal, read_checkpoint
+from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 

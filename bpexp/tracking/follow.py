@@ -1,4 +1,4 @@
-"""Following journals into MLflow: all of them at once, or those of a sweep while it writes them."""
+"""`python -m bpexp.sync`: mirror all journals once, or those of a sweep while it writes them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.errors import BpexpError, reason
-from bpexp.record.journal import FILE, RUNS, SWEEP, SWEEPS, read
+from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
 
 if TYPE_CHECKING:
     from bpexp.tracking.mirror import Mirror
 
-POLL = 1.0  # seconds between looks at the journals of a running sweep
-LIVE = 10.0  # seconds between looks of the store at a run that is still in training
-NICENESS = 5  # of a mirror beside training: who waits for figures goes first, but not alone
+POLL = 1.0  # seconds between two rounds over the journals of a running sweep
+LIVE = 10.0  # seconds between two writes of a run that is still in training
+NICENESS = 5  # of a mirror beside training: scheduling priority below that of the other processes
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # after a failure, doubled each time
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Mirror what is asked for; 0 only when all of it is in the store."""
+    """Mirror what the arguments name and return the exit code: 0 if all of it is in the store."""
     parser = argparse.ArgumentParser(
         prog="python -m bpexp.sync",
         description="Mirror the journals below runs/ into MLflow. Doing it twice changes nothing.",
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> int:
     from tqdm import tqdm
 
-    runs = sorted((root / RUNS).glob(f"{study or '*'}/{run or '*'}/{FILE}"))
+    runs = sorted((root / RUNS).glob(f"{study or '*'}/{run or '*'}/{JOURNAL}"))
     sweeps = [] if run else sorted((root / RUNS).glob(f"{study or '*'}/{SWEEPS}/*/{SWEEP}"))
     if not runs:
         raise BpexpError(f"sync: no runs in {root / RUNS / (study or '') / (run or '')}")
@@ -104,39 +104,39 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
     and, last, {"link", "left"}.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # a cluster tells every process; the sweep decides
+        signal.signal(number, signal.SIG_IGN)  # clusters signal every process; the sweep decides
     os.nice(NICENESS)
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what others print must not get between
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print to the log
 
-    def tell(**fields: object) -> None:
+    def send(**fields: object) -> None:
         print(json.dumps(fields), file=channel, flush=True)
 
     sweep = json.loads(path.read_text())
     folders = {m["folder"]: path.parents[2] / m["folder"] for m in sweep["members"]}
-    left, shown = dict(folders), dict.fromkeys(folders, time.monotonic())
+    left, written = dict(folders), dict.fromkeys(folders, time.monotonic())
     mirror: Mirror | None = None
     pause, error, over = FIRST_PAUSE, None, False
     while True:
         try:
             mirror = mirror or _connect(uri, root)
             for name, folder in list(left.items()):
-                live = time.monotonic() - shown.get(name, 0.0) > LIVE
-                if not (live or over or read(folder).end is not None):
+                live = time.monotonic() - written.get(name, 0.0) > LIVE
+                if not (live or over or mirror.ended(folder)):
                     continue
-                shown[name] = time.monotonic()
+                written[name] = time.monotonic()
                 if mirror.run(folder, sweep=_tag(sweep)):
                     del left[name]
                     if over:
-                        tell(mirrored=len(folders) - len(left), total=len(folders))
+                        send(mirrored=len(folders) - len(left), total=len(folders))
             if over:
                 _mirror_sweep(mirror, path)
-                tell(link=mirror.link(sweep["study"]), left=len(left))
+                send(link=mirror.link(sweep["study"]), left=len(left))
                 return 0
             pause, error = FIRST_PAUSE, None
         except Exception as failure:
             error = reason(failure)
-            tell(mirrored=len(folders) - len(left), total=len(folders), error=error)
+            send(mirrored=len(folders) - len(left), total=len(folders), error=error)
             mirror = None
             if over:
                 return 1
@@ -148,7 +148,8 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
 
 
 def _connect(uri: str | None, root: Path) -> Mirror:
-    from bpexp.tracking.client import default_uri
+    from bpexp.tracking.client import configure, default_uri
     from bpexp.tracking.mirror import Mirror
 
+    configure()
     return Mirror(uri or default_uri(root), root)

@@ -1,4 +1,4 @@
-"""The mirror process of a sweep, seen from the sweep: started, watched, waited for."""
+"""The mirror process of a sweep, as the sweep controls it: start, poll, finish, abandon."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ from bpexp.record.files import space
 class MirrorProcess:
     """`python -m bpexp.sync --follow`, the only process of a sweep that imports MLflow.
 
-    It follows the journals while training goes on and tells on a pipe how far it is. A word on its
-    standard input tells it that the sweep is over.
+    It mirrors the journals while training goes on and reports its progress on a pipe. A word on its
+    standard input means that the sweep is over.
     """
 
     def __init__(self, sweep: Path, uri: str | None, root: Path) -> None:
-        """Start it on a sweep's sweep.json."""
+        """Start the process.
+
+        Args:
+            sweep: the sweep's sweep.json.
+            uri: the tracking store; None is the default one.
+            root: the folder that holds runs/.
+        """
         command = [sys.executable, "-m", "bpexp.sync", "--follow", str(sweep), "--root", str(root)]
         if uri is not None:
             command += ["--tracking-uri", uri]
@@ -34,7 +40,7 @@ class MirrorProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                process_group=0,  # Ctrl-C is for the sweep: it decides when the mirror ends
+                process_group=0,  # Ctrl-C reaches the sweep alone, which ends the mirror
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout
@@ -55,14 +61,18 @@ class MirrorProcess:
         self._process.wait()
 
     def poll(self) -> list[dict[str, Any]]:
-        """Return what it has told since the last call, without waiting."""
+        """Return the messages since the last call, without waiting."""
         messages = []
         while self._selector.select(timeout=0) and (line := self._output.readline()):
             messages.append(json.loads(line))
         return messages
 
     def finish(self, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-        """Tell it that the sweep is over and yield what it tells until it ends, or is stopped."""
+        """End the sweep for the process and yield its messages until it exits.
+
+        Args:
+            stopped: returns whether to abandon the process instead of waiting.
+        """
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(b"over")
@@ -76,5 +86,5 @@ class MirrorProcess:
         self.abandon()
 
     def abandon(self) -> None:
-        """End it at once; what it has not mirrored is left to `python -m bpexp.sync`."""
+        """Kill the process; `python -m bpexp.sync` mirrors the rest later."""
         self._process.kill()

@@ -1,66 +1,56 @@
-"""What MLflow shows of a journal: an observation's points, a run's bars, tags and description."""
+"""What MLflow shows of a run: metrics at each step, metrics of the run, tags and a description."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from bpexp.record.journal import History
-from bpexp.record.metrics import (
-    final_metrics,
-    finite,
-    flat_name,
-    layer_metrics,
-    start_metrics,
-    summary_metrics,
-)
+from bpexp.record.metrics import finite, flat_name, layer_metrics, summary_metrics
+from bpexp.record.run import Run
 
 
-def shown(line: dict[str, Any]) -> dict[str, float]:
-    """Return an observation's finite metrics under the names that MLflow shows."""
-    ends = ("grad_norm/first", "grad_norm/last")  # layer_001 and the last layer say the same
-    summary = {k: v for k, v in summary_metrics(line).items() if k not in ends}
+def step_metrics(line: dict[str, Any]) -> dict[str, float]:
+    """Return the finite metrics of an observation, by MLflow's names."""
+    ends = ("grad_norm/first", "grad_norm/last")  # grad_norm/layer_001 and the last layer's
+    summary = {name: value for name, value in summary_metrics(line).items() if name not in ends}
     return finite(summary | layer_metrics(line))
 
 
-def bars(history: History) -> dict[str, float]:
-    """Return the numbers of a finished run's first and last layers, under the names of bars.
+def run_metrics(run: Run) -> dict[str, float]:
+    """Return the metrics of a run's row, as final/... and start/...; empty unless it is finished.
 
-    They wait until it is finished: a run that was stopped may go on, and a point, once written,
-    stays.
+    A run that was stopped may go on, and MLflow cannot delete a point.
     """
-    if history.status != "FINISHED":
+    if not run.finished:
         return {}
-    final, start = final_metrics(history), start_metrics(history)
-    return {f"final/{flat_name(k)}": v for k, v in final.items()} | {
-        f"start/{flat_name(k)}": v for k, v in start.items()
+    _, final, initial = run.metrics
+    return {f"final/{flat_name(name)}": value for name, value in final.items()} | {
+        f"start/{flat_name(name)}": value for name, value in initial.items()
     }
 
 
-def tags(folder: Path, history: History) -> dict[str, str]:
-    """Return what is told of a run that has ended, and that all of it is in the store."""
-    end = history.end or {}
-    told = ("verdict", "evidence", "diverged_at", "error", "seconds")
-    return {key: str(end[key]) for key in told if end.get(key) is not None} | {
-        "chance": str(history.start["chance"]),
-        "folder": str(folder),
-        "mlflow.note.content": describe(history),
-        "mirrored": str(history.lines),
+def run_tags(run: Run) -> dict[str, str]:
+    """Return the tags of a run that has ended."""
+    end = run.end or {}
+    names = ("verdict", "evidence", "diverged_at", "error", "seconds")
+    return {name: str(end[name]) for name in names if end.get(name) is not None} | {
+        "chance": str(run.start["chance"]),
+        "folder": str(run.folder),
+        "mlflow.note.content": description(run),
     }
 
 
-def describe(history: History) -> str:
-    """Say in a few lines of Markdown what the run is and what became of it."""
-    config = history.start["config"]
-    layers = "-".join(str(n) for n in history.start["sizes"])
+def description(run: Run) -> str:
+    """Return a few lines of Markdown: what the run is and how it ended."""
+    config = run.start["config"]
+    layers = "-".join(str(n) for n in run.start["sizes"])
     lines = [
-        f"**{history.start['name']}**: {layers} on {config['data']['name']}, "
+        f"**{run.start['name']}**: {layers} on {config['data']['name']}, "
         f"{config['activation']['name']}, {config['init']['name']}, "
         f"{config['optimizer']['name']} at lr {config['lr']:g}, seed {config['seed']}."
     ]
-    if history.end and "verdict" in history.end:
-        lines.append(f"Verdict: **{history.end['verdict']}** ({history.end['evidence']}).")
-    elif history.end:
-        lines.append(f"Status: {history.status}. {history.end.get('error', '')}")
+    if run.end and "verdict" in run.end:
+        lines.append(f"Verdict: **{run.end['verdict']}** ({run.end['evidence']}).")
+    elif run.end:
+        lines.append(f"Status: {run.status}. {run.end.get('error', '')}")
     lines.append("All probes of all layers: artifact `layers.parquet`.")
     return "\n\n".join(lines)

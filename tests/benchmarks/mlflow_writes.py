@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from bpexp.config import flatten
-from bpexp.record.journal import read
+from bpexp.record.history import read
 from bpexp.record.metrics import finite, layer_metrics, summary_metrics
 
 ARTIFACTS = ("config.yaml", "layers.parquet", "weights.npz")

@@ -18,7 +18,8 @@ from harness import row
 from helpers import ROOT
 from workers import span
 
-from bpexp.record.journal import FILE, read
+from bpexp.record.history import read
+from bpexp.record.layout import JOURNAL
 
 HERE = Path(__file__).parent
 SHAPE = ("depth=2", "width=32", "epochs=5", "batch_size=32")
@@ -136,7 +137,7 @@ def test_until_everything_is_in_mlflow(request, tmp_path, runs):
     imports = Timed(tmp_path / "imports", "-c", IMPORTS).seconds
     workers = len(os.sched_getaffinity(0))
     training = sum(
-        read(path.parent).end["seconds"] for path in (timed.folder / "runs").glob(f"*/*/{FILE}")
+        read(path.parent).end["seconds"] for path in (timed.folder / "runs").glob(f"*/*/{JOURNAL}")
     )
     script = str(HERE / "mlflow_writes.py")
     place = tmp_path / "writes"

@@ -16,7 +16,8 @@ import yaml
 from helpers import defaults
 
 from bpexp.config import Config
-from bpexp.record.journal import FILE, read
+from bpexp.record.history import read
+from bpexp.record.layout import JOURNAL
 from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import Interrupt
@@ -24,7 +25,7 @@ from bpexp.sweep.stacks import Interrupt
 
 def span(folder: Path) -> float:
     """Seconds from the first start of a run to the last end."""
-    histories = [read(path.parent) for path in (folder / "runs").glob(f"*/*/{FILE}")]
+    histories = [read(path.parent) for path in (folder / "runs").glob(f"*/*/{JOURNAL}")]
     return max(h.end["time"] for h in histories) - min(h.start["time"] for h in histories)
 
 

@@ -11,16 +11,9 @@ import numpy as np
 import pytest
 
 from bpexp.record.files import replacing
-from bpexp.record.journal import (
-    CHECKPOINT,
-    FILE,
-    History,
-    Journal,
-    JournalError,
-    first,
-    read,
-    read_checkpoint,
-)
+from bpexp.record.history import History, JournalError, first, read
+from bpexp.record.journal import Journal, read_checkpoint
+from bpexp.record.layout import CHECKPOINT, JOURNAL
 from bpexp.record.metrics import final_metrics
 from bpexp.training import Observation
 
@@ -55,7 +48,7 @@ def test_what_is_written_is_read_back(tmp_path):
 @pytest.mark.parametrize("torn", [1, 5, 40])
 def test_a_torn_last_line_is_dropped_and_written_again(tmp_path, torn):
     write(tmp_path, end=False)
-    path = tmp_path / FILE
+    path = tmp_path / JOURNAL
     whole = path.read_bytes()
     path.write_bytes(whole[:-torn])
     assert len(read(tmp_path).observations) == 2
@@ -75,21 +68,21 @@ def test_a_torn_last_line_is_dropped_and_written_again(tmp_path, torn):
 )  # fmt: skip
 def test_other_damage_is_told_with_file_and_line(tmp_path, damage):
     write(tmp_path)
-    path = tmp_path / FILE
+    path = tmp_path / JOURNAL
     lines = path.read_bytes().split(b"\n")
     lines[1] = damage
     path.write_bytes(b"\n".join(lines))
-    with pytest.raises(JournalError, match=f"{FILE}, line 2: damaged"):
+    with pytest.raises(JournalError, match=f"{JOURNAL}, line 2: damaged"):
         read(tmp_path)
 
 
 def test_a_step_that_is_held_is_not_written_again_and_must_repeat(tmp_path):
     write(tmp_path, end=False)
-    size = (tmp_path / FILE).stat().st_size
+    size = (tmp_path / JOURNAL).stat().st_size
     with Journal(tmp_path) as journal:
         for observation in SEEN:
             journal.observe(observation)
-        assert (tmp_path / FILE).stat().st_size == size
+        assert (tmp_path / JOURNAL).stat().st_size == size
         changed = Observation(7, 1.0, {"loss/train": 0.1}, None)
         with pytest.raises(JournalError, match="step 7 does not repeat"):
             journal.observe(changed)
@@ -187,21 +180,21 @@ def test_a_damaged_checkpoint_is_told(tmp_path, harm):
 
 def test_a_journal_without_its_start_is_damaged_and_left_free(tmp_path):
     write(tmp_path)
-    whole = (tmp_path / FILE).read_bytes()
-    (tmp_path / FILE).write_bytes(whole.partition(b"\n")[2])
+    whole = (tmp_path / JOURNAL).read_bytes()
+    (tmp_path / JOURNAL).write_bytes(whole.partition(b"\n")[2])
     for _ in range(2):  # the first try must not leave the lock behind
-        with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+        with pytest.raises(JournalError, match=f"{JOURNAL}, line 1: damaged"):
             Journal(tmp_path)
-    with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+    with pytest.raises(JournalError, match=f"{JOURNAL}, line 1: damaged"):
         first(tmp_path)
-    (tmp_path / FILE).write_bytes(whole)
+    (tmp_path / JOURNAL).write_bytes(whole)
     assert first(tmp_path)["identity"] == "abc"
 
 
 def test_lines_that_are_json_only_together_are_damaged(tmp_path):
     """A journal is parsed as one array, which must not heal what is broken."""
-    (tmp_path / FILE).write_text('{"kind":"start","sizes":[2\n3]}\n')
-    with pytest.raises(JournalError, match=f"{FILE}, line 1: damaged"):
+    (tmp_path / JOURNAL).write_text('{"kind":"start","sizes":[2\n3]}\n')
+    with pytest.raises(JournalError, match=f"{JOURNAL}, line 1: damaged"):
         read(tmp_path)
 
 

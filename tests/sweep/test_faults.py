@@ -19,7 +19,8 @@ from random import Random
 import pandas as pd
 import pytest
 
-from bpexp.record.journal import FILE, TRACEBACK, WEIGHTS, read
+from bpexp.record.history import read
+from bpexp.record.layout import JOURNAL, TRACEBACK, WEIGHTS
 from bpexp.results import load_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
@@ -44,7 +45,7 @@ def start(folder, *words):
 def contents(folder):
     """All that must repeat: journals without times, Parquet tables, weights, MLflow's content."""
     journals = {}
-    for path in sorted(folder.glob(f"{RUN}/{FILE}")):
+    for path in sorted(folder.glob(f"{RUN}/{JOURNAL}")):
         history = read(path.parent)
         steps = [without(line, "time") for line in history.observations]
         assert len({line["step"] for line in steps}) == len(steps), "a point is there twice"
@@ -198,12 +199,12 @@ def test_a_sweep_killed_again_and_again_is_the_undisturbed_one(tmp_path):
 def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
     process = start(tmp_path, *WORDS, "tracking=off", "epochs=5000")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and len(list(tmp_path.glob(f"{RUN}/{FILE}"))) < 2:
+    while time.monotonic() < deadline and len(list(tmp_path.glob(f"{RUN}/{JOURNAL}"))) < 2:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     assert process.wait(timeout=20) == 130
     assert "the same command goes on from here" in (tmp_path / "log").read_text()
-    statuses = [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{FILE}")]
+    statuses = [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{JOURNAL}")]
     assert set(statuses) == {"KILLED"}
 
 
@@ -211,7 +212,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
     slow = ["data=gaussian", "data.examples=200000", "width=256", "depth=8", "epochs=3"]
     process = start(tmp_path, *slow, "tracking=off")
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not list(tmp_path.glob(f"{RUN}/{FILE}")):
+    while time.monotonic() < deadline and not list(tmp_path.glob(f"{RUN}/{JOURNAL}")):
         time.sleep(0.05)
     process.terminate()
     time.sleep(0.3)
@@ -265,7 +266,7 @@ def test_a_full_disk_is_told_and_the_runs_go_on_when_there_is_room(small_disk, t
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
-    for path in small_disk.glob(f"{RUN}/{FILE}"):
+    for path in small_disk.glob(f"{RUN}/{JOURNAL}"):
         read(path.parent)
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     assert subprocess.run(command, cwd=small_disk, capture_output=True, check=False).returncode == 0
@@ -280,7 +281,9 @@ def test_a_full_disk_under_the_store_costs_no_result(small_disk, tmp_path):
     assert done.returncode == 0
     assert re.search(r"tracking: .*full; 2 runs are not mirrored; later: python -m", done.stderr)
     assert "Traceback" not in done.stderr
-    assert [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{FILE}")] == ["FINISHED"] * 2
+    assert [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{JOURNAL}")] == [
+        "FINISHED"
+    ] * 2
 
 
 @pytest.fixture
@@ -309,7 +312,7 @@ def test_a_server_that_never_answers_delays_no_training(silent_server, tmp_path)
     )
     assert process.returncode == 0, process.stderr
     assert "not mirrored; later: python -m bpexp.sync bpexp" in process.stderr
-    ends = [read(path.parent).end for path in tmp_path.glob(f"{RUN}/{FILE}")]
+    ends = [read(path.parent).end for path in tmp_path.glob(f"{RUN}/{JOURNAL}")]
     assert [end["status"] for end in ends] == ["FINISHED"] * 2
     # the mirror alone waits 3 seconds for its first answer; training was over before
     assert max(end["time"] for end in ends) < begun + 3

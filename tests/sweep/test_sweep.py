@@ -15,7 +15,9 @@ import pytest
 from helpers import make_config
 
 from bpexp.errors import DataError
-from bpexp.record.journal import TRACEBACK, WEIGHTS, Journal, read
+from bpexp.record.history import read
+from bpexp.record.journal import Journal
+from bpexp.record.layout import TRACEBACK, WEIGHTS
 from bpexp.sweep import executors, stacks
 from bpexp.sweep.driver import run_sweep
 from bpexp.sweep.executors import execute

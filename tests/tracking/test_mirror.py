@@ -20,7 +20,9 @@ from bpexp.analysis.summaries import decay
 from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.data import load
 from bpexp.nn import Network
-from bpexp.record.journal import FILE, SWEEP, Journal, read
+from bpexp.record.history import read
+from bpexp.record.journal import Journal
+from bpexp.record.layout import JOURNAL, SWEEP
 from bpexp.results import load_layers, load_network, load_runs
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import Interrupt, fail, train_stack
@@ -277,6 +279,33 @@ def test_tables_from_the_store_equal_those_from_the_journals(sweep):
     )
 
 
+def test_reading_from_a_store_leaves_the_users_settings_alone(sweep, tmp_path):
+    """Environment, log levels and warning filters, also if MLflow is imported by it."""
+    code = f"""
+import logging, os, sys, warnings
+from bpexp.results import load_layers, load_runs
+def settings():
+    levels = [logging.getLogger(name).level for name in (None, "mlflow", "alembic")]
+    return dict(os.environ), levels, list(warnings.filters)
+os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "3"
+logging.getLogger("alembic").setLevel(logging.INFO)
+before = settings()
+uri = "sqlite:///{sweep[0]}/mlflow.db"
+assert len(load_runs("bpexp", uri=uri)) == 2 and len(load_layers("bpexp", uri=uri))
+try:
+    load_runs("other", uri=uri)
+except Exception as error:
+    assert "no experiment 'other'" in str(error)
+assert "mlflow" in sys.modules
+for now, then in zip(settings(), before):
+    assert now == then, (now, then)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_results_are_tidy(sweep):
     runs = load_runs("bpexp", root=sweep[0])
     assert len(runs) == 2
@@ -338,7 +367,7 @@ def test_a_run_goes_on_in_the_store_as_in_its_journal(tmp_path, member):
     mirrored(tmp_path, member)
     assert points(tmp_path)[0].info.status == "KILLED"
     with Journal(member.folder):
-        path = member.folder / FILE
+        path = member.folder / JOURNAL
         path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))  # the end
         for _ in range(2):  # a second mirror finds the run RUNNING, and its lock held by itself
             mirrored(tmp_path, member)
@@ -348,6 +377,45 @@ def test_a_run_goes_on_in_the_store_as_in_its_journal(tmp_path, member):
     run, steps = points(tmp_path)
     assert run.info.status == "FINISHED"
     assert steps["loss/test"] == [0, 6, 12, 18, 24]
+
+
+def test_a_mirror_that_follows_a_run_writes_each_point_once(tmp_path, member, monkeypatch):
+    """Also where it was mirrored to the end before the run went on."""
+    from mlflow import MlflowClient
+
+    logged = []
+    real = MlflowClient.log_batch
+
+    def log_batch(self, run_id, metrics=(), *arguments):
+        logged.extend((point.key, point.step) for point in metrics)
+        return real(self, run_id, metrics, *arguments)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
+    mirror = Mirror(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+    assert mirror.run(member.folder)
+    assert train_stack([member.refreshed()], lambda n: None, Interrupt()) == ["FINISHED"]
+    for _ in range(2):
+        assert mirror.ended(member.folder)
+        assert mirror.run(member.folder)
+    assert len(logged) == len(set(logged))
+    assert [step for name, step in logged if name == "loss/test"] == [0, 6, 12, 18, 24]
+    run, steps = points(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert steps["loss/test"] == [0, 6, 12, 18, 24]
+    assert run.data.tags["mirrored"] == str(len((member.folder / JOURNAL).open().readlines()))
+
+
+def test_files_that_a_run_lacks_are_written_before_they_are_uploaded(tmp_path, member):
+    """Runs of version 0.1 have no tables of their own."""
+    assert train_stack([member.refreshed()], lambda n: None, Interrupt()) == ["FINISHED"]
+    whole = (member.folder / "layers.parquet").read_bytes()
+    for name in ("layers.parquet", "curves.parquet", "config.yaml"):
+        (member.folder / name).unlink()
+    assert mirrored(tmp_path, member)
+    assert (member.folder / "layers.parquet").read_bytes() == whole
+    (uploaded,) = (tmp_path / "mlruns").rglob("layers.parquet")
+    assert uploaded.read_bytes() == whole
+    assert list((tmp_path / "mlruns").rglob("config.yaml"))
 
 
 @pytest.mark.parametrize("model", [False, True])
@@ -379,7 +447,7 @@ def test_lines_that_a_power_cut_took_after_they_were_mirrored_make_no_second_poi
     tmp_path, member
 ):
     mirrored(tmp_path, member)
-    path = member.folder / FILE
+    path = member.folder / JOURNAL
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]) + b'{"kind": "ob')
     (member.folder / "checkpoint.npz").unlink()
     assert train_stack([member.refreshed()], lambda n: None, Interrupt()) == ["FINISHED"]

@@ -1,0 +1,220 @@
+"""Reading journals: as a whole, their first and last lines alone, or as they grow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bpexp.errors import BpexpError
+from bpexp.record.layout import JOURNAL
+
+# The fields that a line of each kind must have.
+LINES = {
+    "start": {"time", "identity", "attempt", "config"},
+    "observation": {"time", "step", "epoch", "metrics", "layers"},
+    "end": {"time", "status"},
+}
+TAIL = 4096  # bytes read first to find the last line; an end line is rarely longer
+
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+class JournalError(BpexpError):
+    """A journal that is damaged, in use, or contradicts what was computed again."""
+
+
+@dataclass
+class History:
+    """What a journal holds.
+
+    Attributes:
+        start: the first line; empty if the journal has no complete line.
+        observations: the observations, in the order of their steps.
+        end: the end line if it is the last line, else None.
+        lines: the number of complete lines.
+    """
+
+    start: dict[str, Any] = field(default_factory=dict)
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    end: dict[str, Any] | None = None
+    lines: int = 0
+
+    @property
+    def status(self) -> str:
+        """FINISHED, FAILED or KILLED, as the run ended; RUNNING without an end line."""
+        return status(self.end)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add the journal's next line."""
+        match line["kind"]:
+            case "start":
+                self.start = self.start or line
+            case "observation":
+                self.observations.append(line)
+        self.end = line if line["kind"] == "end" else None
+        self.lines += 1
+
+
+def status(end: dict[str, Any] | None) -> str:
+    """Return the status that an end line gives, or RUNNING for None."""
+    return str(end["status"]) if end else "RUNNING"
+
+
+def read(folder: Path) -> History:
+    """Read a run's whole journal. An incomplete last line, left by a power cut, is ignored.
+
+    Raises:
+        JournalError: any other damage; the message names file and line.
+    """
+    return Follower(folder).poll()
+
+
+def first(folder: Path) -> dict[str, Any]:
+    """Read the first line of a run's journal, its start; empty if there is none yet.
+
+    Raises:
+        JournalError: the line is damaged.
+    """
+    path = folder / JOURNAL
+    try:
+        with path.open("rb") as file:
+            line = file.readline()
+    except FileNotFoundError:
+        return {}
+    return _parsed(path, line, number=1) if line.endswith(b"\n") else {}
+
+
+def ends(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Read the first and the last line of a run's journal and nothing between them.
+
+    Returns:
+        The start line (empty if there is none yet), and the end line or None if the last complete
+        line is another.
+
+    Raises:
+        JournalError: one of the two lines is damaged.
+    """
+    start = first(folder)
+    if not start:
+        return {}, None
+    path = folder / JOURNAL
+    text = _last_line(path)
+    last = _parsed(path, text, number=None) if text else start
+    return start, last if last["kind"] == "end" else None
+
+
+def count_lines(folder: Path) -> int:
+    """Return the number of complete lines of a run's journal, without parsing them."""
+    path = folder / JOURNAL
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _last_line(path: Path) -> bytes | None:
+    """Return the last complete line; None if it is the first line too."""
+    with path.open("rb") as file:
+        size, length = file.seek(0, os.SEEK_END), TAIL
+        while True:
+            file.seek(max(0, size - length))
+            *complete, _ = file.read(length).split(b"\n")
+            if len(complete) > 1:  # the first part may begin in the middle of a line
+                return complete[-1]
+            if length >= size:
+                return None
+            length *= 4
+
+
+class Follower:
+    """Reads a growing journal on from where it stopped.
+
+    A journal only grows, but for two cases: an incomplete last line is removed when the run goes
+    on, and after a power cut lines that were read may be missing and are written again. The
+    follower remembers the last complete line; where the file no longer has it, it starts again
+    from the first line.
+
+    Attributes:
+        history: what was read. `drop` empties its observations.
+        dropped: the number of observations that were dropped.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin before the first line; the journal need not exist yet."""
+        self._path = folder / JOURNAL
+        self._begin()
+
+    def _begin(self) -> None:
+        self.history, self.dropped = History(), 0
+        self._offset, self._last = 0, b""  # of complete lines, and the last of them
+        self._seen: tuple[int, int] | None = None
+
+    def poll(self) -> History:
+        """Read what was added since the last call and return the history.
+
+        Raises:
+            JournalError: a line is damaged.
+        """
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            self._begin()
+            return self.history
+        seen = (found.st_size, found.st_mtime_ns)
+        if seen != self._seen:
+            self._read()
+            self._seen = seen
+        return self.history
+
+    def drop(self) -> None:
+        """Forget the observations: they are written elsewhere."""
+        self.dropped += len(self.history.observations)
+        self.history.observations.clear()
+
+    def _read(self) -> None:
+        with self._path.open("rb") as file:
+            file.seek(self._offset - len(self._last))
+            text = file.read()
+            if not text.startswith(self._last):
+                self._begin()
+                file.seek(0)
+                text = file.read()
+        added = text[len(self._last) : text.rfind(b"\n") + 1]
+        lines = added.split(b"\n")[:-1]
+        for line in _parse(self._path, lines, after=self.history.lines):
+            self.history.add(line)
+        if lines:
+            self._offset += len(added)
+            self._last = lines[-1] + b"\n"
+
+
+def _parse(path: Path, lines: Sequence[bytes], after: int) -> list[dict[str, Any]]:
+    """Parse consecutive lines; `after` lines are before them."""
+    try:
+        parsed: list[dict[str, Any]] = json.loads(b"[%s]" % b",".join(lines))  # shares their keys
+        if len(parsed) != len(lines):
+            raise ValueError
+        for number, line in enumerate(parsed, start=after + 1):
+            _check(line, number)
+    except DAMAGE:
+        return [_parsed(path, line, number) for number, line in enumerate(lines, start=after + 1)]
+    return parsed
+
+
+def _parsed(path: Path, text: bytes, number: int | None) -> dict[str, Any]:
+    """Parse one line; `number` is None for the last line, which is not counted."""
+    try:
+        line: dict[str, Any] = json.loads(text)
+        _check(line, number)
+    except DAMAGE:
+        place = "last line" if number is None else f"line {number}"
+        raise JournalError(
+            f"{path}, {place}: damaged; without its folder the run is trained anew"
+        ) from None
+    return line
+
+
+def _check(line: Any, number: int | None) -> None:
+    if not LINES[line["kind"]] <= line.keys() or (number == 1) != (line["kind"] == "start"):
+        raise ValueError

@@ -1,0 +1,85 @@
+"""A recorded run: its start, its end, its metrics and its tables, each read when needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from bpexp.record.export import read_tables
+from bpexp.record.history import ends, read, status
+from bpexp.record.metrics import Columns, final_metrics, start_metrics
+
+
+class RunMetrics(NamedTuple):
+    """The numbers of a run's row.
+
+    Attributes:
+        epoch: epochs done.
+        final: see `bpexp.record.metrics.final_metrics`.
+        initial: see `bpexp.record.metrics.start_metrics`.
+    """
+
+    epoch: float
+    final: dict[str, float]
+    initial: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk.
+
+    Attributes:
+        folder: the run's folder.
+        start: the first line of its journal.
+        end: the end line, or None.
+    """
+
+    folder: Path
+    start: dict[str, Any]
+    end: dict[str, Any] | None
+
+    @classmethod
+    def at(cls, folder: Path) -> Self | None:
+        """Read the first and the last line of a journal; None if the run has not started.
+
+        Raises:
+            JournalError: one of the two is damaged.
+        """
+        start, end = ends(folder)
+        return cls(folder, start, end) if start else None
+
+    @property
+    def identity(self) -> str:
+        """The run's identity."""
+        return str(self.start["identity"])
+
+    @property
+    def status(self) -> str:
+        """FINISHED, FAILED or KILLED, as the run ended; RUNNING without an end line."""
+        return status(self.end)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run trained to its end, or diverged."""
+        return self.status == "FINISHED"
+
+    @cached_property
+    def metrics(self) -> RunMetrics:
+        """The run's metrics, from its end line.
+
+        The journal is parsed if there is no end line, or one of version 0.1, which has no metrics.
+        """
+        if self.end is not None and "final" in self.end:
+            return RunMetrics(self.end["epoch"], self.end["final"], self.end["initial"])
+        history = read(self.folder)
+        epoch = history.observations[-1]["epoch"] if history.observations else 0.0
+        return RunMetrics(epoch, final_metrics(history), start_metrics(history))
+
+    def tables(self, *names: str) -> dict[str, Columns]:
+        """Return tables of `bpexp.record.export.TABLES`, by name.
+
+        They are read from Parquet if the run is finished, else from its journal.
+        """
+        return read_tables(self.folder, names, self.end and self.end.get("tables"))

@@ -1,0 +1,173 @@
+"""Mirroring one run: its journal and files into MLflow, as far as they go.
+
+Metric rows are unique by key, step, timestamp and value, and the timestamps are the journal's, so
+that writing a point twice changes nothing. A run takes few calls: one to create it, one for each
+few hundred points, one to end it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bpexp.config import flatten
+from bpexp.record.export import complete
+from bpexp.record.history import Follower, History, count_lines, ends, status
+from bpexp.record.journal import in_use
+from bpexp.record.layout import CONFIG, TRACEBACK, WEIGHTS, table_file
+from bpexp.record.run import Run
+from bpexp.tracking import view
+from bpexp.tracking.experiment import milliseconds
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as StoredRun
+
+BATCH = 900  # points a call: with all else below MLflow's 1000, where its client sends tags first
+LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
+TABLES = ("layers", "spectra")  # curves are MLflow's own metrics
+
+
+class RunMirror:
+    """One run's journal and what of it the store has."""
+
+    def __init__(self, client: MlflowClient, folder: Path) -> None:
+        """Begin with the journal's first line.
+
+        Args:
+            client: of the store.
+            folder: the run's folder.
+        """
+        self._client, self._folder = client, folder
+        self._journal = Follower(folder)
+        self._written: tuple[str, int | None] | None = None  # status and time of its end
+
+    @property
+    def ended(self) -> bool:
+        """Whether the journal has an end by now."""
+        return self._journal.poll().end is not None
+
+    def write(self, stored: StoredRun, model: bool) -> bool:
+        """Write what the store does not have yet and return whether the run has ended.
+
+        Args:
+            stored: the run in MLflow.
+            model: add the trained network as a served model.
+        """
+        tags = stored.data.tags
+        if tags.get("mirrored") == str(count_lines(self._folder)):
+            end = ends(self._folder)[1]
+        else:
+            history = self._journal.poll()
+            self._write_lines(stored, history)
+            tags["mirrored"], end = str(history.lines), history.end
+        if model and "model" not in tags:
+            self._log_model(stored)
+            tags["model"] = "true"
+        self.write_status(stored, end)
+        return end is not None
+
+    def write_status(self, stored: StoredRun, end: dict[str, Any] | None) -> None:
+        """Write how and when the run ended; a run without an end that no process trains is KILLED.
+
+        Args:
+            stored: the run in MLflow.
+            end: the end line of its journal, or None.
+        """
+        run_id = stored.info.run_id
+        current = status(end) if end or in_use(self._folder) else "KILLED"
+        moment = milliseconds(end["time"]) if end else None
+        before = self._written or (stored.info.status, stored.info.end_time)
+        if before[0] == current and moment in (None, before[1]):
+            return
+        if current == "RUNNING":
+            self._client.update_run(run_id, current)
+        else:
+            self._client.set_terminated(run_id, current, moment)
+        self._written = current, moment
+
+    def _write_lines(self, stored: StoredRun, history: History) -> None:
+        """Write parameters, new observations and how the run ended.
+
+        The tag `mirrored`, which says how much is there, goes with the last points.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+
+        run_id = stored.info.run_id
+        moments = {} if self._journal.dropped else self._moments(stored)
+        points = [
+            Metric(name, value, moments.get(line["step"], milliseconds(line["time"])), line["step"])
+            for line in history.observations
+            for name, value in view.step_metrics(line).items()
+        ]
+        # Where a copy is kept decides nothing, and its address may hold a password.
+        flat = flatten({k: v for k, v in history.start["config"].items() if k != "tracking"})
+        params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in flat.items()]
+        tags: list[RunTag] = []
+        if history.end is not None:
+            run = Run(self._folder, history.start, history.end)
+            self._write_files(stored, run)
+            begun = stored.info.start_time  # the one time that is the same at every mirroring
+            points += [
+                Metric(name, value, begun, 0) for name, value in view.run_metrics(run).items()
+            ]
+            tags = [RunTag(key, value) for key, value in view.run_tags(run).items()]
+            tags.append(RunTag("mirrored", str(history.lines)))
+        last = max(0, len(points) - 1) // BATCH * BATCH
+        for i in range(0, last, BATCH):
+            self._client.log_batch(run_id, points[i : i + BATCH])
+        self._client.log_batch(run_id, points[last:], params, tags)
+        self._journal.drop()
+
+    def _moments(self, stored: StoredRun) -> dict[int, int]:
+        """Return the timestamp of each step that the store holds.
+
+        A power cut may take lines from a journal that were mirrored already. Their steps are
+        computed again at another time, which would make them other points.
+        """
+        if not stored.data.metrics:
+            return {}
+        points = self._client.get_metric_history(stored.info.run_id, "epoch")  # each step has it
+        return {point.step: point.timestamp for point in points}
+
+    def _write_files(self, stored: StoredRun, run: Run) -> None:
+        """Upload the files of a run that has ended, and name its data set."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        run_id, data = stored.info.run_id, run.start["data"]
+        if run.finished and "error" in stored.data.tags:  # of an earlier try
+            self._client.delete_tag(run_id, "error")
+        entry = Dataset(data["name"], run.start["digest"], "local", json.dumps(data))
+        self._client.log_inputs(run_id, [DatasetInput(entry)])
+        complete(self._folder)
+        tables = [table_file(self._folder, name) for name in TABLES]
+        for path in (*(self._folder / name for name in (CONFIG, WEIGHTS, TRACEBACK)), *tables):
+            if path.exists():
+                self._client.log_artifact(run_id, str(path))
+
+    def _log_model(self, stored: StoredRun) -> None:
+        # MLflow asks for type hints, which it takes for schemas, and no filter stops it.
+        with warnings.catch_warnings(record=True):
+            self._log_network(stored)
+        self._client.set_tag(stored.info.run_id, "model", "true")
+
+    def _log_network(self, stored: StoredRun) -> None:
+        """Add the network, unless a mirror that was killed had added it."""
+        import mlflow
+
+        from bpexp.tracking.model import log_model
+
+        run_id = stored.info.run_id
+        logged = self._client.search_logged_models(
+            [stored.info.experiment_id], f"source_run_id = '{run_id}'"
+        )
+        for model in logged:
+            if model.status != "READY":  # its mirror was killed
+                self._client.delete_logged_model(model.model_id)
+        if not any(model.status == "READY" for model in logged):
+            mlflow.set_tracking_uri(self._client.tracking_uri)
+            self._written = "RUNNING", None  # by start_run, which ends the run at the present time
+            with mlflow.start_run(run_id=run_id):
+                log_model(self._folder / WEIGHTS)
