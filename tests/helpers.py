@@ -46,5 +46,12 @@ def idx(values, type_code=8, magic=b"\0\0"):
     return magic + bytes([type_code, values.ndim]) + shape + values.tobytes()
 
 
+def one_hot(labels, n_classes, dtype):
+    """Targets (N, K): 1 at the label, 0 elsewhere."""
+    targets = np.zeros((len(labels), n_classes), dtype)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets
+
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 5))
 LABELS = np.arange(30) % 10

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "bpexp"
 FLOORS = {
     "errors": (),
     "nn": (),
-    "data": ("errors",),
+    "data": ("nn", "errors"),
     "theory": ("nn", "errors"),
     "probes": ("nn",),
     "training": ("nn", "data", "probes"),

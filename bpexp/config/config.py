@@ -17,6 +17,7 @@ from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Choice
 from bpexp.nn.choices import Value
 from bpexp.nn.stack import Architecture
+from bpexp.training import check_stop
 
 ALGORITHM = 5  # raised whenever a change alters the numbers of a run
 LARGEST_NETWORK = 2**28  # parameters
@@ -99,16 +100,32 @@ class Config:
         """Return the shape of the run's network.
 
         Raises:
-            ConfigError: it has more parameters than can be meant.
+            ConfigError: it has more parameters than can be meant, or the cost does not fit the
+                data set's task.
         """
-        sizes = (data.n_features, *[self.width] * self.depth, data.n_classes)
-        shape = Architecture(sizes, self.activation, self.cost)
+        sizes = (data.n_features, *[self.width] * self.depth, data.n_outputs)
+        try:
+            shape = Architecture(sizes, self.activation, self.cost, data.task)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         if shape.n_parameters > LARGEST_NETWORK:
             raise ConfigError(
                 f"width: {self.width} at depth {self.depth} makes {shape.n_parameters} parameters; "
                 f"at most {LARGEST_NETWORK} are allowed"
             )
         return shape
+
+    def check(self, data: Dataset) -> None:
+        """Refuse what does not fit the data set: its task's costs and stop rules, sizes.
+
+        Raises:
+            ConfigError: in one line, with what fits.
+        """
+        self.architecture(data)
+        try:
+            check_stop(data.task, self.stop)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def flat(self) -> dict[str, Value]:
         """Return {override key: value}: `activation`, `activation.negative_slope`, `depth`, ..."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from bpexp.data.arrays import gaussian, npz, parity
+from bpexp.data.arrays import npz
 from bpexp.data.dataset import Dataset
-from bpexp.data.images import digits, fashion_mnist, mnist
+from bpexp.data.images import fashion_mnist, mnist
+from bpexp.data.made import gaussian, parity, teacher
+from bpexp.data.shipped import diabetes, digits
 from bpexp.errors import ConfigError, one_of
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
-    loader.__name__: loader for loader in (digits, mnist, fashion_mnist, parity, npz, gaussian)
+    loader.__name__: loader
+    for loader in (digits, mnist, fashion_mnist, parity, npz, gaussian, diabetes, teacher)
 }
 
 __all__ = ["DATASETS", "Dataset", "load", "load_once"]

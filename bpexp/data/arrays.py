@@ -1,4 +1,4 @@
-"""Data sets that are made, and a user's own file."""
+"""A user's own arrays: an npz file."""
 
 from __future__ import annotations
 
@@ -8,81 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from bpexp.data.dataset import Dataset, make_dataset, readable, stratified
+from bpexp.data.dataset import Dataset, make_dataset, readable, split
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 MAGIC = b"\x93NUMPY"
 LARGEST = 2**32  # bytes of a user's file, unpacked
 
 
-def parity(*, bits: int = 10, limit: int | None = None) -> Dataset:
-    """Numbers of n bits, even (1) or odd (0): 700 of 1024 to train, the rest, larger, to test.
-
-    The set of 'Neural Networks: The Backward Pass' (Tashfeen), most significant bit first.
-
-    Args:
-        bits: n, from 3 to 20.
-        limit: keep the first examples of the training split only.
-    """
-    if not 3 <= bits <= 20:
-        raise ConfigError(out_of_range("data.bits", bits, "an integer from 3 to 20"))
-    numbers = np.arange(2**bits)
-    x = (numbers[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.float64)
-    y = (numbers % 2 == 0).astype(np.int64)
-    cut = round(2**bits * 700 / 1024)
-    return make_dataset(
-        "parity", f"{bits}-bit numbers", (x[:cut], y[:cut]), (x[cut:], y[cut:]), limit=limit
-    )
-
-
-def gaussian(
-    *,
-    features: int = 64,
-    examples: int = 1024,
-    test: int = 256,
-    classes: int = 10,
-    seed: int = 0,
-    limit: int | None = None,
-) -> Dataset:
-    """Standard normal inputs with random labels: for theory.
-
-    Args:
-        features: n.
-        examples: N, of the training split.
-        test: M, of the test split.
-        classes: K.
-        seed: of inputs and labels.
-        limit: keep the first examples of the training split only.
-    """
-    sizes = {"features": features, "examples": examples, "test": test, "classes": classes - 1}
-    for name, size in sizes.items():
-        if not 1 <= size <= 10**7 or features * (examples + test) > 2**27:
-            given = size + (name == "classes")
-            allowed = "a size from 1 (2 classes) whose set fits in 1 GiB"
-            raise ConfigError(out_of_range(f"data.{name}", given, allowed))
-    if seed < 0:
-        raise ConfigError(out_of_range("data.seed", seed, "an integer of at least 0"))
-    rng = default_rng(seed)
-    x = rng.standard_normal((examples + test, features))
-    y = rng.integers(0, classes, examples + test)
-    return make_dataset(
-        "gaussian",
-        "standard normal inputs, random labels",
-        (x[:examples], y[:examples]),
-        (x[examples:], y[examples:]),
-        n_classes=classes,
-        limit=limit,
-    )
-
-
 def npz(*, path: str = "", seed: int = 0, limit: int | None = None) -> Dataset:
     """A file of your own: x and y (split 80/20), or x_train, y_train, x_test and y_test.
 
+    The dtype of y says what is learnt: integers are labels (a classification), floating-point
+    numbers are targets (a regression).
+
     Args:
-        path: the npz file; x (N, ...) numbers, y (N,) integers from 0.
+        path: the npz file; x (N, ...) numbers; y (N,) integers from 0, or (N,) or (N, K) floats.
         seed: of the split, where there is one to make.
         limit: keep the first examples of the training split only.
     """
@@ -94,11 +36,13 @@ def npz(*, path: str = "", seed: int = 0, limit: int | None = None) -> Dataset:
         train = arrays["x_train"], arrays["y_train"]
         test = arrays["x_test"], arrays["y_test"]
     elif {"x", "y"} <= arrays.keys():
-        train, test = stratified(arrays["x"], arrays["y"], seed, path)
+        train, test = split(arrays["x"], arrays["y"], seed, path)
     else:
         names = ", ".join(sorted(arrays)) or "nothing"
         raise DataError(f"{path}: holds {names}, not x and y, or {', '.join(sorted(given))}")
-    return make_dataset("npz", path, train, test, limit=limit)
+    numbers = all(y.dtype.kind == "f" for _, y in (train, test))
+    task = "regression" if numbers else "classification"
+    return make_dataset("npz", path, train, test, task=task, limit=limit)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,20 +1,24 @@
-"""A data set: two splits of labelled examples, checked once and never changed."""
+"""A data set: two splits of examples with their targets, checked once and never changed."""
 
 from __future__ import annotations
 
 import hashlib
 import stat
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.random import SeedSequence, default_rng
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
+from bpexp.nn.tasks import TASKS, Targets
 
 Array = NDArray[Any]
+Examples = tuple[Array, Array]
+"""Inputs (N, n), and labels (N,) or targets (N, K)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,23 +28,25 @@ class Dataset:
     Attributes:
         name: of the loader.
         x_train: inputs (N, n), float32 for images (exact quotients rounded once), else float64.
-        y_train: labels (N,), int64, 0 .. n_classes - 1.
+        y_train: labels (N,) int64, 0 .. K - 1, or targets (N, K) float64, as the task says.
         x_test: inputs (M, n).
-        y_test: labels (M,).
-        n_classes: K.
-        digest: 32 hexadecimal digits that stand for the four arrays.
+        y_test: labels (M,) or targets (M, K).
+        n_outputs: K, the number of classes, or of targets an example.
+        digest: 32 hexadecimal digits that stand for the four arrays and the task.
         source: where the examples came from, for people.
+        task: the name of what is learnt, a row of `bpexp.nn.tasks.TASKS`.
         image_shape: (height, width) where the inputs are images, else None.
     """
 
     name: str
     x_train: Array
-    y_train: NDArray[np.int64]
+    y_train: Array
     x_test: Array
-    y_test: NDArray[np.int64]
-    n_classes: int
+    y_test: Array
+    n_outputs: int
     digest: str
     source: str
+    task: str = "classification"
     image_shape: tuple[int, int] | None = None
 
     @property
@@ -48,24 +54,36 @@ class Dataset:
         """The number of inputs, n."""
         return int(self.x_train.shape[1])
 
-    @property
+    @cached_property
     def train_chance(self) -> float:
-        """Training accuracy of always guessing the training split's commonest class."""
-        return float(np.bincount(self.y_train).max() / len(self.y_train))
+        """Primary metric of the best constant guess on the training split."""
+        return self._chance(self.y_train)
 
-    @property
+    @cached_property
     def chance(self) -> float:
-        """Test accuracy of always guessing the training split's commonest class."""
-        commonest = np.bincount(self.y_train, minlength=self.n_classes).argmax()
-        return float(np.mean(self.y_test == commonest))
+        """Primary metric of the best constant guess on the test split.
+
+        The guess is the mean target of the training split: its commonest class in classification.
+        """
+        return self._chance(self.y_test)
+
+    def targets(self, y: Array, dtype: DTypeLike = np.float64) -> Targets:
+        """Return labels or targets of this data set as columns of a table of floats."""
+        return Targets.of(y, self.n_outputs, dtype, TASKS[self.task].labels)
+
+    def _chance(self, y: Array) -> float:
+        task, targets = TASKS[self.task], self.targets(y)
+        guess = self.targets(self.y_train).mean[:, None]
+        return task.score(np.broadcast_to(guess, targets.columns.shape), targets)
 
 
 def make_dataset(
     name: str,
     source: str,
-    train: tuple[Array, Array],
-    test: tuple[Array, Array],
+    train: Examples,
+    test: Examples,
     *,
+    task: str = "classification",
     n_classes: int | None = None,
     limit: int | None = None,
     image_shape: tuple[int, int] | None = None,
@@ -75,9 +93,10 @@ def make_dataset(
     Args:
         name: of the loader.
         source: where the examples came from.
-        train: inputs (N, n) and labels (N,).
-        test: inputs (M, n) and labels (M,).
-        n_classes: K; by default the largest label plus one.
+        train: inputs (N, n), and labels (N,) or targets (N, K).
+        test: the same of M other examples.
+        task: what is learnt, a row of `bpexp.nn.tasks.TASKS`.
+        n_classes: K of labels; by default the largest label plus one.
         limit: keep the first examples of the training split only.
         image_shape: (height, width) of images.
 
@@ -87,48 +106,89 @@ def make_dataset(
     """
     if limit is not None and limit < 1:
         raise ConfigError(out_of_range("data.limit", limit, "an integer of at least 1, or null"))
-    x_train, y_train = _checked(source, "training", *train)
-    x_test, y_test = _checked(source, "test", *test)
+    check = _labels if TASKS[task].labels else _numbers
+    x_train, x_test = _inputs(source, "training", *train), _inputs(source, "test", *test)
+    y_train, y_test = check(source, "training", train[1]), check(source, "test", test[1])
+    x_train, y_train = x_train[:limit], y_train[:limit]
     if x_train.shape[1] != x_test.shape[1]:
         raise DataError(
             f"{source}: {x_train.shape[1]} features in training, {x_test.shape[1]} in test"
         )
-    found = int(max(y_train.max(), y_test.max())) + 1
-    classes = found if n_classes is None else n_classes
-    if classes < 2 or found > classes:
-        raise DataError(f"{source}: labels up to {found - 1} for {classes} classes")
-    arrays = [x_train[:limit], y_train[:limit], x_test, y_test]
-    arrays = [np.ascontiguousarray(array) for array in arrays]
+    arrays = [np.ascontiguousarray(array) for array in (x_train, y_train, x_test, y_test)]
     for array in arrays:
         array.flags.writeable = False
     x_train, y_train, x_test, y_test = arrays
-    digest = _digest(arrays)
-    return Dataset(name, x_train, y_train, x_test, y_test, classes, digest, source, image_shape)
+    if TASKS[task].labels:
+        n_outputs = _count_classes(source, y_train, y_test, n_classes)
+    else:
+        n_outputs = _count_numbers(source, y_train, y_test)
+    return Dataset(
+        name, x_train, y_train, x_test, y_test, n_outputs, _digest(task, arrays), source, task,
+        image_shape,
+    )  # fmt: skip
 
 
-def _checked(source: str, split: str, x: Array, y: Array) -> tuple[Array, NDArray[np.int64]]:
-    if x.ndim < 2 or y.ndim != 1:
-        raise DataError(f"{source}: {split} shapes {x.shape} and {y.shape} are not (N, n), (N,)")
+def _inputs(source: str, split: str, x: Array, y: Array) -> Array:
+    """Return inputs (N, n) of a split."""
+    if x.ndim < 2 or y.ndim not in (1, 2):
+        shapes = f"{split} shapes {x.shape} and {y.shape}"
+        raise DataError(f"{source}: {shapes} are not (N, n), and (N,) or (N, K)")
     if len(x) != len(y):
-        raise DataError(f"{source}: {len(x)} {split} examples but {len(y)} labels")
+        raise DataError(f"{source}: {len(x)} {split} examples but {len(y)} targets")
     x = x.reshape(len(x), -1)
     if not x.size:
         raise DataError(f"{source}: the {split} split is empty")
+    if x.dtype not in (np.float32, np.float64) or not np.isfinite(x).all():
+        raise DataError(f"{source}: {split} inputs are not finite floating-point numbers")
+    return x
+
+
+def _labels(source: str, split: str, y: Array) -> Array:
+    """Return labels (N,) as int64."""
+    if y.ndim != 1:
+        raise DataError(f"{source}: {split} labels of shape {y.shape} are not (N,)")
     if not np.issubdtype(y.dtype, np.integer) or y.dtype == np.uint64:
         raise DataError(f"{source}: {split} labels of dtype {y.dtype} are not integers")
     if y.min() < 0:
         raise DataError(f"{source}: {split} label {y.min()} is negative")
-    if x.dtype not in (np.float32, np.float64) or not np.isfinite(x).all():
-        raise DataError(f"{source}: {split} inputs are not finite floating-point numbers")
-    return x, y.astype(np.int64)
+    return y.astype(np.int64)
 
 
-def _digest(arrays: list[Array]) -> str:
+def _numbers(source: str, split: str, y: Array) -> Array:
+    """Return targets (N, K) as float64."""
+    y = y.reshape(len(y), -1).astype(np.float64)
+    if not y.size or not np.isfinite(y).all():
+        raise DataError(f"{source}: {split} targets are not finite numbers")
+    return y
+
+
+def _count_classes(source: str, y_train: Array, y_test: Array, n_classes: int | None) -> int:
+    found = int(max(y_train.max(), y_test.max())) + 1
+    classes = found if n_classes is None else n_classes
+    if classes < 2 or found > classes:
+        raise DataError(f"{source}: labels up to {found - 1} for {classes} classes")
+    return classes
+
+
+def _count_numbers(source: str, y_train: Array, y_test: Array) -> int:
+    if y_train.shape[1] != y_test.shape[1]:
+        raise DataError(
+            f"{source}: {y_train.shape[1]} targets in training, {y_test.shape[1]} in test"
+        )
+    for split, y in (("training", y_train), ("test", y_test)):
+        if (y == y[0]).all():  # R2 compares with the targets' variance
+            raise DataError(f"{source}: {split} targets are all equal: there is nothing to learn")
+    return int(y_train.shape[1])
+
+
+def _digest(task: str, arrays: list[Array]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{array.shape}{little.dtype.str}".encode())
         digest.update(little.tobytes())
+    if task != "classification":  # digests are older than tasks
+        digest.update(task.encode())
     return digest.hexdigest()[:32]
 
 
@@ -152,23 +212,43 @@ def pixels(x: NDArray[np.uint8], largest: int, scale: bool) -> NDArray[np.float3
     return x.astype(np.float32) / np.float32(largest) if scale else x.astype(np.float32)
 
 
-def stratified(
-    x: Array, y: Array, seed: int, source: str
-) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Split 80/20 so that every class gives a fifth of its examples, rounded, to the test split.
+def standardised(train: Array, test: Array) -> tuple[Array, Array]:
+    """Shift and scale columns so that those of `train` have mean 0 and variance 1.
+
+    A column of equal numbers is shifted only.
+
+    Args:
+        train: (N, n) float64.
+        test: (M, n) float64.
+    """
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation[deviation == 0] = 1
+    return (train - mean) / deviation, (test - mean) / deviation
+
+
+def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Examples]:
+    """Split 80/20 at random; every class gives a fifth of its examples, rounded, to the test split.
+
+    Args:
+        x: inputs (N, ...).
+        y: labels (N,), integers, whose classes are split each by itself; or targets, floats.
+        seed: decides the split.
+        source: where the examples came from.
 
     Raises:
         ConfigError: the seed is negative.
-        DataError: there are too few examples to split, or no labels of examples.
+        DataError: there are too few examples to split, or no targets of examples.
     """
     if seed < 0:
         raise ConfigError(out_of_range("data.seed", seed, "an integer of at least 0"))
-    if y.ndim != 1 or len(x) != len(y) or len(y) < 10:
-        raise DataError(f"{source}: shapes {x.shape} and {y.shape} are not (N, ...), (N,), N >= 10")
+    if not y.ndim or len(x) != len(y) or len(y) < 10:
+        shapes = f"shapes {x.shape} and {y.shape}"
+        raise DataError(f"{source}: {shapes} are not (N, ...), and (N,) or (N, K), N >= 10")
     order = default_rng(SeedSequence(seed)).permutation(len(y))
+    strata = y if y.ndim == 1 and y.dtype.kind in "iu" else np.zeros(len(y), np.int64)
     test = np.zeros(len(y), bool)
-    for label in np.unique(y):
-        members = order[y[order] == label]
+    for stratum in np.unique(strata):
+        members = order[strata[order] == stratum]
         test[members[: round(len(members) / 5)]] = True
     held, kept = order[test[order]], order[~test[order]]
     return (x[kept], y[kept]), (x[held], y[held])

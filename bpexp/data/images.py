@@ -1,17 +1,12 @@
-"""Handwritten digits and MNIST's kind: images with labels, each a short function."""
+"""MNIST and Fashion-MNIST: images with labels, from IDX files."""
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bpexp.data.dataset import Dataset, make_dataset, pixels, stratified
+from bpexp.data.dataset import Dataset, make_dataset, pixels
 from bpexp.data.idx import read_idx
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
@@ -64,23 +59,6 @@ MNIST_UNPACKED = dict(
 )
 
 
-def digits(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Dataset:
-    """1797 handwritten digits of 8x8 pixels that ship with scikit-learn, split 80/20.
-
-    Args:
-        scale: divide the pixels, 0 .. 16, by 16.
-        seed: of the split.
-        limit: keep the first examples of the training split only.
-    """
-    table = _digits_table()
-    x, y = pixels(table[:, :-1], 16, scale), table[:, -1].astype(np.int64)
-    train, test = stratified(x, y, seed, "digits")
-    source = "scikit-learn (UCI optical recognition of handwritten digits, test part)"
-    return make_dataset(
-        "digits", source, train, test, n_classes=10, limit=limit, image_shape=(8, 8)
-    )
-
-
 def mnist(
     *,
     root: str | None = None,
@@ -111,21 +89,6 @@ def fashion_mnist(
         limit: keep the first examples of the training split only.
     """
     return _idx_images("fashion_mnist", root, FASHION_URL, FASHION_SERVED, None, scale, limit)
-
-
-def _digits_table() -> NDArray[np.uint8]:
-    # Importing scikit-learn costs a second; its file is read in milliseconds.
-    found = importlib.util.find_spec("sklearn")
-    folders = (found.submodule_search_locations or []) if found else []
-    for folder in folders:
-        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
-        if path.exists():
-            with gzip.open(path, "rt") as file:
-                return np.loadtxt(file, delimiter=",", dtype=np.uint8)
-    from sklearn.datasets import load_digits
-
-    x, y = load_digits(return_X_y=True)
-    return np.column_stack([x, y]).astype(np.uint8)
 
 
 def _idx_images(

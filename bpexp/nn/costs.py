@@ -30,11 +30,13 @@ class Cost:
             through `do` (see `bpexp.nn.tape`); `slope` is memory like z. Nothing overlaps.
         value: `value(z, t)` gives C_i in float64, shape (...).
         output: `output(do, z, out, scratch)` writes the network's output a^(L) into `out`.
+        linear: whether a^(L) is z^(L) itself, so that targets may be any real numbers.
     """
 
     delta: Callable[[Emit, Array, Array, Array, Array, Scratch], None]
     value: Callable[[Array, Array], NDArray[np.float64]]
     output: Callable[[Emit, Array, Array, Scratch], None]
+    linear: bool = False
 
 
 def cross_entropy() -> Cost:
@@ -77,7 +79,7 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
         difference = np.subtract(a, t, dtype=np.float64)
         return np.asarray(factor * np.add.reduce(difference * difference))
 
-    return Cost(delta, value, partial(_output, activation))
+    return Cost(delta, value, partial(_output, activation), linear=output == "identity")
 
 
 def binary_cross_entropy() -> Cost:

@@ -14,6 +14,7 @@ from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 from bpexp.nn.tape import call_now
+from bpexp.nn.tasks import Targets, find_task
 
 
 class Network:
@@ -24,7 +25,7 @@ class Network:
     (1, 2)
 
     Attributes:
-        architecture: sizes, activation and cost.
+        architecture: sizes, activation, cost and task.
         theta: all parameters, (P,), float32 or float64; the memory that `layers` views.
         layers: theta^(l), (n_{l-1} + 1, n_l), row 0 the biases, l = 1 .. L at index l - 1.
     """
@@ -51,7 +52,8 @@ class Network:
         *,
         activation: str | Choice = "relu",
         init: str | Choice = "he_normal",
-        cost: str | Choice = "cross_entropy",
+        cost: str | Choice | None = None,
+        task: str = "classification",
         seed: int = 0,
         dtype: DTypeLike = "float32",
         batch: Array | None = None,
@@ -62,32 +64,55 @@ class Network:
             sizes: units a layer, inputs first: (n_0, ..., n_L).
             activation: of the hidden layers, a name or a Choice with parameters.
             init: the initialization.
-            cost: the cost, which brings the output layer's activation.
+            cost: the cost, which brings the output layer's activation; by default the task's own:
+                cross_entropy, or squared_error with output=identity for regression.
+            task: what the outputs stand for: classification or regression.
             seed: decides the draw.
             dtype: float32 or float64.
             batch: inputs (B, n_0), for init="lsuv" only.
 
         Raises:
-            ValueError: a name that is in no table, or a parameter out of range.
+            ValueError: a name that is in no table, a parameter out of range, or a cost that does
+                not fit the task.
         """
-        architecture = Architecture(tuple(sizes), as_choice(activation), as_choice(cost))
+        chosen = find_task(task).cost if cost is None else as_choice(cost)
+        architecture = Architecture(tuple(sizes), as_choice(activation), chosen, task)
         theta = initial_theta(architecture, as_choice(init), seed, batch)
         return cls(architecture, theta.astype(dtype))
 
     def outputs(self, x: ArrayLike) -> Array:
-        """Return the outputs (N, K) for inputs (N, n_0): probabilities after softmax or sigmoid."""
+        """Return the outputs (N, K) for inputs (N, n_0).
+
+        They are probabilities after softmax or sigmoid, and the predicted numbers in regression.
+        """
         passes = self._forward(x, lowest=None)
         z = passes.z[-1][0]
         a = np.empty_like(z)
         passes.stack.cost.output(call_now, z, a, Scratch.like(z))
         return np.asarray(a.T)
 
-    def predict(self, x: ArrayLike) -> NDArray[np.int64]:
-        """Return the class (N,) of the largest output for inputs (N, n_0)."""
-        return np.asarray(np.argmax(self.outputs(x), axis=1), dtype=np.int64)
+    def predict(self, x: ArrayLike) -> NDArray[Any]:
+        """Return the prediction for inputs (N, n_0).
+
+        Returns:
+            The class (N,) int64 of the largest output, or in regression the outputs (N, K).
+        """
+        outputs = self.outputs(x)
+        if not find_task(self.architecture.task).labels:
+            return outputs
+        return np.asarray(np.argmax(outputs, axis=1), dtype=np.int64)
 
     def loss(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Return the mean cost over inputs (N, n_0) with labels (N,) or targets (N, K)."""
+        """Return the mean cost over examples.
+
+        Args:
+            x: inputs (N, n_0).
+            y: targets (N, K); in classification also labels (N,), integers from 0, and in
+                regression with one output also targets (N,).
+
+        Raises:
+            ValueError: y has another shape, or labels that are no integers.
+        """
         passes = self._forward(x, lowest=None)
         return float(passes.stack.cost.value(passes.z[-1][0], self._targets(y)).mean())
 
@@ -96,7 +121,10 @@ class Network:
 
         Args:
             x: inputs (N, n_0).
-            y: labels (N,) or targets (N, K).
+            y: labels (N,) or targets (N, K), as `loss` takes them.
+
+        Raises:
+            ValueError: see `loss`.
         """
         passes = self._forward(x, lowest=1)
         np.copyto(passes.targets, self._targets(y))
@@ -135,15 +163,8 @@ class Network:
         return passes
 
     def _targets(self, y: ArrayLike) -> Array:
-        y = np.asarray(y)
-        return one_hot(y, self.architecture.sizes[-1], self.theta.dtype).T if y.ndim == 1 else y.T
-
-
-def one_hot(labels: NDArray[np.integer], n_classes: int, dtype: DTypeLike) -> Array:
-    """Return targets (N, K): 1 at the label, 0 elsewhere."""
-    targets = np.zeros((len(labels), n_classes), dtype)
-    targets[np.arange(len(labels)), labels] = 1
-    return targets
+        labels, n_outputs = find_task(self.architecture.task).labels, self.architecture.sizes[-1]
+        return Targets.of(np.asarray(y), n_outputs, self.theta.dtype, labels).columns
 
 
 def to_json(architecture: Architecture) -> str:
@@ -154,6 +175,7 @@ def to_json(architecture: Architecture) -> str:
             "sizes": architecture.sizes,
             "activation": {"name": activation.name, **activation.parameters},
             "cost": {"name": cost.name, **cost.parameters},
+            "task": architecture.task,
         }
     )
 
@@ -166,4 +188,5 @@ def from_json(text: str) -> Architecture:
         tuple(fields["sizes"]),
         Choice(activation.pop("name"), activation),
         Choice(cost.pop("name"), cost),
+        fields.get("task", "classification"),  # files of version 0.1 have none
     )

@@ -35,26 +35,30 @@ from bpexp.nn.activations import ACTIVATIONS, Activation, Array
 from bpexp.nn.choices import Choice
 from bpexp.nn.costs import COSTS, Cost
 from bpexp.nn.initializers import BIASES, INITIALIZERS, WEIGHTS, stream
+from bpexp.nn.tasks import check_cost
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The shape of a network and its activation and cost, by name.
+    """The shape of a network and its activation, cost and task, by name.
 
     Attributes:
         sizes: units a layer, inputs first: (n_0, ..., n_L).
         activation: the hidden layers' activation.
         cost: the cost, which brings the output layer's activation.
+        task: what the outputs stand for, a row of `bpexp.nn.tasks.TASKS`.
     """
 
     sizes: tuple[int, ...]
     activation: Choice
     cost: Choice
+    task: str = "classification"
 
     def __post_init__(self) -> None:
-        """Refuse shapes that are no network."""
+        """Refuse shapes that are no network, and a cost that does not fit the task."""
         if len(self.sizes) < 2 or any(n < 1 for n in self.sizes):
             raise ValueError(f"sizes: {self.sizes!r} is not two or more layers of at least 1 unit")
+        check_cost(self.task, self.cost)
 
     @property
     def n_parameters(self) -> int:

@@ -88,7 +88,7 @@ def make_plan(configs: Sequence[Config], root: Path) -> Plan:
     members: dict[str, Member] = {}
     for config, name in zip(configs, names, strict=True):
         data = dataset(config)
-        config.architecture(data)  # refuses networks that are too large
+        config.check(data)
         identity = config.identity(data.digest)
         if identity not in members:  # two spellings of one run are one run
             members[identity] = _member(config, identity, name, root)

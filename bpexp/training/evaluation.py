@@ -1,10 +1,10 @@
-"""Costs and accuracies: of a whole split, and of an epoch's batches as they were trained."""
+"""Costs and scores: of a whole split, and of an epoch's batches as they were trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from bpexp.data import Dataset
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
-from bpexp.nn.network import one_hot
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, with_constant_unit
+from bpexp.nn.tasks import Targets, Task, find_task
 
 CHUNK = 512  # examples a pass when a whole split is evaluated
 SCORED = 4096  # outputs scored at once: they stay in the cache
+
+Scores = dict[str, NDArray[np.float64]]
+"""The mean cost, as "loss", and the task's metrics: values (R,) by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,35 +29,29 @@ class Split:
 
     Attributes:
         rows: inputs with the constant unit, (N, n_0 + 1), the run's dtype.
-        labels: (N,) int64.
-        n_classes: K.
+        targets: their targets, the same dtype.
     """
 
     rows: Array
-    labels: NDArray[np.int64]
-    n_classes: int
-
-    @cached_property
-    def columns(self) -> Array:
-        """One-hot targets, (K, N), the run's dtype."""
-        return np.ascontiguousarray(one_hot(self.labels, self.n_classes, self.rows.dtype).T)
+    targets: Targets
 
     def __len__(self) -> int:
         """N."""
-        return len(self.labels)
+        return len(self.rows)
 
     def head(self, n: int) -> Split:
         """Return the first n examples, or all if there are fewer."""
-        return Split(self.rows[:n], self.labels[:n], self.n_classes)
+        return Split(self.rows[:n], self.targets.head(n))
 
 
 @lru_cache(maxsize=2)  # the stacks of one worker share the copies in the kernel's layout
 def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
     """Return the training and the test split of a data set in a run's dtype."""
-    return (
-        Split(with_constant_unit(data.x_train, dtype), data.y_train, data.n_classes),
-        Split(with_constant_unit(data.x_test, dtype), data.y_test, data.n_classes),
-    )
+
+    def split(x: Array, y: Array) -> Split:
+        return Split(with_constant_unit(x, dtype), data.targets(y, dtype))
+
+    return split(data.x_train, data.y_train), split(data.x_test, data.y_test)
 
 
 class Evaluator:
@@ -63,6 +60,7 @@ class Evaluator:
     def __init__(self, stack: Stack, split: Split) -> None:
         """Allocate for at most CHUNK examples at once."""
         self._cost, self._split = stack.cost, split
+        self._task = find_task(stack.architecture.task)
         self._chunks = [slice(i, i + CHUNK) for i in range(0, len(split), CHUNK)]
         sizes = {min(CHUNK, len(split)), len(split) % CHUNK or min(CHUNK, len(split))}
         self._passes = {
@@ -70,31 +68,20 @@ class Evaluator:
             for size in sizes
         }
 
-    def __call__(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (mean cost, accuracy) of each network, (R,) each."""
-        costs, correct = [], []
+    def __call__(self) -> Scores:
+        """Return the mean cost and the task's metrics of each network."""
+        costs, statistics = [], []
         for chunk in self._chunks:
-            split = self._split.rows[chunk]
-            passes = self._passes[len(split)]
-            np.copyto(passes.rows, split)
-            z, columns = passes.forward().swapaxes(0, 1), self._split.columns[:, None, chunk]
+            rows = self._split.rows[chunk]
+            passes = self._passes[len(rows)]
+            np.copyto(passes.rows, rows)
+            z = passes.forward().swapaxes(0, 1)
+            columns = self._split.targets.columns[:, None, chunk]
             costs.append(self._cost.value(z, columns))
-            correct.append(hits(z, columns, self._split.labels[chunk]))
-        return np.concatenate(costs, axis=1).mean(axis=1), np.concatenate(correct, axis=1).mean(1)
-
-
-def hits(
-    z: Array, columns: Array | NDArray[np.bool_], labels: NDArray[np.integer]
-) -> NDArray[np.bool_]:
-    """Return whether the first largest output is the label's, (..., B), for z (K, ..., B)."""
-    top = np.maximum.reduce(z)
-    peaks = z == top
-    # Without ties, and NaN that would make up for them in number, there is no need of argmax, which
-    # takes twice as long.
-    if np.count_nonzero(peaks) == top.size and not np.isnan(np.maximum.reduce(top, axis=None)):
-        np.logical_and(peaks, columns, out=peaks)
-        return np.asarray(np.logical_or.reduce(peaks))
-    return np.asarray(z.argmax(axis=0) == labels)
+            statistics.append(self._task.statistic(z, columns))
+        cost = np.concatenate(costs, axis=1).mean(axis=1)
+        statistic = np.concatenate(statistics, axis=1).mean(axis=1, dtype=np.float64)
+        return _scores(self._task, cost, statistic, self._split.targets)
 
 
 class EpochScore:
@@ -106,41 +93,47 @@ class EpochScore:
         z: z^(L) of the epoch's examples in the order of training, (R, K, N), to be filled.
     """
 
-    def __init__(self, stack: Stack, examples: int) -> None:
-        """Allocate for an epoch over so many examples."""
-        self._cost = stack.cost
-        outputs = stack.architecture.sizes[-1]
-        self.z: Array = memory.empty((len(stack), outputs, examples), stack.theta.dtype)
-        # The narrowest integers that hold a class: comparing them takes a third of the time.
-        self._classes = np.arange(outputs, dtype=np.min_scalar_type(outputs))
+    def __init__(self, stack: Stack, targets: Targets) -> None:
+        """Allocate for an epoch over the training split, whose targets these are."""
+        self._cost, self._targets = stack.cost, targets
+        self._task = find_task(stack.architecture.task)
+        shape = (len(stack), stack.architecture.sizes[-1], len(targets))
+        self.z: Array = memory.empty(shape, stack.theta.dtype)
 
     def __call__(
-        self, labels: NDArray[np.int64], ends: Sequence[int]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        self, index: NDArray[np.int64], ends: Sequence[int]
+    ) -> tuple[Scores, NDArray[np.int64]]:
         """Score the epoch.
 
         Args:
-            labels: those of the examples, (R, N).
+            index: of the examples' targets in the table of targets, (R, N).
             ends: where each batch ends in them.
 
         Returns:
-            Mean cost (R,), accuracy (R,), and the number, from 1, of the first batch with a
+            The mean cost and the task's metrics, and the number, from 1, of the first batch with a
             non-finite cost, 0 where there is none (R,).
         """
-        runs, done = labels.shape
-        cost, accuracy, broken = np.empty(runs), np.empty(runs), np.zeros(runs, np.int64)
-        costs, correct = np.empty(done), np.empty(done, bool)
+        runs, done = index.shape
+        cost, statistic = np.empty(runs), np.empty(runs)
+        broken = np.zeros(runs, np.int64)
+        costs, statistics = np.empty(done), np.empty(done)
         for r in range(runs):
             for start in range(0, done, SCORED):
                 part = slice(start, min(start + SCORED, done))
-                z, narrow = self.z[r, :, part], labels[r, part].astype(self._classes.dtype)
-                columns = np.equal(narrow, self._classes[:, None])
-                costs[part] = self._cost.value(z, columns.astype(z.dtype))
-                correct[part] = hits(z, columns, narrow)
+                z, columns = self.z[r, :, part], self._targets.at(index[r, part])
+                costs[part] = self._cost.value(z, columns.astype(z.dtype, copy=False))
+                statistics[part] = self._task.statistic(z, columns)
             cost[r] = np.add.reduce(costs) / done
-            accuracy[r] = np.count_nonzero(correct) / done
+            statistic[r] = np.add.reduce(statistics) / done
             if not np.isfinite(cost[r]):
                 wrong = ~np.isfinite(costs)  # none, where only their sum leaves float64's range
                 first = wrong.argmax() if wrong.any() else costs.argmax()
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
-        return cost, accuracy, broken
+        return _scores(self._task, cost, statistic, self._targets), broken
+
+
+def _scores(
+    task: Task, cost: NDArray[np.float64], statistic: NDArray[np.float64], targets: Targets
+) -> Scores:
+    metrics = zip(task.metrics, task.scores(statistic, targets), strict=True)
+    return {"loss": cost, **dict(metrics)}

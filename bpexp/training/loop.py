@@ -12,7 +12,7 @@ from bpexp.data import Dataset
 from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
 from bpexp.nn.stack import Stack
-from bpexp.training.stopping import STOPS, Rule
+from bpexp.training.stopping import STOPS, Rule, check_stop
 from bpexp.training.trainer import Metrics, Trainer
 
 
@@ -92,7 +92,7 @@ def run(
             yield _record(trainer, trainer.epoch + part, {})
         metrics, diverged_at = trainer.close_epoch()
         stopped = [
-            stop([cost[r] for cost in trainer.costs], [a[r] for a in trainer.accuracies])
+            stop([cost[r] for cost in trainer.costs], [score[r] for score in trainer.scores])
             for r in range(len(trainer.rows))
         ]
         ended = np.array(stopped) | (diverged_at > 0) | (trainer.epoch >= epochs)
@@ -119,7 +119,10 @@ def train(
     probe_examples: int = 512,
     jacobian_examples: int = 0,
 ) -> list[Observation]:
-    """Train one network in place and return what was seen on the way: for use by hand.
+    """Train one network in place and return what was measured on the way: for use by hand.
+
+    Raises:
+        ValueError: a parameter out of range, or a network of another task or shape than the data.
 
     >>> from bpexp.data import load
     >>> net = Network.create([64, 16, 10], activation="tanh", init="glorot_normal")
@@ -130,7 +133,10 @@ def train(
     require("lr", lr, "a finite number above 0", 0 < lr < np.inf)
     require("epochs", epochs, "an integer of at least 0", epochs >= 0)
     require("batch_size", batch_size, "an integer of at least 1", batch_size >= 1)
-    stack = Stack(network.architecture, network.theta[None])
+    shape, choice = network.architecture, as_choice(stop)
+    require("task", shape.task, f"that of data {data.name}, {data.task}", shape.task == data.task)
+    check_stop(data.task, choice)
+    stack = Stack(shape, network.theta[None])
     trainer = Trainer(
         stack,
         data,
@@ -142,7 +148,7 @@ def train(
         probe_examples=probe_examples,
         jacobian_examples=jacobian_examples,
     )
-    rule = as_choice(stop).build(STOPS)
+    rule = choice.build(STOPS)
     records = run(trainer, epochs=epochs, stop=rule, probe_every=probe_every)
     return [record.of(0) for record in records]
 

@@ -18,21 +18,24 @@ from bpexp.nn.optimizers import OPTIMIZERS, Parameters
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack
 from bpexp.nn.tape import Tape
+from bpexp.nn.tasks import find_task
 from bpexp.probes import Prober
 from bpexp.probes.jacobian import JacobianProber
-from bpexp.training.evaluation import EpochScore, Evaluator, splits
+from bpexp.training.evaluation import EpochScore, Evaluator, Scores, splits
 
 # NumPy copies an operand that lies in pieces through a buffer, to have longer loops, where two of
 # the pieces fit into it. In the 8192 numbers of the default those of a stack's a^(l) do, and a step
 # then takes up to a tenth longer.
 BUFFER = 1024
 
+SCORES = "accuracies"  # what checkpoints have called the scores since there was one task
+
 Batches = Callable[[int], Sequence[NDArray[np.int64]]]
 """From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
 
 Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array], None]
-"""Takes a step on training examples: indices and labels (R, B), and where to keep their outputs,
-(R, K, B)."""
+"""Takes a step on training examples: their indices and their targets' columns in the table of
+targets (R, B), and where to keep their outputs (R, K, B)."""
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -46,7 +49,7 @@ class Trainer:
         epoch: epochs done.
         step: optimizer steps done.
         costs: loss/train of the epochs done, (R,) each.
-        accuracies: accuracy/train of the epochs done, (R,) each.
+        scores: the task's primary metric on the training split, of the epochs done, (R,) each.
     """
 
     def __init__(
@@ -84,12 +87,12 @@ class Trainer:
         self.rows = np.arange(len(stack))
         self.epoch = self.step = 0
         self.costs: list[NDArray[np.float64]] = []
-        self.accuracies: list[NDArray[np.float64]] = []
+        self.scores: list[NDArray[np.float64]] = []
         self._optimizer = optimizer.build(OPTIMIZERS)
         self._batch_size, self._divisor, self._given_batches = batch_size, divisor, batches
         self._train, self._test = splits(data, stack.theta.dtype)
         self._probe = self._train.head(probe_examples)
-        self._prober = Prober(stack, self._probe.rows, self._probe.columns)
+        self._prober = Prober(stack, self._probe.rows, self._probe.targets.columns)
         self._jacobian_prober = None
         if jacobian_examples and len(stack.layers) > 2:
             self._jacobian_prober = JacobianProber(stack, self._probe.rows[:jacobian_examples])
@@ -110,8 +113,8 @@ class Trainer:
     def initial_metrics(self) -> Metrics:
         """Score the networks before any step; the training split is stood in by the probe batch."""
         with np.errstate(all="ignore"):
-            cost, accuracy = Evaluator(self.stack, self._probe)()
-        return {"loss/train": cost, "accuracy/train": accuracy, **self._test_metrics()}
+            scores = Evaluator(self.stack, self._probe)()
+        return {**_named(scores, "train"), **self._test_metrics()}
 
     def advance(self, every: int | None = None) -> Iterator[float]:
         """Take an epoch's steps, stopping on the way where the step is a multiple of `every`.
@@ -120,7 +123,7 @@ class Trainer:
             The part of the epoch that is done there.
         """
         order, self._ends = self._next_batches()
-        self._labels = labels = self._train.labels.take(order, mode="clip")
+        self._index = index = self._train.targets.index.take(order, mode="clip")
         outputs = self._score.z
         done, last = 0, len(self._ends)
         starts = [0, *self._ends]
@@ -134,7 +137,7 @@ class Trainer:
                         self._steps[batch] = self._step_on(batch)
                     self.step += 1
                     part = np.s_[..., start:end]
-                    self._steps[batch](order[part], labels[part], outputs[part])
+                    self._steps[batch](order[part], index[part], outputs[part])
             done = pause
             if done < last:
                 yield done / last
@@ -144,15 +147,15 @@ class Trainer:
         """Score the batches of the epoch that `advance` took, as they were trained.
 
         Returns:
-            loss/train and accuracy/train, and the step of the first batch whose cost is not
+            loss/train and the task's metrics, and the step of the first batch whose cost is not
             finite, 0 where there is none (R,).
         """
         with np.errstate(all="ignore"):
-            cost, accuracy, broken = self._score(self._labels, self._ends)
-        self.costs.append(cost)
-        self.accuracies.append(accuracy)
+            scores, broken = self._score(self._index, self._ends)
+        self.costs.append(scores["loss"])
+        self.scores.append(scores[find_task(self.stack.architecture.task).metric])
         start = self.step - len(self._ends)
-        return {"loss/train": cost, "accuracy/train": accuracy}, np.where(broken, start + broken, 0)
+        return _named(scores, "train"), np.where(broken, start + broken, 0)
 
     def close_epoch(self) -> tuple[Metrics, NDArray[np.int64]]:
         """Score the epoch that `advance` took, and the test split.
@@ -192,7 +195,7 @@ class Trainer:
             "memory": self._memory[:, r],
             "probed": probed[r],
             "costs": np.array([cost[r] for cost in self.costs]),
-            "accuracies": np.array([accuracy[r] for accuracy in self.accuracies]),
+            SCORES: np.array([score[r] for score in self.scores]),
             "epoch": np.array(self.epoch),
             "step": np.array(self.step),
         }
@@ -206,7 +209,7 @@ class Trainer:
             self._memory[:, r] = state["memory"]
             self._probed[r] = state["probed"]
         self.costs = list(np.array([state["costs"] for state in states]).T)
-        self.accuracies = list(np.array([state["accuracies"] for state in states]).T)
+        self.scores = list(np.array([state[SCORES] for state in states]).T)
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Go on with the networks `which` (R,) only."""
@@ -216,7 +219,7 @@ class Trainer:
         self._memory = memory.copy(self._memory[:, which])
         self._probed = None if self._probed is None else self._probed[which]
         self.costs = [cost[which] for cost in self.costs]
-        self.accuracies = [accuracy[which] for accuracy in self.accuracies]
+        self.scores = [score[which] for score in self.scores]
         self._allocate()
 
     def _allocate(self) -> None:
@@ -238,7 +241,7 @@ class Trainer:
         )
         self._update = Tape()
         self._optimizer.record(self._update.record, parameters)
-        self._score = EpochScore(self.stack, len(self._train))
+        self._score = EpochScore(self.stack, self._train.targets)
         self._evaluate_test = Evaluator(self.stack, self._test)
         self._steps: dict[int, Step] = {}
 
@@ -254,15 +257,13 @@ class Trainer:
             scale=self._scale / (batch if self._divisor is None else self._divisor),
         )
         columns, forward, backward = passes.columns, passes.forward, passes.backward
-        # A column a class, which stay in the cache, where those of all examples would not.
-        targets = np.eye(len(columns), dtype=columns.dtype)
         # The methods: np.take looks them up, for four times the cost on small batches.
-        take_rows, take_targets = self._train.rows.take, targets.take
+        take_rows, take_targets = self._train.rows.take, self._train.targets.table.take
         update = self._update.play
 
-        def step(index: NDArray[np.int64], labels: NDArray[np.int64], outputs: Array) -> None:
-            take_rows(index, 0, rows, "clip")
-            take_targets(labels, 1, columns, "clip")
+        def step(order: NDArray[np.int64], index: NDArray[np.int64], outputs: Array) -> None:
+            take_rows(order, 0, rows, "clip")
+            take_targets(index, 1, columns, "clip")
             outputs[...] = forward()
             backward()
             update()
@@ -281,5 +282,10 @@ class Trainer:
 
     def _test_metrics(self) -> Metrics:
         with np.errstate(all="ignore"):
-            cost, accuracy = self._evaluate_test()
-        return {"loss/test": cost, "accuracy/test": accuracy}
+            scores = self._evaluate_test()
+        return _named(scores, "test")
+
+
+def _named(scores: Scores, split: str) -> Metrics:
+    """Name scores by their split: loss is loss/train or loss/test."""
+    return {f"{name}/{split}": values for name, values in scores.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import one_hot
 
 from bpexp.nn import ACTIVATIONS, Choice, Network
-from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Stack, with_constant_unit
 from bpexp.probes import PROBES, Prober, norm
 

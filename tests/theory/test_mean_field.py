@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import one_hot
 from scipy.integrate import quad
 
 from bpexp.nn import ACTIVATIONS, Choice
-from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 from bpexp.probes import Prober
 from bpexp.theory import (

@@ -31,7 +31,7 @@ def backward_pass(data, hidden, size, dtype="float64"):
     """
     random = np.random.RandomState(0)
     cost = Choice("squared_error", {"output": "sigmoid", "factor": 1.0})
-    sizes = (data.n_features, hidden, data.n_classes)
+    sizes = (data.n_features, hidden, data.n_outputs)
     architecture = Architecture(sizes, Choice("sigmoid"), cost)
     theta = np.zeros(architecture.n_parameters)
     for layer in architecture.layers(theta):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import one_hot
 
 from bpexp.data import load
 from bpexp.nn import OPTIMIZERS, Choice, Network
 from bpexp.nn.choices import as_choice
-from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Architecture, Stack, initial_theta
+from bpexp.nn.tasks import Targets, hits
 from bpexp.training import STOPS, Trainer, run, train
-from bpexp.training.evaluation import EpochScore, hits
+from bpexp.training.evaluation import EpochScore
 
 DIGITS = load("digits", limit=200)
 
@@ -26,7 +27,7 @@ def make(
     data=DIGITS,
     **options,
 ):
-    sizes = (data.n_features, *[16] * depth, data.n_classes)
+    sizes = (data.n_features, *[16] * depth, data.n_outputs)
     architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
     rows = [initial_theta(architecture, Choice("he_normal"), seed) for seed in seeds]
     return Trainer(
@@ -259,8 +260,8 @@ def test_a_networks_accuracy_knows_nothing_of_its_neighbours():
     tied, broken = np.zeros((2, 2)), np.full((2, 2), np.nan)
     labels = np.array([1, 1])
     columns = np.eye(2)[:, labels]
-    alone = [hits(z, columns, labels) for z in (tied, broken)]
-    together = hits(np.stack([tied, broken], axis=1), columns[:, None], labels)
+    alone = [hits(z, columns) for z in (tied, broken)]
+    together = hits(np.stack([tied, broken], axis=1), columns[:, None])
     np.testing.assert_array_equal(together, alone)
     assert not np.any(alone)
 
@@ -268,12 +269,11 @@ def test_a_networks_accuracy_knows_nothing_of_its_neighbours():
 def test_a_mean_cost_beyond_float64_is_the_largest_costs_step():
     cost = Choice("squared_error", {"output": "identity"})
     stack = Stack(Architecture((2, 2), Choice("relu"), cost), np.zeros((1, 6)))
-    score = EpochScore(stack, 4)
+    labels = np.array([0, 1, 0, 1])
+    score = EpochScore(stack, Targets.of(labels, 2, float, labels=True))
     score.z[..., :2], score.z[..., 2:] = 0, 9e153
     with np.errstate(over="ignore"):
-        cost, _, broken = score(np.array([[0, 1, 0, 1]]), [2, 4])
+        _, broken = score(labels[None], [2, 4])
     assert broken.tolist() == [2]
 
 
-def test_one_hot_targets():
-    assert one_hot(np.array([2, 0]), 3, np.float32).tolist() == [[0, 0, 1], [1, 0, 0]]
