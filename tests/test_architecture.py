@@ -18,7 +18,7 @@ FLOORS = {
     "probes": ("nn",),
     "training": ("nn", "data", "probes"),
     "config": ("nn", "data", "probes", "training", "errors"),
-    "analysis": ("config", "errors"),
+    "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "errors"),
     "tracking": ("record", "analysis", "config", "nn", "errors"),
     "sync": ("tracking",),

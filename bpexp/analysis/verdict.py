@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.analysis.summaries import decay
+from bpexp.nn.tasks import Task
 
 VERDICTS = ("healthy", "vanishing", "exploding", "saturated", "dead", "diverged")
 
@@ -17,7 +18,7 @@ END_TO_END = 10.0  # first layer's signal ten times weaker (or stronger) than th
 SATURATED = 0.9  # share of (example, unit) pairs of a layer that sit on an asymptote
 MOVED = 0.1  # path of the first trained layer, in units of its own norm
 FELL = 0.1  # share of the initial cost that training removed
-GAINED = 0.1  # share of the way from guessing to certainty that training accuracy has come
+GAINED = 0.1  # share of the way from guessing to perfection that the training score has come
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Evidence:
         moved: path of the first trained layer: its update ratios, summed over the probes.
         cost_first: training cost at step 0.
         cost_last: training cost over the last epoch.
-        gained: (training accuracy over the last epoch - chance) / (1 - chance).
+        metric: the task's primary metric.
+        gained: its share of the way from guessing to perfection, on the training split over the
+            last epoch; see `bpexp.nn.tasks.Task.gain`.
     """
 
     diverged_at: int | None
@@ -46,6 +49,7 @@ class Evidence:
     moved: float
     cost_first: float
     cost_last: float
+    metric: str
     gained: float
 
     @classmethod
@@ -54,11 +58,21 @@ class Evidence:
         probes: Sequence[Mapping[str, NDArray[np.float64]]],
         metrics: Sequence[Mapping[str, float]],
         *,
+        task: Task,
         chance: float,
         frozen: int = 0,
         diverged_at: int | None = None,
     ) -> Evidence:
-        """Gather it from a run's probes, (L,) a name, and its epochs' metrics, both in time."""
+        """Gather it from a run's probes, (L,) a name, and its epochs' metrics, both in time.
+
+        Args:
+            probes: of the steps that were probed.
+            metrics: of the epochs, step 0 included.
+            task: what is learnt.
+            chance: the task's primary metric on the training split, of the best constant guess.
+            frozen: layers that keep their weights.
+            diverged_at: the optimizer step of the first non-finite cost, or None.
+        """
         first, last = probes[0], probes[-1]
         trained = min(frozen, len(first["delta_norm"]) - 1)
         return cls(
@@ -71,7 +85,8 @@ class Evidence:
             moved=sum(float(probe["update_ratio"][trained]) for probe in probes[1:]),
             cost_first=metrics[0]["loss/train"],
             cost_last=metrics[-1]["loss/train"],
-            gained=(metrics[-1]["accuracy/train"] - chance) / (1 - chance) if chance < 1 else 0.0,
+            metric=task.metric,
+            gained=task.gain(metrics[-1][f"{task.metric}/train"], chance),
         )
 
 
@@ -83,8 +98,8 @@ def verdict(evidence: Evidence) -> tuple[str, str]:
     nearly all pairs of example and unit sit on an asymptote. vanishing, exploding: the signal that
     reaches the first layer is ten times weaker, or stronger, than the one that leaves the last, at
     step 0 or (where it was not so at step 0) at the end, and training did not overcome it. It is
-    overcome when the network learnt: the cost fell by a tenth and the training accuracy came a
-    tenth of the way from guessing to certainty; and, where the signal vanishes, the first trained
+    overcome when the network learnt: the cost fell by a tenth and the training score came a tenth
+    of the way from guessing to perfection; and, where the signal vanishes, the first trained
     layer took part: it moved by a tenth. healthy: else.
 
     All comparisons are ratios within the run, so that a scale of the cost, the data or the weights
@@ -106,7 +121,7 @@ def verdict(evidence: Evidence) -> tuple[str, str]:
     path = (
         f"first_to_last {e.factor_first:.2g} at step 0, {e.factor_last:.2g} at the end; "
         f"first layer moved {e.moved:.2g} of its norm; cost fell by {fall:.0%}; "
-        f"accuracy came {e.gained:.0%} of the way from guessing"
+        f"{e.metric} came {e.gained:.0%} of the way from guessing"
     )
     learnt = fall >= FELL and e.gained >= GAINED
     for factor in (e.factor_first, e.factor_last):

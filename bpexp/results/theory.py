@@ -119,7 +119,7 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
 @lru_cache(maxsize=1024)
 def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> BatchPrediction:
     variances = _variances(shape, init, data, examples)
-    targets = np.eye(data.n_classes)[data.y_train[:examples]]
+    targets = np.asarray(data.targets(data.y_train[:examples]).columns.T, np.float64)
     with np.errstate(all="ignore"):  # lengths that run away are told by what they become
         return predict_batch(shape, variances, data.x_train[:examples], targets)
 

@@ -16,6 +16,7 @@ from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.errors import StorageError
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
+from bpexp.nn.tasks import find_task
 from bpexp.record.files import replacing
 from bpexp.record.journal import InUseError, Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
@@ -161,6 +162,7 @@ class _StackRun:
             Evidence.of(
                 [seen.layers for seen in journal.observations if seen.layers],
                 [seen.metrics for seen in journal.observations if seen.metrics],
+                task=find_task(self._shape.task),
                 chance=dataset(self._config).train_chance,
                 frozen=member.config.frozen,
                 diverged_at=diverged_at,
@@ -210,6 +212,7 @@ def _start(member: Member, journal: Journal) -> None:
         digest=data.digest,
         data={"name": data.name, "source": data.source},
         sizes=member.config.architecture(data).sizes,
+        task=data.task,
         chance=data.chance,
         train_chance=data.train_chance,
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},

@@ -19,7 +19,7 @@ class Forecast:
     """What theory expects of one network.
 
     Attributes:
-        trains: it will reach a train accuracy above (1 + chance) / 2.
+        trains: its training score will come more than half way from guessing to perfection.
         reason: why, or why not.
         sigma_w2: n_in Var W of the hidden layers after the first.
         sigma_b2: Var b of them.
@@ -103,6 +103,13 @@ def score(forecasts: Iterable[bool], outcomes: Iterable[bool]) -> Score:
     )
 
 
-def trained(accuracy: float, chance: float) -> bool:
-    """Whether a run trained: its train accuracy is above (1 + chance) / 2."""
-    return accuracy > (1 + chance) / 2
+def trained(score: float, guess: float, perfect: float = 1.0) -> bool:
+    """Return whether a run trained: its score is more than half way from guessing to perfection.
+
+    Args:
+        score: the task's primary metric on the training split; NaN where it is not finite.
+        guess: that of the best constant guess.
+        perfect: the best there is, above or below `guess`.
+    """
+    half_way = (perfect + guess) / 2
+    return score > half_way if perfect > guess else score < half_way

@@ -9,6 +9,7 @@ from bpexp.analysis.summaries import decay
 from bpexp.analysis.verdict import VERDICTS, Evidence, verdict
 from bpexp.data import load
 from bpexp.nn import Choice, Network
+from bpexp.nn.tasks import TASKS
 from bpexp.training import train
 
 
@@ -54,6 +55,7 @@ def trained(
     return Evidence.of(
         [seen.layers for seen in history],
         [seen.metrics for seen in history],
+        task=TASKS[data.task],
         chance=data.chance,
         frozen=frozen,
         diverged_at=history[-1].step if broken else None,
@@ -92,7 +94,7 @@ def test_a_verdict_does_not_change_with_the_scale_of_the_cost():
         network = Network.create([64, *[16] * 6, 10], activation="sigmoid", cost=cost)
         history = train(network, data, lr=0.1 / factor, epochs=3)
         layers, metrics = zip(*((seen.layers, seen.metrics) for seen in history), strict=True)
-        words.add(verdict(Evidence.of(layers, metrics, chance=data.chance)))
+        words.add(verdict(Evidence.of(layers, metrics, task=TASKS[data.task], chance=data.chance)))
     assert len(words) == 1
 
 
@@ -106,6 +108,7 @@ EVIDENCE = {
     "moved": 1.0,
     "cost_first": 2.3,
     "cost_last": 0.1,
+    "metric": "accuracy",
     "gained": 0.9,
 }
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from bpexp.__main__ import main, tree
 from bpexp.config.overrides import refuse
 from bpexp.config.schema import KEYS, Group
+from bpexp.data import load_once
 from bpexp.data.images import FILES
 from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
@@ -58,7 +59,7 @@ WORDS = [
         "optimizer: 'adm' is not one of adam, momentum, nesterov, sgd; did you mean 'adam'?",
     ),
     ("data=mnst", "data: 'mnst' is not one of <data>; did you mean 'mnist'?"),
-    ("stop=never", "stop: 'never' is not one of accuracy, cost, none, patience"),
+    ("stop=never", "stop: 'never' is not one of accuracy, cost, none, patience, r2"),
     ("tracking=wandb", "tracking: 'wandb' is not one of mlflow, off"),
     ("depth=-1", "depth: -1 is not <depth>"),
     ("-m depth=2,-4", "depth: -4 is not <depth>"),
@@ -185,11 +186,11 @@ WORDS = [
     ("data=mnist data.root=/dev/null", "data.root: '/dev/null' is not a folder"),
     (
         "data=gaussian data.features=10000000",
-        "data.features: 10000000 is not a size from 1 (2 classes) whose set fits in 1 GiB",
+        "data.features: 10000000 is not an integer of at least 1 whose arrays fit in 1 GiB",
     ),
     (
         "data=gaussian data.classes=1",
-        "data.classes: 1 is not a size from 1 (2 classes) whose set fits in 1 GiB",
+        "data.classes: 1 is not an integer from 2 to 10000000",
     ),
     ("data=gaussian data.seed=-1", "data.seed: -1 is not an integer of at least 0"),
     ("data.bits=3", "data.bits: not a parameter of the chosen data"),
@@ -234,9 +235,37 @@ WORDS = [
     ("activation.name=tanh", "activation.name: 'name' is not one of alpha, negative_slope"),
     (
         "data.name=npz",
-        "data.name: 'name' is not one of bits, checksum, classes, examples, features, limit, path, "
-        "root, scale, seed, test",
+        "data.name: 'name' is not one of activation, bits, checksum, classes, depth, examples, "
+        "features, limit, noise, outputs, path, root, scale, seed, test, width",
     ),
+    (
+        "data=diabetes",
+        "cost: cross_entropy does not fit a regression task; use cost=squared_error "
+        "cost.output=identity",
+    ),
+    (
+        "-m data=digits,teacher cost=squared_error",
+        "cost: squared_error output=sigmoid does not fit a regression task; use "
+        "cost=squared_error cost.output=identity",
+    ),
+    (
+        "data=diabetes cost=squared_error cost.output=identity stop=accuracy",
+        "stop: accuracy does not fit a regression task; use stop=r2",
+    ),
+    ("stop=r2", "stop: r2 does not fit a classification task; use stop=accuracy"),
+    (
+        "data=teacher data.width=0",
+        "data.width: 0 is not an integer of at least 1 whose arrays fit in 1 GiB",
+    ),
+    (
+        "data=teacher data.activation=rleu",
+        "data.activation: 'rleu' is not one of <activation>; did you mean 'relu'?",
+    ),
+    (
+        "data=teacher data.activation=sigmoid data.depth=60",
+        "data.depth: 60 is not a depth at which a random sigmoid network tells its inputs apart",
+    ),
+    ("data=teacher data.noise=-1", "data.noise: -1.0 is not a number from 0 to 1e+06"),
     ("force=1", "force: 1 is not true or false"),
     ("optimizer=adam optimizer.beta1=1", "optimizer.beta1: 1.0 is not a number in [0, 1)"),
     ("stop=accuracy stop.target=2", "stop.target: 2.0 is not a number in (0, 1]"),
@@ -308,14 +337,27 @@ ARRAYS = {
     "text in it": (npz(x=X.astype(str), y=Y), "mine.npz: x is no array of real numbers"),
     "counts": (
         npz(x=X, y=Y[1:]),
-        "mine.npz: shapes (40, 3) and (39,) are not (N, ...), (N,), N >= 10",
+        "mine.npz: shapes (40, 3) and (39,) are not (N, ...), and (N,) or (N, K), N >= 10",
     ),
     "set empty": (
         npz(x=X[:0], y=Y[:0]),
-        "mine.npz: shapes (0, 3) and (0,) are not (N, ...), (N,), N >= 10",
+        "mine.npz: shapes (0, 3) and (0,) are not (N, ...), and (N,) or (N, K), N >= 10",
     ),
     "negative": (npz(x=X, y=Y - 1), "mine.npz: training label -1 is negative"),
-    "fractions": (npz(x=X, y=Y / 2), "mine.npz: training labels of dtype float64 are not integers"),
+    "fractions": (
+        npz(x=X, y=Y / 2),
+        "cost: cross_entropy does not fit a regression task; use cost=squared_error "
+        "cost.output=identity",
+    ),
+    "booleans": (npz(x=X, y=Y > 1), "mine.npz: training labels of dtype bool are not integers"),
+    "constant": (
+        npz(x=X, y=0.5 * np.ones(40)),
+        "mine.npz: training targets are all equal: there is nothing to learn",
+    ),
+    "infinite": (
+        npz(x=X, y=np.full(40, np.inf)),
+        "mine.npz: training targets are not finite numbers",
+    ),
     "one class": (npz(x=X, y=Y * 0), "mine.npz: labels up to 0 for 1 classes"),
 }
 
@@ -378,6 +420,7 @@ def expanded(line):
 
 def refused(words, line, folder, monkeypatch, capsys):
     before = sorted(folder.rglob("*"))
+    load_once.cache_clear()  # another test's mine.npz
     assert bpexp(words, monkeypatch) == 2
     assert capsys.readouterr() == ("", f"{line}\n")
     assert sorted(folder.rglob("*")) == before

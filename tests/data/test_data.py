@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpexp.data import DATASETS, images, load
+from bpexp.data.dataset import make_dataset, standardised
 from bpexp.data.idx import PART, read_idx
 from bpexp.errors import BpexpError, ConfigError, DataError
 
@@ -94,8 +95,104 @@ def test_gaussian_is_standard_normal():
 
 def test_chance_is_the_best_constant_guess():
     x, y = np.zeros((10, 2)), np.array([0] * 7 + [1] * 3)
-    data = images.make_dataset("made", "here", (x, y), (x, y))
+    data = make_dataset("made", "here", (x, y), (x, y))
     assert data.chance == 0.7
+
+
+def test_diabetes_is_scikit_learns():
+    from sklearn.datasets import load_diabetes
+
+    x, y = load_diabetes(return_X_y=True, scaled=False)
+    data = load("diabetes", scale=False)
+    assert (data.x_train.shape, data.y_train.shape) == ((354, 10), (354, 1))
+    assert (data.x_test.shape, data.y_test.shape) == ((88, 10), (88, 1))
+    theirs = np.column_stack([x, y])
+    ours = np.vstack(
+        [np.hstack([data.x_train, data.y_train]), np.hstack([data.x_test, data.y_test])]
+    )
+    assert sorted(map(tuple, ours)) == sorted(map(tuple, theirs))
+    assert data.task == "regression"
+
+
+def test_diabetes_is_standardised_by_its_training_split():
+    from sklearn.preprocessing import StandardScaler
+
+    raw, data = load("diabetes", scale=False), load("diabetes")
+    for name in ("x", "y"):
+        scaler = StandardScaler().fit(getattr(raw, f"{name}_train"))
+        for split in ("train", "test"):
+            expected = scaler.transform(getattr(raw, f"{name}_{split}"))
+            np.testing.assert_allclose(getattr(data, f"{name}_{split}"), expected, atol=1e-12)
+
+
+def test_a_constant_column_is_shifted_only():
+    train, test = np.array([[3.0, 1.0], [3.0, 3.0]]), np.array([[4.0, 2.0]])
+    found = standardised(train, test)
+    assert [array.tolist() for array in found] == [[[0, -1], [0, 1]], [[1, 0]]]
+
+
+def test_teacher_is_a_random_network_on_normal_inputs():
+    arguments = {"features": 5, "outputs": 3, "depth": 2, "width": 7, "activation": "softplus"}
+    data = load("teacher", **arguments, examples=900, test=100, seed=4)
+    inputs, weights, _ = (np.random.default_rng(s) for s in np.random.SeedSequence(4).spawn(3))
+    x = inputs.standard_normal((1000, 5))
+    first, second, last = (weights.standard_normal(shape) for shape in ((5, 7), (7, 7), (7, 3)))
+    a = np.log1p(np.exp(x @ first * np.sqrt(2 / 5)))
+    a = np.log1p(np.exp(a @ second * np.sqrt(2 / 7)))
+    y = a @ last * np.sqrt(2 / 7)
+    y = (y - y[:900].mean(axis=0)) / y[:900].std(axis=0)
+    np.testing.assert_array_equal(data.x_train, x[:900])
+    np.testing.assert_allclose(data.y_train, y[:900], atol=1e-6)
+    np.testing.assert_allclose(data.y_test, y[900:], atol=1e-6)
+    assert (data.y_train == data.y_train.astype(np.float32)).all()
+
+
+def test_the_teachers_noise_is_in_units_of_its_outputs():
+    clean, noisy = load("teacher", examples=9000), load("teacher", examples=9000, noise=0.5)
+    noise = noisy.y_train - clean.y_train
+    assert noise.std() == pytest.approx(0.5, rel=0.03)
+    assert np.corrcoef(noise[:, 0], clean.y_train[:, 0])[0, 1] == pytest.approx(0, abs=0.04)
+    assert (noisy.x_train == clean.x_train).all()
+    assert clean.digest != noisy.digest
+
+
+def test_chance_of_a_regression_is_the_mean_of_the_training_targets():
+    from sklearn.metrics import r2_score
+
+    data = load("diabetes")
+    guess = np.full_like(data.y_test, data.y_train.mean())
+    assert data.chance == pytest.approx(r2_score(data.y_test, guess), abs=1e-15)
+    assert data.train_chance == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "shape"),
+    [
+        (np.arange(40) % 4, "classification", (32,)),
+        (np.arange(40) / 3, "regression", (32, 1)),
+        (np.arange(40, dtype=np.float32), "regression", (32, 1)),
+        (np.arange(80.0).reshape(40, 2), "regression", (32, 2)),
+    ],
+)
+def test_the_dtype_of_y_says_what_is_learnt(tmp_path, y, task, shape):
+    np.savez(tmp_path / "mine.npz", x=np.arange(80.0).reshape(40, 2), y=y)
+    data = load("npz", path=str(tmp_path / "mine.npz"))
+    assert (data.task, data.y_train.shape) == (task, shape)
+    if task == "regression":
+        assert data.y_train.dtype == np.float64
+        everything = np.concatenate([data.y_train, data.y_test])
+        assert sorted(everything[:, 0]) == sorted(y.reshape(40, -1)[:, 0])
+
+
+def test_one_target_and_the_task_change_the_digest():
+    x, y = np.random.default_rng(0).random((40, 3)), np.arange(40.0)[:, None]
+    other = y.copy()
+    other[3] += 1e-12
+    sets = [
+        make_dataset("made", "here", (x, targets), (x, targets), task="regression")
+        for targets in (y, other)
+    ]
+    assert sets[0].digest != sets[1].digest
 
 
 @pytest.fixture
@@ -190,9 +287,26 @@ def save(path, **arrays):
 GOOD = {"x": np.random.default_rng(0).random((40, 3)), "y": np.arange(40) % 4}
 BAD_ARRAYS = {
     "no labels": ({"x": GOOD["x"]}, "holds x, not x and y"),
-    "counts differ": ({"x": GOOD["x"], "y": GOOD["y"][:-1]}, r"not \(N, \.\.\.\), \(N,\)"),
+    "counts differ": (
+        {"x": GOOD["x"], "y": GOOD["y"][:-1]},
+        r"not \(N, \.\.\.\), and \(N,\) or \(N, K\)",
+    ),
     "negative": ({"x": GOOD["x"], "y": GOOD["y"] - 1}, "label -1 is negative"),
-    "float labels": ({"x": GOOD["x"], "y": GOOD["y"] * 1.0}, "not integers"),
+    "two labels": ({"x": GOOD["x"], "y": np.zeros((40, 2), int)}, r"\(32, 2\) are not \(N,\)"),
+    "truths": ({"x": GOOD["x"], "y": GOOD["y"] > 1}, "not integers"),
+    "one number": ({"x": GOOD["x"], "y": GOOD["x"][:, 0] * 0}, "all equal"),
+    "a NaN": ({"x": GOOD["x"], "y": np.where(GOOD["y"], 1, np.nan)}, "not finite"),
+    "no numbers": ({"x": GOOD["x"], "y": GOOD["x"][:, :0]}, "not finite"),
+    "cubes": ({"x": GOOD["x"], "y": np.zeros((40, 2, 2))}, r"are not .*\(N, K\)"),
+    "numbers differ": (
+        {
+            "x_train": GOOD["x"],
+            "y_train": GOOD["x"],
+            "x_test": GOOD["x"],
+            "y_test": GOOD["x"][:, :2],
+        },
+        "3 targets in training, 2 in test",
+    ),
     "one class": ({"x": GOOD["x"], "y": GOOD["y"] * 0}, "labels up to 0 for 1 classes"),
     "nan": ({"x": GOOD["x"] * np.nan, "y": GOOD["y"]}, "not finite"),
     "text": ({"x": GOOD["x"].astype(str), "y": GOOD["y"]}, "no array of real numbers"),

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from helpers import one_hot
 
 from bpexp.data import load
 from bpexp.nn import ACTIVATIONS, COSTS, Choice
-from bpexp.nn.network import one_hot
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 from bpexp.probes import Prober
 from bpexp.theory import layer_variances, predict, predict_batch

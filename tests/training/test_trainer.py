@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import one_hot
 
 from bpexp.data import load
 from bpexp.nn import OPTIMIZERS, Choice, Network
@@ -275,5 +274,3 @@ def test_a_mean_cost_beyond_float64_is_the_largest_costs_step():
     with np.errstate(over="ignore"):
         _, broken = score(labels[None], [2, 4])
     assert broken.tolist() == [2]
-
-
