@@ -25,7 +25,7 @@ FLOORS = {
     "results": (
         "tracking", "record", "analysis", "config", "theory", "data", "nn", "errors",
     ),
-    "figures": ("results", "record", "analysis", "config", "errors"),
+    "figures": ("results", "record", "analysis", "config", "nn", "errors"),
     "sweep": (
         "figures", "results", "tracking", "record", "analysis", "config", "theory", "training",
         "data", "nn", "errors",

@@ -9,19 +9,19 @@ from bpexp.figures.files import draw_all, save
 from bpexp.figures.forecast_map import forecast_map
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
 from bpexp.figures.layers import (
-    accuracy_by_frozen,
     dead_by_rate,
     dying,
     range_by_layer,
+    score_by_frozen,
     through_training,
     twins_by_layer,
 )
 from bpexp.figures.maps import phase_diagram, trainability_map
 from bpexp.figures.outcomes import (
-    accuracy_by_depth,
-    accuracy_by_setting,
     learning_curves,
     paired_by_depth,
+    score_by_depth,
+    score_by_setting,
     verdict_map,
 )
 from bpexp.figures.scales import (
@@ -36,9 +36,6 @@ __all__ = [
     "FIGURES",
     "OCCASIONAL",
     "Drawing",
-    "accuracy_by_depth",
-    "accuracy_by_frozen",
-    "accuracy_by_setting",
     "dead_by_rate",
     "decay_rate_by_depth",
     "decay_rates",
@@ -57,6 +54,9 @@ __all__ = [
     "phase_diagram",
     "range_by_layer",
     "save",
+    "score_by_depth",
+    "score_by_frozen",
+    "score_by_setting",
     "through_training",
     "trainability_map",
     "twins_by_layer",

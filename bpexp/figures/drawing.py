@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.figures.frames import settings
+from bpexp.figures.scores import tasks_in
 
 if TYPE_CHECKING:
     from bpexp.results import Tables
@@ -28,7 +29,8 @@ class Drawing:
     Attributes:
         draw: from a frame to a figure.
         table: which of the tables: runs, layers, curves, spectra or plane.
-        columns: those drawn; the first is what must not be all missing.
+        columns: those drawn; the first is what must not be all missing. score/test and score/train
+            stand for the primary metrics of the tasks that there are.
         rows: picks or makes the rows drawn; none, where the figure would show nothing.
     """
 
@@ -47,7 +49,15 @@ class Drawing:
         if frame.empty:
             return frame
         rows = self.rows(frame)
-        if self.columns[0] not in rows or rows[self.columns[0]].isna().all():
+        drawn = [column for name in self.columns for column in _columns(name, rows)]
+        first = _columns(self.columns[0], rows)
+        if not any(rows[column].notna().any() for column in first if column in rows):
             return frame.head(0)
-        columns = dict.fromkeys([*RUN, *settings(rows, ["depth"]), *self.columns])
+        columns = dict.fromkeys([*RUN, *settings(rows, ["depth"]), *drawn])
         return rows[[name for name in columns if name in rows]]
+
+
+def _columns(name: str, rows: pd.DataFrame) -> list[str]:
+    """Return the column of this name, or those of scores."""
+    what, _, split = name.partition("/")
+    return [f"{t.metric}/{split}" for t in tasks_in(rows, split)] if what == "score" else [name]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from bpexp.figures.catalogue import FIGURES, OCCASIONAL, of_probe
+from bpexp.figures.scores import file_name
 from bpexp.figures.style import in_style
 from bpexp.record.files import make_folder, replacing
 
@@ -55,15 +56,16 @@ def draw_all(
     drawings = FIGURES | OCCASIONAL | through
     found = {name: drawing.data(tables) for name, drawing in drawings.items()}
     waiting = [name for name, frame in found.items() if not frame.empty]
+    stems = {name: folder / file_name(name, found[name]) for name in waiting}
 
     def draw(name: str) -> None:
-        save(drawings[name].draw(found[name]), folder / name, metadata)
-        with replacing((folder / name).with_suffix(".csv")) as file:
+        save(drawings[name].draw(found[name]), stems[name], metadata)
+        with replacing(stems[name].with_suffix(".csv")) as file:
             file.write(found[name].to_csv(index=False).encode())
 
     # The largest first, so that no process is left alone with it.
     _spread(draw, sorted(waiting, key=lambda name: found[name].size, reverse=True), jobs)
-    return [(folder / name).with_suffix(".png") for name in waiting]
+    return [stem.with_suffix(".png") for stem in stems.values()]
 
 
 def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> None:

@@ -18,8 +18,9 @@ from bpexp.figures.frames import (
     settings,
     varies,
 )
-from bpexp.figures.gradients import MOST_PANELS, by_setting
+from bpexp.figures.gradients import MOST_PANELS
 from bpexp.figures.lines import draw_lines, notes
+from bpexp.figures.scores import draw_scores, score_name
 
 # Probes that span orders of magnitude; all others are shares, cosines and means.
 LOGARITHMIC = {
@@ -133,26 +134,22 @@ def prefixed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @style.styled
-def accuracy_by_frozen(runs: pd.DataFrame) -> Figure:
-    """Draw the test accuracy against the number of frozen layers, a line an activation.
+def score_by_frozen(runs: pd.DataFrame) -> Figure:
+    """Draw the test score against the number of frozen layers, a line an activation.
 
     A line an initialization if only that varies; other settings, such as depth, part panels.
-    x: how many of the first layers kept their initial weights. y: share of the test split that is
-    classified right. Lines and bands: mean over seeds and its 95 % Student t interval. A flat line
-    says that training these layers taught the network nothing. Dotted: the best constant guess.
+    x: how many of the first layers kept their initial weights. y: the task's primary metric, as in
+    `score_by_depth`. Lines and bands: mean over seeds and its 95 % Student t interval. Where the
+    line is flat, training these layers does not improve the network. Dotted: the best constant
+    guess.
 
     Args:
-        runs: columns run, activation, init, depth, seed, frozen, accuracy/test, chance.
+        runs: columns run, activation, init, depth, seed, frozen, accuracy/test or the primary
+            metric of another task, chance.
     """
-    guess = [style.note_chance()]
-    figure, panels = by_setting(runs, "frozen", "accuracy/test", also=guess)
-    for panel, rows in panels:
-        for chance in levels(rows, "chance"):
-            panel.axhline(chance, **style.CHANCE)
-        panel.set_ylim(0, 1.03)
+    figure = draw_scores(runs, "frozen")
     figure.supxlabel("first layers frozen")
-    figure.supylabel("test accuracy (share correct)")
-    figure.suptitle("Test accuracy with the first layers frozen")
+    figure.suptitle(f"Test {score_name(runs, 'test')} with the first layers frozen")
     return figure
 
 

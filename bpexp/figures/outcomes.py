@@ -1,4 +1,4 @@
-"""Figures of outcomes: accuracy, learning curves and verdicts."""
+"""Figures of outcomes: scores after training, learning curves and verdicts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from bpexp.analysis.paired import paired_differences
 from bpexp.errors import one_of
 from bpexp.figures import style
 from bpexp.figures.frames import compared, levels, numeric, parted, settings, varies
-from bpexp.figures.gradients import by_depth, by_setting
+from bpexp.figures.gradients import by_depth
 from bpexp.figures.lines import draw_lines, has_interval, notes
+from bpexp.figures.scores import draw_scores, limit_scores, score_name, with_score
 
 ENTROPIES = {"cross_entropy", "binary_cross_entropy"}
 
@@ -29,13 +30,14 @@ def over_settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @style.styled
-def accuracy_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
-    """Draw the test accuracy after training against a numeric setting, a line an activation.
+def score_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+    """Draw the test score after training against a numeric setting, a line an activation.
 
-    x: the setting, log scale where its values are so spaced. All else as in `accuracy_by_depth`.
+    x: the setting, log scale where its values are so spaced. All else as in `score_by_depth`.
 
     Args:
-        runs: columns run, activation, init, depth, seed, the setting, accuracy/test, chance.
+        runs: columns run, activation, init, depth, seed, the setting, accuracy/test or the primary
+            metric of another task, chance.
         setting: by default the first that has three values or more.
 
     Raises:
@@ -45,38 +47,34 @@ def accuracy_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Fi
     across = setting or next(iter(candidates), None)
     if across not in runs:
         raise ValueError(one_of("setting", across, candidates))
-    return _accuracy(runs, str(across), str(across))
+    return _draw_scores(runs, str(across), str(across))
 
 
 @style.styled
-def accuracy_by_depth(runs: pd.DataFrame) -> Figure:
-    """Draw the test accuracy after training against depth, a line an activation.
+def score_by_depth(runs: pd.DataFrame) -> Figure:
+    """Draw the test score after training against depth, a line an activation.
 
     A line an initialization if only that varies; other settings that vary part panels.
-    x: hidden layers. y: share of the test split that is classified right. Lines and bands: mean
-    over seeds and its 95 % Student t interval. Dotted: the best constant guess.
+    x: hidden layers. y: the task's primary metric: in classification the share of the test split
+    that is classified right, in regression R2, whose axis ends at -1. Lines and bands: mean over
+    seeds and its 95 % Student t interval. Dotted: the best constant guess.
 
     Args:
-        runs: columns run, activation, init, depth, seed, accuracy/test, and if known chance.
+        runs: columns run, activation, init, depth, seed, accuracy/test or the primary metric of
+            another task, and if known chance.
     """
-    return _accuracy(runs, "depth", "hidden layers")
+    return _draw_scores(runs, "depth", "hidden layers")
 
 
-def _accuracy(runs: pd.DataFrame, x: str, label: str) -> Figure:
-    guess = [style.note_chance()] if "chance" in runs and runs["chance"].notna().any() else []
-    figure, panels = by_setting(runs, x, "accuracy/test", also=guess)
+def _draw_scores(runs: pd.DataFrame, x: str, label: str) -> Figure:
+    figure = draw_scores(runs, x)
     figure.supxlabel(label)
-    for panel, rows in panels:
-        for chance in levels(rows, "chance") if "chance" in rows else ():
-            panel.axhline(chance, **style.CHANCE)
-        panel.set_ylim(0, 1.03)
-    figure.supylabel("test accuracy (share correct)")
-    figure.suptitle("Test accuracy after training")
+    figure.suptitle(f"Test {score_name(runs, 'test')} after training")
     return figure
 
 
-def paired_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return `paired_differences` of test accuracy between the compared levels, from three seeds.
+def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return `paired_differences` of test scores between the compared levels, from three seeds.
 
     Args:
         runs: as `bpexp.load_runs` returns them.
@@ -84,17 +82,17 @@ def paired_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
     main = compared(runs)
     if not (varies(runs, main) and has_interval(runs)):
         return runs.head(0)
-    return paired_differences(runs, main, "accuracy/test")
+    return paired_differences(with_score(runs, "test"), main, "score/test")
 
 
 @style.styled
 def paired_by_depth(differences: pd.DataFrame) -> Figure:
-    """Draw paired differences of test accuracy against depth, a line an activation.
+    """Draw paired differences of test scores against depth, a line an activation.
 
     Each run is compared with the run of the base level that shares its seed, and so its initial
-    draws and the order of its batches. x: hidden layers. y: difference of the share classified
-    right. Lines and bands: mean over seeds and its 95 % Student t interval; where a band leaves out
-    0 the levels differ.
+    draws and the order of its batches. x: hidden layers. y: difference of the task's primary
+    metric. Lines and bands: mean over seeds and its 95 % Student t interval; where a band leaves
+    out 0 the levels differ.
 
     Args:
         differences: as `bpexp.paired_differences` returns them.
@@ -103,51 +101,52 @@ def paired_by_depth(differences: pd.DataFrame) -> Figure:
     for panel, _ in panels:
         panel.axhline(0, color=style.NEUTRAL, linewidth=0.6, zorder=1)
     base = differences["base"].iloc[0]
-    figure.supylabel(f"test accuracy less that of {base}")
+    figure.supylabel(f"test {score_name(differences, 'test')} less that of {base}")
     figure.suptitle(f"Paired differences from {base}, same draws")
     return figure
 
 
 @style.styled
 def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "test") -> Figure:
-    """Draw loss above accuracy against epoch: a line an activation, a panel a depth.
+    """Draw loss above score against epoch: a line an activation, a panel a depth.
 
     A line an initialization if only that varies, or a value of a numeric setting if that alone has
     many; other settings that vary part panels further. x: epochs done. y: mean cost an example
-    (nats where the cost is a cross-entropy), log scale; and share classified right. Lines and
-    bands: mean over seeds (geometric for the loss) and its 95 % Student t interval. Crosses at the
-    lower edge: losses of exactly 0. A line ends where its run diverged.
+    (nats where the cost is a cross-entropy), log scale; and the task's primary metric, as in
+    `score_by_depth`. Lines and bands: mean over seeds (geometric for the loss) and its 95 % Student
+    t interval. Crosses at the lower edge: losses of exactly 0. A line ends where its run diverged.
 
     Args:
         curves: columns run, activation, init, depth, seed, cost, epoch, loss/test and accuracy/test
-            (or loss/train and accuracy/train).
+            (or loss/train and accuracy/train), or the primary metric of another task.
         split: the split on which both were measured.
     """
-    main = compared(curves)
+    curves, main = with_score(curves, split), compared(curves)
     palette, shapes = style.colours(curves, main), style.markers(curves, main)
     if not varies(curves, main) and len(over_settings(curves)):
         main = numeric(curves)[0]
         palette, shapes = style.shades(levels(curves, main)), {}
     parts = parted(curves, ["depth", *settings(curves, [main, "depth"])])
     figure, pairs = _paired_panels(len(parts))
-    loss, accuracy = f"loss/{split}", f"accuracy/{split}"
+    loss, score = f"loss/{split}", f"score/{split}"
     every = max(1, curves["epoch"].nunique() // 5)
     look: dict[str, Any] = {"markers": shapes or None, "markersize": 5, "markevery": every}
-    for half, y in enumerate((loss, accuracy)):
+    for half, y in enumerate((loss, score)):
         halves = [(pair[half], rows) for pair, (_, rows) in zip(pairs, parts, strict=True)]
         draw_lines(halves, "epoch", y, main, palette, log=y == loss, least=5, **look)
     for (above, below), (title, _) in zip(pairs, parts, strict=True):
         above.set_title(style.folded(title, 32))
         style.plain(above.yaxis)
-        below.set_ylim(0, 1.03)
+        limit_scores(below, curves, split)
         style.whole(below.xaxis, most=5)
     for above, below in pairs[:: _across(len(pairs))]:
         above.set_ylabel(f"{split} loss{_unit(curves)}")
-        below.set_ylabel(f"{split} accuracy")
+        below.set_ylabel(f"{split} {score_name(curves, split)}")
     figure.supxlabel("epoch")
     shown = {name: palette[name] for name in style.thinned(levels(curves, main))}
     style.legend(figure, main, shown, shapes, notes=notes(curves, loss, log=True))
-    figure.suptitle(f"Loss and accuracy on the {split} split through training")
+    name = score_name(curves, split)
+    figure.suptitle(f"Loss and {name} on the {split} split through training")
     return figure
 
 
@@ -158,15 +157,16 @@ def verdict_map(
     """Draw the verdicts over two swept factors: colour and words say what became of the runs.
 
     A cell names the commonest verdict of its seeds (the gravest of those as common), how many of
-    them share it if not all do, and the mean test accuracy. Settings that vary beside the two
-    factors part panels.
+    them share it if not all do, and the mean of the task's primary metric on the test split.
+    Settings that vary beside the two factors part panels.
 
     Args:
-        runs: columns run, activation, init, depth, seed, verdict, accuracy/test.
+        runs: columns run, activation, init, depth, seed, verdict, accuracy/test or the primary
+            metric of another task.
         rows: the factor drawn downwards; depth, unless another setting alone varies.
         columns: the factor drawn across; the activation, or the init if only that varies.
     """
-    told = runs.dropna(subset=["verdict"])
+    told = with_score(runs, "test").dropna(subset=["verdict"])
     across = columns or compared(told)
     others = settings(told, [across])
     down = rows or ("depth" if varies(told, "depth") or not others else others[0])
@@ -181,7 +181,7 @@ def verdict_map(
             _draw_verdicts(panel, part, down, across, told)
     figure.supxlabel(_axis(across))
     figure.supylabel(_axis(down))
-    figure.suptitle("Verdict and test accuracy")
+    figure.suptitle(f"Verdict and test {score_name(runs, 'test')}")
     return figure
 
 
@@ -240,6 +240,6 @@ def _cell(runs: pd.DataFrame) -> tuple[int, str]:
     counts = runs["verdict"].astype(str).value_counts()
     verdict = max(gravity, key=lambda word: (counts.get(word, 0), gravity.index(word)))
     share = f" {counts[verdict]}/{len(runs)}" if counts[verdict] < len(runs) else ""
-    accuracy = runs["accuracy/test"].mean()
-    told = "" if pd.isna(accuracy) else f"\n{accuracy:.3f}"
+    score = runs["score/test"].mean()
+    told = "" if pd.isna(score) else f"\n{score:.3f}"
     return gravity.index(verdict), f"{verdict}{share}{told}"

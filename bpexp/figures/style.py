@@ -53,7 +53,7 @@ VERDICTS: dict[str, str] = {
 MEASURED: dict[str, Any] = {"linewidth": 1.6, "linestyle": "-", "zorder": 2}
 THEORY: dict[str, Any] = {"linewidth": 0.8, "linestyle": "--", "zorder": 2.5}
 NEUTRAL = "0.35"  # what the legend explains without regard to colour
-CHANCE: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
+GUESS: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
 
 RC: Any = {
     "axes.grid": True,
@@ -239,9 +239,9 @@ def note_zeros() -> Artist:
     return Line2D([], [], color=NEUTRAL, linestyle="", marker="x", markersize=5, label="exactly 0")
 
 
-def note_chance() -> Artist:
+def note_guess() -> Artist:
     """Explain the dotted line."""
-    return Line2D([], [], label="chance", **CHANCE)
+    return Line2D([], [], label="best constant\nguess", **GUESS)
 
 
 def note_interval() -> Artist:

@@ -107,9 +107,9 @@ def trained(score: float, guess: float, perfect: float = 1.0) -> bool:
     """Return whether a run trained: its score is more than half way from guessing to perfection.
 
     Args:
-        score: the task's primary metric on the training split; NaN where it is not finite.
+        score: the task's primary metric on the training split, a number or an array; NaN has not
+            trained.
         guess: that of the best constant guess.
         perfect: the best there is, above or below `guess`.
     """
-    half_way = (perfect + guess) / 2
-    return score > half_way if perfect > guess else score < half_way
+    return (score - (perfect + guess) / 2) * (perfect - guess) > 0

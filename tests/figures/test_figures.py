@@ -20,12 +20,12 @@ from scipy import stats
 from bpexp.analysis.verdict import VERDICTS
 from bpexp.figures import (
     FIGURES,
-    accuracy_by_depth,
     draw_all,
     first_layer_by_depth,
     gradient_by_layer,
     gradient_heatmap,
     learning_curves,
+    score_by_depth,
     style,
     verdict_map,
 )
@@ -178,7 +178,7 @@ def test_no_two_texts_overlap_and_none_is_cut(name, edge):
 
 
 def test_overlaps_are_found():
-    figure = accuracy_by_depth(tables().runs)
+    figure = score_by_depth(tables().runs)
     figure.axes[0].xaxis.set_major_locator(mpl.ticker.MultipleLocator(0.2))
     assert overlapping(figure)
 
@@ -295,9 +295,9 @@ def test_settings_part_panels_rather_than_be_averaged():
     expected = [f"{name}, lr {lr}" for name in ("sigmoid", "tanh", "relu") for lr in (0.01, 0.1)]
     last = gradient_by_layer(given.layers, step="last")
     assert [panel.get_title() for panel in last.axes] == expected
-    assert [p.get_title() for p in accuracy_by_depth(given.runs).axes] == ["lr 0.01", "lr 0.1"]
+    assert [p.get_title() for p in score_by_depth(given.runs).axes] == ["lr 0.01", "lr 0.1"]
     runs = given.runs[given.runs["lr"] == 0.1]
-    (line, *_) = lines(titled(accuracy_by_depth(given.runs), "lr 0.1"))
+    (line, *_) = lines(titled(score_by_depth(given.runs), "lr 0.1"))
     assert_line(line, [2, 4, 8], runs["accuracy/test"][runs["activation"] == "sigmoid"])
 
 
@@ -319,7 +319,7 @@ def test_runs_that_differ_in_training_alone_count_once_before_it():
 def test_a_setting_that_goes_with_the_activation_parts_nothing():
     runs = tables(("relu", "tanh")).runs
     runs["init"] = runs["activation"].astype(str).map({"relu": "he_normal", "tanh": "orthogonal"})
-    assert len(accuracy_by_depth(runs).axes) == 1
+    assert len(score_by_depth(runs).axes) == 1
 
 
 def test_only_the_init_varies_then_it_is_compared():
@@ -344,9 +344,9 @@ def test_first_layer_by_depth_draws_the_tables_numbers():
             assert_line(line, own["depth"], own["grad_norm"])
 
 
-def test_accuracy_by_depth_draws_means_and_chance():
+def test_score_by_depth_draws_means_and_chance():
     runs = tables(seeds=(0, 1, 2)).runs
-    (panel,) = accuracy_by_depth(runs).axes
+    (panel,) = score_by_depth(runs).axes
     means = runs.groupby(["activation", "depth"], observed=True)["accuracy/test"].mean()
     for line, name in zip(lines(panel), ("sigmoid", "tanh", "relu"), strict=True):
         assert_line(line, means[name].index, means[name])
@@ -359,7 +359,7 @@ def test_an_activation_has_one_colour_and_marker_in_every_figure():
     given = tables(SIX)
     figures = [
         first_layer_by_depth(given.layers),
-        accuracy_by_depth(given.runs),
+        score_by_depth(given.runs),
         learning_curves(given.curves),
     ]
     expected = {name: style.ACTIVATIONS[name][0] for name in SIX}
@@ -574,7 +574,7 @@ def test_figures_without_data_are_left_out(tmp_path):
     runs = given.runs.assign(**{"accuracy/test": np.nan})
     some = Tables(runs, given.layers, given.curves.head(0))
     names = {path.stem for path in draw_all(some, tmp_path, metadata={})}
-    assert {*FIGURES} - names == {"accuracy_by_depth", "learning_curves"}
+    assert {*FIGURES} - names == {"score_by_depth", "learning_curves"}
 
 
 @pytest.mark.parametrize("harm", ["raises", "is killed"])

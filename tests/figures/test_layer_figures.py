@@ -10,11 +10,11 @@ from scipy import stats
 
 from bpexp.figures import (
     OCCASIONAL,
-    accuracy_by_frozen,
     dead_by_rate,
     draw_all,
     of_probe,
     range_by_layer,
+    score_by_frozen,
     through_training,
     twins_by_layer,
 )
@@ -151,7 +151,7 @@ def test_it_is_left_out_where_no_unit_dies_or_one_rate_is_tried():
 
 def test_accuracy_against_frozen_layers():
     runs = frozen_runs()
-    figure = accuracy_by_frozen(OCCASIONAL["accuracy_by_frozen"].data(tables(runs=runs)))
+    figure = score_by_frozen(OCCASIONAL["score_by_frozen"].data(tables(runs=runs)))
     assert titles(figure) == ["depth 2", "depth 8"]
     means = runs.groupby(["depth", "activation", "frozen"], observed=True)["accuracy/test"].mean()
     for depth, panel in zip((2, 8), figure.axes, strict=True):
@@ -161,7 +161,7 @@ def test_accuracy_against_frozen_layers():
 
 def test_it_is_left_out_where_nothing_or_all_the_same_is_frozen():
     runs = frozen_runs()
-    drawing = OCCASIONAL["accuracy_by_frozen"]
+    drawing = OCCASIONAL["score_by_frozen"]
     assert drawing.data(tables(runs=runs[runs["frozen"] == 1])).empty
     assert drawing.data(tables(runs=runs.drop(columns="frozen"))).empty
 
@@ -223,7 +223,7 @@ def test_draw_all_draws_what_is_there_and_what_is_asked_for(tmp_path):
     given = tables(layers, frozen_runs())
     written = draw_all(given, tmp_path, metadata={}, probes=["q"])
     names = {path.stem for path in written}
-    assert names >= {"accuracy_by_frozen", "dead_by_rate", "twins_by_layer", "q_through_training"}
+    assert names >= {"score_by_frozen", "dead_by_rate", "twins_by_layer", "q_through_training"}
     assert "range_by_layer" not in names
     drawn = pd.read_csv(tmp_path / "q_through_training.csv")
     pd.testing.assert_series_equal(drawn["q"], layers["q"])
@@ -231,7 +231,7 @@ def test_draw_all_draws_what_is_there_and_what_is_asked_for(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["accuracy_by_frozen", "dead_by_rate", "range_by_layer", "twins_by_layer", "activation_mean"],
+    ["score_by_frozen", "dead_by_rate", "range_by_layer", "twins_by_layer", "activation_mean"],
 )
 def test_its_own_data_draw_the_same_figure(name):
     layers = table(rates=(0.1, 0.3), dtypes=("float32", "float64"), seeds=(0, 1, 2))

@@ -9,16 +9,16 @@ import pytest
 from bpexp.errors import BpexpError
 from bpexp.figures import (
     OCCASIONAL,
-    accuracy_by_setting,
     decay_rate_by_depth,
     jacobian_moments,
     jacobian_spectrum,
     paired_by_depth,
     phase_diagram,
+    score_by_setting,
     trainability_map,
 )
 from bpexp.figures.maps import on_the_plane
-from bpexp.figures.outcomes import over_depths, over_settings, paired_accuracy
+from bpexp.figures.outcomes import over_depths, over_settings, paired_scores
 from bpexp.figures.scales import RATE, decay_rates, moments
 from bpexp.results import Tables, paired_differences
 
@@ -158,11 +158,11 @@ def test_pairs_share_all_but_the_factor():
 
 
 def test_paired_differences_are_drawn():
-    rows = paired_accuracy(paired_runs())
+    rows = paired_scores(paired_runs())
     (panel,) = paired_by_depth(rows).axes
     (line,) = solid(panel)
     np.testing.assert_allclose(line.get_ydata(), -0.25, rtol=1e-12)  # relu comes first here
-    assert paired_accuracy(paired_runs().query("seed == 0")).empty
+    assert paired_scores(paired_runs().query("seed == 0")).empty
 
 
 @pytest.mark.parametrize("name", OCCASIONAL)
@@ -174,7 +174,7 @@ def test_a_figure_without_its_data_is_left_out(name):
 
 def test_a_setting_takes_the_axis_where_depth_stands_still():
     runs = run_table().query("depth == 8")
-    (panel,) = accuracy_by_setting(runs).axes
+    (panel,) = score_by_setting(runs).axes
     (line,) = solid(panel)
     np.testing.assert_allclose(line.get_xdata(), [1, 2, 4])
     np.testing.assert_allclose(line.get_ydata(), [0.11, 0.21, 0.41])
