@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from bpexp.nn.tasks import TASKS
+
 ROWS = 50  # more are left to summary.csv
 
 
@@ -35,11 +37,16 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
     Args:
         rows: rows of `bpexp.results.load_runs`.
         swept: the configuration's keys that differ, shown first.
+
+    Returns:
+        A line a run, with a column for the primary metric of each task that occurs.
     """
+    tasks = {row["task"] for row in rows}
+    metrics = [task.metric for name, task in TASKS.items() if name in tasks]
     keys = ["activation", "depth", *[key for key in swept if key not in ("activation", "depth")]]
     head = [
         *keys,
-        "accuracy",
+        *metrics,
         "loss",
         "|dC/dW1|",
         "|dC/dWL|",
@@ -47,7 +54,9 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
         "verdict",
         "seconds",
     ]
-    body = [[*(_text(row.get(key)) for key in keys), *_numbers(row)] for row in rows[:ROWS]]
+    body = [
+        [*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows[:ROWS]
+    ]
     return "\n".join([*_aligned(head, body, {*keys, "verdict"}), *_rest(rows, "summary.csv")])
 
 
@@ -87,12 +96,12 @@ def forecasts(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([*lines, *_rest(rows, "forecast.csv")])
 
 
-def _numbers(row: dict[str, Any]) -> list[str]:
+def _numbers(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
     first, last = row.get("start/grad_norm_first"), row.get("start/grad_norm_last")
     ratio = first / last if first and last else None
     verdict = row.get("verdict")
     return [
-        _number(row.get("accuracy/test"), "{:.3f}"),
+        *(_score(row.get(f"{metric}/test")) for metric in metrics),
         _number(row.get("loss/test"), "{:.3g}"),
         _number(first, "{:.1e}"),
         _number(last, "{:.1e}"),
@@ -100,6 +109,10 @@ def _numbers(row: dict[str, Any]) -> list[str]:
         verdict if isinstance(verdict, str) else str(row.get("status", "")).lower(),
         _number(row.get("seconds"), "{:.2f}"),
     ]
+
+
+def _score(value: Any) -> str:
+    return _number(value, "{:.3f}" if value is not None and abs(value) < 1000 else "{:.3g}")
 
 
 def _number(value: Any, form: str) -> str:

@@ -25,7 +25,7 @@ class ServedNetwork(PythonModel):
 
     # MLflow reads hints as a schema of its own; the signature below says more.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return class probabilities (or the outputs of the cost's own activation), (N, K)."""
+        """Return the outputs (N, K): of classes probabilities, in regression the numbers."""
         return self._network.outputs(np.asarray(model_input))
 
 

@@ -223,7 +223,7 @@ def test_draw_all_draws_what_is_there_and_what_is_asked_for(tmp_path):
     given = tables(layers, frozen_runs())
     written = draw_all(given, tmp_path, metadata={}, probes=["q"])
     names = {path.stem for path in written}
-    assert names >= {"score_by_frozen", "dead_by_rate", "twins_by_layer", "q_through_training"}
+    assert names >= {"accuracy_by_frozen", "dead_by_rate", "twins_by_layer", "q_through_training"}
     assert "range_by_layer" not in names
     drawn = pd.read_csv(tmp_path / "q_through_training.csv")
     pd.testing.assert_series_equal(drawn["q"], layers["q"])
