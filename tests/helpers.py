@@ -8,6 +8,9 @@ import numpy as np
 import yaml
 
 from bpexp.config import Config
+from bpexp.executors import EXECUTORS, Interrupt, Session
+from bpexp.sweep.stacks import fail, train_stack
+from bpexp.sweep.terminal import warn
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,3 +58,17 @@ def one_hot(labels, n_classes, dtype):
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 5))
 LABELS = np.arange(30) % 10
+
+
+def train_plan(plan, jobs=1, train=train_stack, interrupt=None, fail_fast=False, executor="local"):
+    """Train a plan's stacks with an executor and return the runs' statuses."""
+    session = Session(
+        train=train,
+        fail=fail,
+        report=lambda epochs: None,
+        interrupt=interrupt or Interrupt(),
+        warn=warn,
+        jobs=jobs,
+        fail_fast=fail_fast,
+    )
+    return EXECUTORS[executor]().run(plan.stacks, session)

@@ -62,6 +62,7 @@ class Config:
     probe: Probe
     study: str
     jobs: int | None
+    executor: Choice
     checkpoint: Checkpoint
     tracking: Choice
     log_model: str

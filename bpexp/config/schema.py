@@ -14,6 +14,7 @@ from typing import Any
 
 from bpexp.data import DATASETS
 from bpexp.errors import ConfigError, one_of, out_of_range
+from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
 from bpexp.probes import PROBES
 from bpexp.training import STOPS
@@ -137,6 +138,7 @@ RUNTIME_KEYS: dict[str, Key | Group] = {
     "jobs": _integer("worker processes; null: one a core", 1, 4096, nullable=True),
     "checkpoint.every": _integer("epochs between checkpoints, or null", 1, nullable=True),
     "checkpoint.seconds": _number("seconds between checkpoints, or null", nullable=True),
+    "executor": Group(EXECUTORS, "where runs are trained"),
     "tracking": Group({"mlflow": _tracking_mlflow, "off": _tracking_off}, "the tracking store"),
     "log_model": _name("runs whose trained network becomes a served model", "best", "all", "none"),
     "force": _switch("train anew what is finished, as a new attempt beside the old"),

@@ -18,12 +18,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config import Config
+from bpexp.executors import EXECUTORS, Interrupt, Session
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
-from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import Plan, cores, make_plan, varied
-from bpexp.sweep.stacks import Interrupt
+from bpexp.sweep.stacks import fail, train_stack
 from bpexp.sweep.terminal import bar, say, summary, warn
 from bpexp.tracking.process import MirrorProcess
 
@@ -137,15 +137,18 @@ def _train(
                 troubled = True
                 warn(f"tracking: {message['error']}; training goes on, journals are complete")
 
+    session = Session(
+        train=train_stack,
+        fail=fail,
+        report=report,
+        interrupt=interrupt,
+        warn=warn,
+        jobs=harness.jobs or cores(),
+        fail_fast=harness.fail_fast,
+        meanwhile=_import_figures,
+    )
     try:
-        return execute(
-            plan.stacks,
-            harness.jobs or cores(),
-            report,
-            interrupt,
-            fail_fast=harness.fail_fast,
-            meanwhile=_import_figures,
-        )
+        return harness.executor.build(EXECUTORS).run(plan.stacks, session)
     finally:
         progress.close()
 

@@ -17,7 +17,7 @@ from bpexp.data import Dataset, load_once
 from bpexp.nn.choices import Value
 from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.record.history import ends, status
-from bpexp.record.journal import read_checkpoint
+from bpexp.record.journal import in_use, read_checkpoint
 from bpexp.record.layout import RUNS, WEIGHTS, attempt_folder
 
 # A stack saves Python's cost a call; it pays while what a step touches stays in a core's own cache.
@@ -51,6 +51,10 @@ class Member:
     name: str
     finished: bool
     epoch: int
+
+    def in_use(self) -> bool:
+        """Return whether a process holds the run's journal."""
+        return in_use(self.folder)
 
     def refreshed(self) -> Member:
         """Return this member as its folder has it by now."""

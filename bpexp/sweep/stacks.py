@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits
 import bpexp
 from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.errors import StorageError
+from bpexp.executors import DEFERRED, Interrupt, Report
 from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
 from bpexp.nn.tasks import find_task
@@ -23,27 +23,9 @@ from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
-DEFERRED = "LATER"
-"""Instead of a status: another process has the run, or has moved it on since the plan was made."""
 
-Progress = Callable[[int], None]
-"""Told how many epochs, summed over the runs, were done since the last call."""
-
-
-@dataclass
-class Interrupt:
-    """Whether training is to stop at the next epoch's end: a signal handler sets the signal."""
-
-    signal: int = 0
-
-    @property
-    def requested(self) -> bool:
-        """A signal came."""
-        return bool(self.signal)
-
-
-def train_stack(members: Sequence[Member], progress: Progress, interrupt: Interrupt) -> list[str]:
-    """Train a stack to its end and return each run's status: FINISHED, FAILED, KILLED or LATER.
+def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrupt, /) -> list[str]:
+    """Train a stack to its end and return each run's status: FINISHED, FAILED, KILLED or DEFERRED.
 
     If a stack of several raises, each of its runs is tried alone, so that only the guilty fails.
 
@@ -87,7 +69,7 @@ class _StackRun:
         self,
         members: Sequence[Member],
         journals: Sequence[Journal],
-        progress: Progress,
+        progress: Report,
         interrupt: Interrupt,
     ) -> None:
         self._members, self._journals = members, journals

@@ -25,6 +25,8 @@ def bar(total: int, label: str, unit: str, shown: bool) -> Bar:
     """Return a progress bar with ETA on standard error; nothing there if it is no terminal."""
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # without the monitor's thread, so that workers can be forked
+
     # disable=None: tqdm itself leaves the bar away where nobody would see it move
     hidden = None if shown else True
     made: Bar = tqdm(total=total, desc=label, unit=unit, disable=hidden, dynamic_ncols=True)

@@ -13,14 +13,12 @@ from itertools import product
 from pathlib import Path
 
 import yaml
-from helpers import defaults
+from helpers import defaults, train_plan
 
 from bpexp.config import Config
 from bpexp.record.history import read
 from bpexp.record.layout import JOURNAL
-from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import Interrupt
 
 
 def span(folder: Path) -> float:
@@ -35,14 +33,7 @@ def main(jobs: int, folder: Path, words: list[str]) -> None:
     points = [dict(zip(swept, point, strict=True)) for point in product(*values)]
     configs = [Config.of({**defaults(), "jobs": jobs, **point}) for point in points]
     plan = make_plan(configs, folder)
-    statuses = execute(
-        plan.stacks,
-        jobs,
-        lambda epochs: None,
-        Interrupt(),
-        fail_fast=True,
-        meanwhile=lambda: None,
-    )
+    statuses = train_plan(plan, jobs=jobs, fail_fast=True)
     assert set(statuses.values()) == {"FINISHED"}
     print(span(folder))
 

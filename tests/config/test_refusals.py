@@ -16,7 +16,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
-from helpers import IMAGES, LABELS, ROOT, idx
+from helpers import IMAGES, LABELS, ROOT, idx, train_plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,10 +28,8 @@ from bpexp.data.images import FILES
 from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
 from bpexp.sweep.driver import Outcome
-from bpexp.sweep.executors import execute
 from bpexp.sweep.hydra import register_experiments
 from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import Interrupt
 
 # what stands for a list or a range in the lines below: <depth> for what depth takes
 ALLOWED = {
@@ -581,10 +579,7 @@ def trained(empty, monkeypatch):
 
     def run_sweep(configs, multirun):
         plan = make_plan(configs, empty)
-        found = execute(
-            plan.stacks, 1, lambda n: None, Interrupt(), fail_fast=False, meanwhile=lambda: None
-        )
-        statuses.extend(found.values())
+        statuses.extend(train_plan(plan).values())
         shutil.rmtree(empty / "runs", ignore_errors=True)
         return Outcome(0, [None] * len(configs))
 

@@ -6,38 +6,38 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import make_config
+from helpers import ROOT, make_config
+from helpers import train_plan as go
 
 from bpexp.errors import DataError
+from bpexp.executors import EXECUTORS, Interrupt, worker
+from bpexp.executors.local import _Pool
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import TRACEBACK, WEIGHTS
-from bpexp.sweep import executors, stacks
+from bpexp.sweep import stacks
 from bpexp.sweep.driver import run_sweep
-from bpexp.sweep.executors import execute
 from bpexp.sweep.plan import make_plan, name_runs, stack_size
-from bpexp.sweep.stacks import Interrupt, train_stack
+from bpexp.sweep.stacks import train_stack
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Fork workers, as a sweep does that is not one of several threads: the test's own
+    functions then need no import."""
+    monkeypatch.setattr(worker, "_start_method", lambda: "fork")
 
 
 def grid(n=4, **changes):
     return [make_config(seed=seed, **changes) for seed in range(n)]
-
-
-def go(plan, jobs=1, interrupt=None, fail_fast=False):
-    return execute(
-        plan.stacks,
-        jobs,
-        lambda epochs: None,
-        interrupt or Interrupt(),
-        fail_fast=fail_fast,
-        meanwhile=lambda: None,
-    )
 
 
 def outcome(folder):
@@ -174,55 +174,109 @@ def test_fail_fast_begins_nothing_after_a_failure(tmp_path, monkeypatch):
     assert sorted(go(plan).values()) == ["FAILED"] * 3
 
 
-def test_a_worker_that_dies_costs_its_runs_one_retry(tmp_path, monkeypatch):
+def test_a_worker_that_dies_costs_its_runs_one_retry(tmp_path, forked):
     whole = make_plan(grid(4), tmp_path / "whole")
     go(whole)
     flag = tmp_path / "died"
-    real = executors.train_stack
 
-    def deadly(stack, progress, interrupt):
+    def deadly(stack, report, interrupt):
         if not flag.exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(stack, progress, interrupt)
+        return train_stack(stack, report, interrupt)
 
-    monkeypatch.setattr(executors, "train_stack", deadly)
     plan = make_plan(grid(4, jobs=2), tmp_path)
-    statuses = go(plan, jobs=2)
+    statuses = go(plan, jobs=2, train=deadly)
     assert set(statuses.values()) == {"FINISHED"}
     assert len(statuses) == 4
     for one, other in zip(whole.members, plan.members, strict=True):
         assert outcome(one.folder) == outcome(other.folder)
 
 
-def test_a_run_whose_worker_dies_twice_is_failed(tmp_path, monkeypatch):
-    real = executors.train_stack
-
-    def deadly(stack, progress, interrupt):
+def test_a_run_whose_worker_dies_twice_is_failed(tmp_path, forked):
+    def deadly(stack, report, interrupt):
         if any(member.config.seed == 1 for member in stack):
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(stack, progress, interrupt)
+        return train_stack(stack, report, interrupt)
 
-    monkeypatch.setattr(executors, "train_stack", deadly)
     plan = make_plan(grid(4, jobs=2), tmp_path)
-    statuses = go(plan, jobs=2)
+    statuses = go(plan, jobs=2, train=deadly)
     assert [statuses[m.identity] for m in plan.members] == [
         "FINISHED", "FAILED", "FINISHED", "FINISHED",
     ]  # fmt: skip
     assert "died twice" in read(plan.members[1].folder).end["error"]
 
 
+class Backwards:
+    """An executor of a test's own: trains in this process, the last stack first."""
+
+    def run(self, stacks, session):
+        statuses = {}
+        for stack in reversed(stacks):
+            outcome = session.train(stack, session.report, session.interrupt)
+            statuses |= {run.identity: s for run, s in zip(stack, outcome, strict=True)}
+        return statuses
+
+
+def test_an_executor_is_one_row(tmp_path, monkeypatch):
+    monkeypatch.setitem(EXECUTORS, "backwards", Backwards)
+    configs = [make_config(executor="backwards", depth=depth) for depth in (1, 2, 0)]
+    plan, begun = make_plan(configs, tmp_path), []
+
+    def train(stack, report, interrupt):
+        begun.append(stack)
+        return train_stack(stack, report, interrupt)
+
+    monkeypatch.setattr("bpexp.sweep.driver.train_stack", train)
+    assert run_sweep(configs, root=tmp_path, multirun=False).code == 0
+    assert begun == [*reversed(plan.stacks)]
+    assert all(member.refreshed().finished for member in plan.members)
+
+
+def test_no_worker_is_forked_while_another_thread_runs(tmp_path):
+    code = """
+import os, sys, threading
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+def check():
+    assert threading.active_count() == 1, threading.enumerate()
+    print("forked")
+os.register_at_fork(before=check)
+from bpexp.sweep.driver import run_sweep
+from helpers import ROOT, make_config
+configs = [make_config(seed=s, jobs=2, progress=True) for s in range(4)]
+run_sweep(configs, root=Path(), multirun=False)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "tests")],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("forked") >= 2
+
+
+def test_workers_are_not_forked_from_a_process_of_several_threads():
+    release = threading.Event()
+    other = threading.Thread(target=release.wait)
+    other.start()
+    try:
+        assert worker._start_method() == "spawn"
+    finally:
+        release.set()
+        other.join()
+
+
 def test_a_worker_that_dies_idle_costs_nothing(tmp_path, monkeypatch):
     plan = make_plan([*grid(2, jobs=2), *grid(2, jobs=2, depth=1)], tmp_path)
-    real, killed = executors._Pool._assign, []
+    real, killed = _Pool._assign, []
 
     def assign(pool, worker):
         if not killed:
-            killed.append(worker.process.kill())
-            worker.process.join()
+            killed.append(worker._process.kill())
+            worker.join()
         real(pool, worker)
 
-    monkeypatch.setattr(executors._Pool, "_assign", assign)
+    monkeypatch.setattr(_Pool, "_assign", assign)
     assert set(go(plan, jobs=2).values()) == {"FINISHED"}
 
 
@@ -294,19 +348,15 @@ def test_workers_import_neither_mlflow_nor_what_draws(tmp_path, monkeypatch):
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from helpers import make_config
-from bpexp.sweep import executors
+from helpers import make_config, train_plan
 from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import Interrupt
-real = executors.train_stack
+from bpexp.sweep.stacks import train_stack
 def spying(*arguments):
-    result = real(*arguments)
+    result = train_stack(*arguments)
     Path(f"{arguments[0][0].name}.modules").write_text("\\n".join(sys.modules))
     return result
-executors.train_stack = spying
 plan = make_plan([make_config(seed=s, jobs=2) for s in range(4)], Path())
-executors.execute(plan.stacks, 2, lambda n: None, Interrupt(), fail_fast=False,
-                  meanwhile=lambda: None)
+train_plan(plan, jobs=2, train=spying)
 """
     from helpers import ROOT
 

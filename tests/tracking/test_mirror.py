@@ -19,13 +19,14 @@ from helpers import ROOT, make_config
 from bpexp.analysis.summaries import decay
 from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.data import load
+from bpexp.executors import Interrupt
 from bpexp.nn import Network
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import JOURNAL, SWEEP
 from bpexp.results import load_layers, load_network, load_runs
 from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import Interrupt, fail, train_stack
+from bpexp.sweep.stacks import fail, train_stack
 from bpexp.tracking.follow import NICENESS
 from bpexp.tracking.mirror import Mirror
 from bpexp.training import train
@@ -213,8 +214,9 @@ def test_a_study_can_be_copied_to_another_store(client, sweep, tmp_path):
 
 def test_a_run_costs_few_calls_however_long_it_is(tmp_path):
     """MLflow's time goes by the call: its own fluent way makes one a metric and epoch."""
+    from bpexp.executors import Interrupt
     from bpexp.sweep.plan import make_plan
-    from bpexp.sweep.stacks import Interrupt, train_stack
+    from bpexp.sweep.stacks import train_stack
     from bpexp.tracking.mirror import Mirror
 
     counts = []

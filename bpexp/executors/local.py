@@ -1,0 +1,134 @@
+"""Training on this machine: in this process, or in a pool of worker processes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing.connection import wait
+from threading import Thread
+from typing import Generic
+
+from bpexp.errors import StorageError
+from bpexp.executors.held import HeldRuns
+from bpexp.executors.protocol import Run, RunStack, Session
+from bpexp.executors.worker import Worker
+
+POLL = 0.1  # seconds between checks of the interrupt
+
+
+class LocalExecutor:
+    """Train in worker processes on this machine, or in this process if one is enough."""
+
+    def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
+        """Train all stacks; see `Executor.run`."""
+        if session.jobs == 1 or len(stacks) <= 1:
+            return _train_here(stacks, session)
+        return _Pool(stacks, session).run()
+
+
+def _train_here(stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
+    statuses: dict[str, str] = {}
+    waiting, held = deque(stacks), HeldRuns(session)
+    while (waiting or held) and not session.ending(statuses):
+        if waiting:
+            stack = waiting.popleft()
+            outcome = session.train(stack, session.report, session.interrupt)
+            statuses |= held.keep_deferred(stack, outcome)
+        else:
+            time.sleep(POLL)
+            waiting += held.release(statuses)
+    return statuses
+
+
+class _Pool(Generic[Run]):
+    """Workers, the stacks that wait for them, and the statuses of the runs so far.
+
+    A worker that dies costs its runs one more try each, alone.
+    """
+
+    def __init__(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> None:
+        self._session = session
+        self._waiting = deque(stacks)
+        self._held = HeldRuns(session)
+        self._retried: set[str] = set()
+        self._stopping = False
+        self._statuses: dict[str, str] = {}
+        self._workers: list[Worker[Run]] = []
+        for _ in range(min(session.jobs, len(stacks))):
+            self._workers.append(self._hire())
+        self._thread = Thread(target=session.meanwhile, daemon=True)
+        self._thread.start()  # after the forks, which need a process of one thread
+
+    def run(self) -> dict[str, str]:
+        try:
+            while True:
+                self._waiting += self._held.release(self._statuses)
+                for worker in list(self._workers):  # assigning may replace a dead worker
+                    if worker.stack is None:
+                        self._assign(worker)
+                busy = {worker.pipe: worker for worker in self._workers if worker.stack}
+                if not busy and (self._session.ending(self._statuses) or not self._held):
+                    break
+                for pipe in wait(list(busy), timeout=POLL):
+                    self._receive(busy[pipe])
+                self._pass_on_interrupt()
+        finally:
+            for worker in self._workers:
+                worker.end()
+            for worker in self._workers:
+                worker.join()
+            self._thread.join()  # what it imports must be whole before this thread uses it
+        return self._statuses
+
+    def _hire(self) -> Worker[Run]:
+        return Worker(self._session.train, self._session.interrupt, self._workers)
+
+    def _assign(self, worker: Worker[Run]) -> None:
+        """Give a worker its next stack, if there is one."""
+        if self._waiting and not self._session.ending(self._statuses):
+            if not worker.send(self._waiting.popleft()):  # it died while it had nothing to do
+                self._replace(worker)
+        else:
+            worker.stack = None
+
+    def _receive(self, worker: Worker[Run]) -> None:
+        try:
+            message = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._replace(worker)
+            return
+        if isinstance(message, int):
+            self._session.report(message)
+        elif isinstance(message, StorageError):
+            raise message
+        elif worker.stack is not None:
+            self._statuses |= self._held.keep_deferred(worker.stack, message)
+            self._assign(worker)
+
+    def _replace(self, worker: Worker[Run]) -> None:
+        """Start a worker in place of one that died, and put its runs back, each alone."""
+        code = worker.join()
+        for planned in worker.stack or ():
+            run = planned.refreshed()
+            if run.finished:
+                self._statuses[run.identity] = "FINISHED"
+            elif run.identity in self._retried:
+                self._session.fail(run, f"its worker process died twice ({code})")
+                self._statuses[run.identity] = "FAILED"
+            else:
+                self._retried.add(run.identity)
+                self._waiting.append((run,))
+        worker.pipe.close()
+        self._workers.remove(worker)
+        self._thread.join()  # a fork needs a process of one thread
+        fresh = self._hire()
+        self._workers.append(fresh)
+        self._assign(fresh)
+
+    def _pass_on_interrupt(self) -> None:
+        if self._session.interrupt.requested and not self._stopping:
+            self._stopping = True
+            for worker in self._workers:
+                if worker.stack is not None:
+                    worker.stop()

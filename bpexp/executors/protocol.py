@@ -1,0 +1,113 @@
+"""What an executor is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
+
+DEFERRED = "DEFERRED"
+"""Instead of a status: another process trains the run, or has advanced it since it was planned."""
+
+
+class PlannedRun(Protocol):
+    """A run that is to be trained, as far as an executor needs to know it."""
+
+    @property
+    def identity(self) -> str:
+        """The hash of what decides the run's numbers."""
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch from which training continues."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train."""
+
+    def refreshed(self) -> Self:
+        """Return the run with epoch and finished as its folder has them now."""
+
+    def in_use(self) -> bool:
+        """Return whether a process holds the run's journal."""
+
+
+Run = TypeVar("Run", bound=PlannedRun)
+
+RunStack = Sequence[Run]
+"""Runs of one architecture that are trained in lockstep: the unit of work."""
+
+Report = Callable[[int], None]
+"""Called with the number of epochs, summed over runs, done since the last call."""
+
+
+@dataclass
+class Interrupt:
+    """A request to stop at the end of the epoch; a signal handler sets the signal.
+
+    Attributes:
+        signal: the signal's number, 0 before any came.
+    """
+
+    signal: int = 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal came."""
+        return bool(self.signal)
+
+
+Train = Callable[[RunStack[Run], Report, Interrupt], list[str]]
+"""Trains a stack into its journals and returns each run's status: FINISHED, FAILED, KILLED or
+DEFERRED. Raises StorageError if the disk is full or not writable."""
+
+
+@dataclass(frozen=True)
+class Session(Generic[Run]):
+    """One sweep's training, as its executor sees it.
+
+    Attributes:
+        train: trains one stack; a function of a module, so that other processes can import it.
+        fail: records a run as failed, with a text whose last line is the error.
+        report: receives progress, in this process.
+        interrupt: set when training is to stop; no stack is started after that.
+        warn: shows the user a line.
+        jobs: the number of stacks to train at once.
+        fail_fast: start no stack after the first run that failed.
+        meanwhile: work for this process while others train; not called if this process trains.
+    """
+
+    train: Train[Run]
+    fail: Callable[[Run, str], None]
+    report: Report
+    interrupt: Interrupt
+    warn: Callable[[str], None]
+    jobs: int = 1
+    fail_fast: bool = False
+    meanwhile: Callable[[], None] = lambda: None
+
+    def ending(self, statuses: dict[str, str]) -> bool:
+        """Return whether no further stack is to be started."""
+        return self.interrupt.requested or (self.fail_fast and "FAILED" in statuses.values())
+
+
+class Executor(Protocol):
+    """Trains the stacks of a sweep."""
+
+    def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
+        """Train all stacks and return the statuses FINISHED, FAILED and KILLED by identity.
+
+        Runs that were not started are left out. A run that another process trains is waited for.
+
+        Args:
+            stacks: what to train, in the order of starting.
+            session: how to train it, and whom to inform.
+
+        Raises:
+            StorageError: the disk is full or not writable.
+        """

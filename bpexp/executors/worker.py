@@ -1,0 +1,117 @@
+"""Worker processes: each trains one stack at a time, which it receives over a pipe.
+
+The pipe is the work queue, so that a killed worker holds no lock.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any, Generic
+
+from bpexp.errors import StorageError
+from bpexp.executors.protocol import Interrupt, Run, RunStack, Train
+
+
+class Worker(Generic[Run]):
+    """A worker process, seen from the process that started it.
+
+    Attributes:
+        pipe: yields the worker's messages: epochs done, a stack's statuses, or a StorageError.
+        stack: what it trains; None while it has nothing to do.
+    """
+
+    def __init__(
+        self, train: Train[Run], interrupt: Interrupt, others: Sequence[Worker[Run]]
+    ) -> None:
+        """Start the process.
+
+        A forked worker shares the modules and data sets of this process and starts at once. A fork
+        copies one thread only, and locks that another thread holds stay locked for ever. So this
+        process forks only while it has no other thread; else it starts a new interpreter.
+
+        Args:
+            train: trains a stack.
+            interrupt: copied into the worker, so that a signal during the fork is not lost.
+            others: the workers so far, whose pipes a fork must close.
+        """
+        context: Any = multiprocessing.get_context(_start_method())
+        self.pipe, theirs = context.Pipe()
+        forked = context.get_start_method() == "fork"
+        # A copy of a pipe's end, held open by another worker, would keep that pipe open after
+        # this process has died, and its worker would wait for ever.
+        inherited = [self.pipe, *(worker.pipe for worker in others)] if forked else []
+        self._process = context.Process(
+            target=_work, args=(theirs, inherited, train, interrupt), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self.stack: RunStack[Run] | None = None
+
+    def send(self, stack: RunStack[Run] | None) -> bool:
+        """Give the worker a stack, or None to end it; return False if it has died."""
+        self.stack = stack
+        try:
+            self.pipe.send(stack)
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Ask it to stop at the end of the epoch."""
+        if self._process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGTERM)
+
+    def end(self) -> None:
+        """End it: at once if it trains, else by its own return."""
+        if self.stack is None:
+            self.send(None)
+        else:
+            self._process.kill()
+
+    def join(self) -> int | None:
+        """Wait for its end and return its exit code."""
+        self._process.join()
+        code: int | None = self._process.exitcode
+        return code
+
+
+def _start_method() -> str:
+    methods = multiprocessing.get_all_start_methods()
+    return "fork" if "fork" in methods and threading.active_count() == 1 else "spawn"
+
+
+def _work(
+    pipe: Connection, inherited: Sequence[Connection], train: Train[Run], interrupt: Interrupt
+) -> None:
+    """Train the stacks that come over the pipe until it closes or delivers None."""
+    for other in inherited:
+        other.close()
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        interrupt.signal = number
+
+    def report(epochs: int) -> None:
+        try:
+            pipe.send(epochs)
+        except OSError:  # the sweep's process has died: leave, and mark no run as failed
+            raise SystemExit(1) from None
+
+    signal.signal(signal.SIGTERM, request_stop)
+    for number in (signal.SIGINT, signal.SIGHUP):  # sent by terminals to all; the sweep decides
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        while (stack := pipe.recv()) is not None:
+            try:
+                pipe.send(train(stack, report, interrupt))
+            except StorageError as error:
+                pipe.send(error)
+    except (EOFError, OSError):
+        return
