@@ -20,7 +20,7 @@ FLOORS = {
     "executors": ("errors",),
     "config": ("executors", "nn", "data", "probes", "training", "errors"),
     "analysis": ("config", "nn", "errors"),
-    "record": ("training", "probes", "analysis", "config", "errors"),
+    "record": ("training", "probes", "analysis", "config", "nn", "errors"),
     "tracking": ("record", "analysis", "config", "nn", "errors"),
     "sync": ("tracking",),
     "results": (

@@ -3,8 +3,8 @@
 `journal.jsonl` holds one JSON object a line, in the order in which they were written. NaN and
 Infinity are written as Python writes them. Kinds of lines:
 
-    start        time, identity, attempt, name, config, digest, data (name, source), sizes, chance,
-                 train_chance, versions (of bpexp and NumPy)
+    start        time, identity, attempt, name, config, digest, data (name, source), sizes, task,
+                 chance, train_chance, versions (of bpexp and NumPy)
     observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]},
                  spectra [singular values an example], where they are measured
     end          time, status (FINISHED, FAILED, KILLED), seconds, epoch (epochs done), final and
@@ -76,6 +76,7 @@ class Journal:
         complete = path.read_bytes().rfind(b"\n") + 1
         self._file.truncate(complete)
         self._held = {line["step"]: line for line in self.history.observations}
+        self._start = self.history.start
         self.observations = [_observation(line) for line in self.history.observations]
 
     def __enter__(self) -> Self:
@@ -88,8 +89,9 @@ class Journal:
         """Write the start line and config.yaml, unless they are there."""
         if not self.history.start:
             self._append("start", fields)
+            self._start = fields
         if not (self.folder / CONFIG).exists():
-            write_config(self.history.start or fields, self.folder)
+            write_config(self._start, self.folder)
 
     def observe(self, observation: Observation) -> None:
         """Write an observation. If the journal holds one of this step, the two must be equal.
@@ -121,7 +123,7 @@ class Journal:
             status: FINISHED, FAILED or KILLED.
             fields: further fields of the end line.
         """
-        history = History(observations=[_line(seen) for seen in self.observations])
+        history = History(self._start, [_line(seen) for seen in self.observations])
         if status == "FINISHED":
             fields["tables"] = write_tables(history, self.folder)
         epoch = self.observations[-1].epoch if self.observations else 0.0

@@ -5,6 +5,7 @@ Names of metrics are the same everywhere, in MLflow and in data frames:
     loss/train, accuracy/train    running means over the epoch's batches as they were trained
                                   (at step 0: the probe batch)
     loss/test, accuracy/test      the whole test split
+    r2/train, mse/train, ...      in place of accuracy in a regression; see `bpexp.nn.tasks.TASKS`
     gradient/decay_rate           mean log ratio of delta norms, nats a layer; negative: vanishing
     gradient/decay_rate_se        its standard error
     gradient/first_to_last        ||delta^(1)|| / ||delta^(L)||
@@ -27,18 +28,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.analysis.summaries import decay, isometry
+from bpexp.nn.tasks import TASKS
 from bpexp.probes import PROBES
 from bpexp.record.history import History
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of one length, by name."""
 
-# The numbers of a run's row, and of its bars in MLflow.
-FINAL = (
-    "accuracy/test",
-    "accuracy/train",
-    "loss/test",
-    "loss/train",
+SPLITS = ("test", "train")
+
+# What is summed up of the gradients: in a run's row, and before training as start/...
+START = (
     "gradient/decay_rate",
     "gradient/decay_rate_se",
     "gradient/first_to_last",
@@ -49,8 +49,14 @@ FINAL = (
     "jacobian/largest",
 )
 
-# What the gradients were before training: in a run's row, and in MLflow, as start/...
-START = tuple(name for name in FINAL if name.split("/")[0] in ("gradient", "grad_norm", "jacobian"))
+
+def final_names(task: str) -> tuple[str, ...]:
+    """Return the names of the numbers of a run's row: its task's metrics, the costs, and START.
+
+    Of a task that is not in `bpexp.nn.tasks.TASKS` the metrics are left out.
+    """
+    metrics = TASKS[task].metrics if task in TASKS else ()
+    return (*(f"{name}/{split}" for name in (*metrics, "loss") for split in SPLITS), *START)
 
 
 def flat_name(metric: str) -> str:
@@ -91,22 +97,22 @@ def finite(values: dict[str, float]) -> dict[str, float]:
 
 
 def final_metrics(history: History) -> dict[str, float]:
-    """Return the last finite value of each metric of FINAL that the run has.
+    """Return the last finite value of each metric of `final_names` that the run has.
 
-    A cost that is not finite at the end has none: its last finite value would rank a run that has
-    diverged among the best.
+    A cost or score that is not finite at the end has none: its last finite value would rank a run
+    that has diverged among the best.
     """
     last: dict[str, float] = {}
+    names = final_names(history.start.get("task", "classification"))
     for line in reversed(history.observations):  # mostly the last line has them all
-        costs = {name for name in line["metrics"] if name.startswith("loss/")}
-        missing = [name for name in FINAL if name not in last]
+        missing = [name for name in names if name not in last]
         if not missing:
             break
         values = summary_metrics(line)
         for name in missing:
-            if name in values and (name in costs or math.isfinite(values[name])):
+            if name in values and (name in line["metrics"] or math.isfinite(values[name])):
                 last[name] = values[name]
-    return finite({name: last[name] for name in FINAL if name in last})
+    return finite({name: last[name] for name in names if name in last})
 
 
 def start_metrics(history: History) -> dict[str, float]:

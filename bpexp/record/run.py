@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from bpexp.nn.tasks import TASKS
 from bpexp.record.export import read_tables
 from bpexp.record.history import ends, read, status
 from bpexp.record.metrics import Columns, final_metrics, start_metrics
@@ -56,6 +58,11 @@ class Run:
         return str(self.start["identity"])
 
     @property
+    def task(self) -> str:
+        """What was learnt; journals of version 0.1, which had one task, do not say so."""
+        return str(self.start.get("task", "classification"))
+
+    @property
     def status(self) -> str:
         """FINISHED, FAILED or KILLED, as the run ended; RUNNING without an end line."""
         return status(self.end)
@@ -76,6 +83,10 @@ class Run:
         history = read(self.folder)
         epoch = history.observations[-1]["epoch"] if history.observations else 0.0
         return RunMetrics(epoch, final_metrics(history), start_metrics(history))
+
+    def score(self, split: str) -> float:
+        """Return the final value of the task's primary metric, NaN where it is not finite."""
+        return self.metrics.final.get(f"{TASKS[self.task].metric}/{split}", math.nan)
 
     def tables(self, *names: str) -> dict[str, Columns]:
         """Return tables of `bpexp.record.export.TABLES`, by name.

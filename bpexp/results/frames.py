@@ -12,7 +12,8 @@ from bpexp.analysis.verdict import VERDICTS
 from bpexp.config import flatten
 from bpexp.data import DATASETS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
-from bpexp.record.metrics import FINAL, NO_START, Part, flat_name
+from bpexp.nn.tasks import TASKS
+from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import Run
 
 ORDERED: dict[str, list[str]] = {
@@ -24,6 +25,7 @@ ORDERED: dict[str, list[str]] = {
     "dtype": ["float32", "float64"],
     "status": ["RUNNING", "FINISHED", "FAILED", "KILLED"],
     "verdict": list(VERDICTS),
+    "task": list(TASKS),
 }
 
 
@@ -38,8 +40,9 @@ def run_row(run: Run) -> dict[str, Any]:
         "diverged_at": end.get("diverged_at"),
         "seconds": end.get("seconds", np.nan),
         "epoch": epoch,
+        "task": run.task,
         "chance": run.start["chance"],
-        **dict.fromkeys(FINAL, np.nan),
+        **dict.fromkeys(final_names(run.task), np.nan),
         **final,
         **NO_START,
         **{f"start/{flat_name(name)}": value for name, value in initial.items()},

@@ -91,10 +91,10 @@ def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> 
 
     Returns:
         Columns run, name, the configuration, then status, verdict, evidence, diverged_at (step or
-        NaN), seconds, epoch (epochs done), chance (accuracy of the best constant guess), the
-        metrics of `bpexp.record.metrics.FINAL` (the last finite value each, a cost only if it is
-        finite at the end; float64, NaN where there is none), those of START as start/..., and
-        folder.
+        NaN), seconds, epoch (epochs done), task, chance (the task's primary metric of the best
+        constant guess), the metrics of `bpexp.record.metrics.final_names` (the last finite value
+        each, a cost or score only if it is finite at the end; float64, NaN where there is none),
+        those of START as start/..., and folder.
 
     Raises:
         BpexpError: there is no such study.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import shlex
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpexp.config import Config
 from bpexp.executors import EXECUTORS, Interrupt, Session
+from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
@@ -37,7 +39,8 @@ class Outcome:
 
     Attributes:
         code: the exit code: 0, 1 where a run failed, 128 + the number of the signal that ended it.
-        scores: final accuracy/test of each run asked for, in order; None where there is none.
+        scores: the task's primary metric on the test split at the end of each run asked for, in
+            order; NaN where it is not finite, None where there is no run.
     """
 
     code: int
@@ -219,11 +222,15 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
         runs: all runs of the sweep.
         which: best, all or none. Of an interrupted sweep none: the best of all is not known yet.
     """
-    scores = {run.identity: run.metrics.final.get("accuracy/test") for run in runs if run.finished}
-    finished = {identity: score for identity, score in scores.items() if score is not None}
-    if which == "best" and finished:
-        return [max(finished, key=finished.__getitem__)]
-    return list(finished) if which == "all" else []
+    finished = [run for run in runs if run.finished]
+    if which == "all":
+        return [run.identity for run in finished]
+    gains = {
+        run.identity: find_task(run.task).gain(run.score("test"), run.start["chance"])
+        for run in finished
+        if math.isfinite(run.score("test"))
+    }
+    return [max(gains, key=gains.__getitem__)] if which == "best" and gains else []
 
 
 def _await(mirror: MirrorProcess, harness: Config, interrupt: Interrupt) -> None:
@@ -278,8 +285,8 @@ def _signals(interrupt: Interrupt) -> Iterator[None]:
 
 
 def _scores(configs: Sequence[Config], plan: Plan, runs: Sequence[Run]) -> list[float | None]:
-    """Return the final test accuracy of each configuration asked for, as sweepers optimise it."""
-    scores = {run.identity: run.metrics.final.get("accuracy/test") for run in runs}
+    """Return the final test score of each configuration asked for, as sweepers optimise it."""
+    scores = {run.identity: run.score("test") for run in runs}
     by_config = {_key(member.config): scores.get(member.identity) for member in plan.members}
     return [by_config.get(_key(config)) for config in configs]
 

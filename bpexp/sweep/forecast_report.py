@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpexp.nn.tasks import find_task
 from bpexp.record.files import replacing
 from bpexp.record.run import Run
 from bpexp.results.theory import forecast_columns, forecast_run
@@ -46,15 +47,15 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
 def settle(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
     """Score the forecast against what happened, print the confusion matrix, and draw both.
 
-    A run trained if its train accuracy came above (1 + chance) / 2; runs without an end are left
-    out.
+    A run trained if its score on the training split came more than half way from guessing to
+    perfection. Runs without an end are left out.
     """
     outcomes: dict[str, bool] = {}
     for run in runs:
-        accuracy = run.metrics.final.get("accuracy/train")
-        if run.finished and accuracy is not None:
+        if run.finished:
             chance = run.start.get("train_chance", run.start["chance"])
-            outcomes[run.identity] = trained(accuracy, chance)
+            perfect = find_task(run.task).perfect
+            outcomes[run.identity] = trained(run.score("train"), chance, perfect)
     cells = cells.assign(trained=cells["run"].map(outcomes))
     _write(cells, folder)
     known = cells.dropna(subset=["trained"])

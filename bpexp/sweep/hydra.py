@@ -145,7 +145,7 @@ class BpexpLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Train the grid; each job returns its final test accuracy."""
+        """Train the grid; each job returns its final test score."""
         configs = [self._compose(job) for job in job_overrides]
         outcome = run_sweep(configs, multirun=True)
         if outcome.code:

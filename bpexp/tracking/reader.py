@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import BpexpError
-from bpexp.record.metrics import FINAL, NO_START, Part, flat_name
+from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.tracking.client import configured, connect, runs_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _literal(text: str) -> Any:
 
 def _row(run: Run) -> dict[str, Any]:
     tags, metrics = run.data.tags, run.data.metrics
+    task = tags.get("task", "classification")
     return {
         **_own(run),
         "status": run.info.status,
@@ -79,8 +80,9 @@ def _row(run: Run) -> dict[str, Any]:
         "diverged_at": tags.get("diverged_at"),
         "seconds": float(tags.get("seconds", "nan")),
         "epoch": metrics.get("epoch", 0.0),
+        "task": task,
         "chance": float(tags.get("chance", "nan")),
-        **{name: metrics.get(f"final/{flat_name(name)}", np.nan) for name in FINAL},
+        **{name: metrics.get(f"final/{flat_name(name)}", np.nan) for name in final_names(task)},
         **NO_START,
         **{name: value for name, value in metrics.items() if name.startswith("start/")},
         "folder": tags.get("folder"),

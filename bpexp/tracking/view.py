@@ -33,6 +33,7 @@ def run_tags(run: Run) -> dict[str, str]:
     end = run.end or {}
     names = ("verdict", "evidence", "diverged_at", "error", "seconds")
     return {name: str(end[name]) for name in names if end.get(name) is not None} | {
+        "task": run.task,
         "chance": str(run.start["chance"]),
         "folder": str(run.folder),
         "mlflow.note.content": description(run),

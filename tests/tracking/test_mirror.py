@@ -21,6 +21,7 @@ from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.data import load
 from bpexp.executors import Interrupt
 from bpexp.nn import Network
+from bpexp.nn.tasks import TASKS
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import JOURNAL, SWEEP
@@ -92,6 +93,7 @@ def test_the_store_holds_what_direct_calls_compute(client, place, activation):
         Evidence.of(
             [s.layers for s in history],
             [s.metrics for s in history],
+            task=TASKS["classification"],
             chance=load("digits", limit=200).train_chance,
         )
     )
