@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bpexp.results import (
         load_curves,
         load_layers,
+        load_measurements,
         load_network,
         load_runs,
         load_spectra,
@@ -45,6 +46,7 @@ __all__ = [
     "load_curves",
     "load_data",
     "load_layers",
+    "load_measurements",
     "load_network",
     "load_runs",
     "load_spectra",
@@ -63,6 +65,7 @@ _HOMES = {
     "load_curves": "bpexp.results",
     "load_data": "bpexp.data",
     "load_layers": "bpexp.results",
+    "load_measurements": "bpexp.results",
     "load_network": "bpexp.results",
     "load_runs": "bpexp.results",
     "load_spectra": "bpexp.results",

@@ -16,7 +16,7 @@ FLOORS = {
     "data": ("nn", "errors"),
     "theory": ("nn", "errors"),
     "probes": ("nn",),
-    "training": ("nn", "data", "probes"),
+    "training": ("nn", "data", "probes", "errors"),
     "executors": ("errors",),
     "config": ("executors", "nn", "data", "probes", "training", "errors"),
     "analysis": ("config", "nn", "errors"),
@@ -24,9 +24,9 @@ FLOORS = {
     "tracking": ("record", "analysis", "config", "nn", "errors"),
     "sync": ("tracking",),
     "results": (
-        "tracking", "record", "analysis", "config", "theory", "data", "nn", "errors",
+        "tracking", "record", "analysis", "config", "theory", "probes", "data", "nn", "errors",
     ),
-    "figures": ("results", "record", "analysis", "config", "nn", "errors"),
+    "figures": ("results", "record", "analysis", "config", "probes", "nn", "errors"),
     "sweep": (
         "figures", "results", "tracking", "record", "analysis", "config", "executors", "theory",
         "training", "data", "nn", "errors",

@@ -1,24 +1,30 @@
-"""Scalar summaries of a measurement: decay rate of the gradient, moments of Jacobian spectra."""
+"""Summaries: the metrics that a run shows of an instrument that gives more than one number."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+Summarise = Callable[[NDArray[np.float64]], dict[str, float]]
 
 
 def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
     """Summarise how delta shrinks towards the input.
 
-    decay_rate is the mean over l = 1 .. L-1 of log(||delta^(l)|| / ||delta^(l+1)||), in nats a
-    layer; negative means vanishing. decay_rate_se is the standard deviation of these increments
-    over sqrt(L - 1): log-norms are cumulative sums, so that the increments, not the residuals of a
-    line, are the independent parts. first_to_last is ||delta^(1)|| / ||delta^(L)||.
+    gradient/decay_rate is the mean over l = 1 .. L-1 of log(||delta^(l)|| / ||delta^(l+1)||), in
+    nats a layer; negative means vanishing. gradient/decay_rate_se is its standard error, the
+    standard deviation of these increments over sqrt(L - 1): log-norms are cumulative sums, so the
+    increments, not the residuals of a straight line, are independent. gradient/first_to_last is
+    ||delta^(1)|| / ||delta^(L)||.
 
     Args:
-        delta_norm: root mean square norm of delta a layer, (L,), first to last.
+        delta_norm: root mean square norm of delta of each layer, (L,), first to last.
 
     Returns:
-        The numbers that are defined: none from zeros or non-finite norms, and the rate only from
+        The numbers that are defined: none if a norm is zero or not finite, and the rate only from
         two increments on.
     """
     if not (np.isfinite(delta_norm).all() and (delta_norm > 0).all()):
@@ -31,23 +37,52 @@ def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
     return summary
 
 
-def isometry(spectra: NDArray[np.float64]) -> dict[str, float]:
-    """Summarise the singular values s of the input-output Jacobian, over all examples.
-
-    mean_square is the mean of s^2, chi_1^(depth-1) in mean field; relative_variance is
-    var(s^2) / mean(s^2)^2, 0 for an isometry (Pennington et al. 2017); largest is max s.
+def ends(grad_norm: NDArray[np.float64]) -> dict[str, float]:
+    """Return the norm of the weights' gradient in the first and the last layer.
 
     Args:
-        spectra: (E, n).
+        grad_norm: of each layer, (L,).
+    """
+    return {"grad_norm/first": float(grad_norm[0]), "grad_norm/last": float(grad_norm[-1])}
+
+
+def isometry(spectrum: NDArray[np.float64]) -> dict[str, float]:
+    """Summarise the singular values s of the input-output Jacobian over all examples.
+
+    jacobian/mean_square is the mean of s^2, chi_1^(depth-1) in mean field;
+    jacobian/relative_variance is var(s^2) / mean(s^2)^2, 0 for an isometry (Pennington et al.
+    2017); jacobian/largest is max s.
+
+    Args:
+        spectrum: s, (E, n).
 
     Returns:
-        The numbers that are defined: none from spectra that are not finite.
+        The numbers that are defined: none if a value is not finite.
     """
-    if not np.isfinite(spectra).all():
+    if not np.isfinite(spectrum).all():
         return {}
-    squares = np.square(spectra)
+    squares = np.square(spectrum)
     mean = float(squares.mean())
-    summary = {"jacobian/mean_square": mean, "jacobian/largest": float(spectra.max())}
+    summary = {"jacobian/mean_square": mean, "jacobian/largest": float(spectrum.max())}
     if mean > 0:
         summary["jacobian/relative_variance"] = float((squares / mean).var())
     return summary
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How an instrument is summarised: a function of its value, and the names of its metrics."""
+
+    of: Summarise
+    metrics: tuple[str, ...]
+
+
+SUMMARIES: dict[str, Summary] = {
+    "delta_norm": Summary(
+        decay, ("gradient/decay_rate", "gradient/decay_rate_se", "gradient/first_to_last")
+    ),
+    "grad_norm": Summary(ends, ("grad_norm/first", "grad_norm/last")),
+    "jacobian_spectrum": Summary(
+        isometry, ("jacobian/mean_square", "jacobian/relative_variance", "jacobian/largest")
+    ),
+}

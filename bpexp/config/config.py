@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Choice
 from bpexp.nn.choices import Value
 from bpexp.nn.stack import Architecture
+from bpexp.probes.instruments import INSTRUMENTS, selected
 from bpexp.training import check_stop
 
 ALGORITHM = 5  # raised whenever a change alters the numbers of a run
@@ -25,11 +26,27 @@ LARGEST_NETWORK = 2**28  # parameters
 
 @dataclass(frozen=True)
 class Probe:
-    """When and on how much to probe."""
+    """When, and on how many examples, a run is measured.
+
+    Attributes:
+        every: optimizer steps between probes; None: every epoch; 0: first and last only.
+        examples: size of the probe batch.
+        counts: by the key of each instrument that has one, the number of examples that it is
+            measured at; 0 for not at all.
+    """
 
     every: int | None
     examples: int
-    jacobian: int
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, *, every: int | None, examples: int, **counts: int) -> Probe:
+        """Take the keys under `probe.` as they stand."""
+        return cls(every, examples, counts)
+
+    def nested(self) -> dict[str, int | None]:
+        """Return what `of` takes."""
+        return {"every": self.every, "examples": self.examples, **self.counts}
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,10 @@ class Checkpoint:
 
     every: int | None
     seconds: float | None
+
+    def nested(self) -> dict[str, float | None]:
+        """Return the keys under `checkpoint.`."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,7 @@ class Config:
     dtype: str
     threads: int
     probe: Probe
+    measure: list[str]
     study: str
     jobs: int | None
     executor: Choice
@@ -80,21 +102,23 @@ class Config:
         Raises:
             ConfigError: an unknown or missing key, a value of another kind or out of range.
         """
-        sections = {"probe": Probe, "checkpoint": Checkpoint}
+        sections: dict[str, Callable[..., Any]] = {"probe": Probe.of, "checkpoint": Checkpoint}
         names = [field.name for field in fields(cls)]
         for name in mapping:
             if name not in names:
                 raise ConfigError(one_of("key", name, KEYS))
         values: dict[str, Any] = {}
+        mapping = {"measure": [], **mapping}  # runs of version 0.1 have no such key
         for name in names:
             if name not in mapping:
                 raise ConfigError(f"{name}: missing")
             if name in sections:
-                values[name] = _section(name, sections[name], mapping[name])
+                values[name] = sections[name](**_section(name, mapping[name]))
             else:
                 values[name] = checked(name, mapping[name])
         config = cls(**values)
         refuse_frozen(config.frozen, config.depth)
+        config._refuse_unmeasured()
         return config._shrunk() if config.quick else config
 
     def architecture(self, data: Dataset) -> Architecture:
@@ -128,6 +152,19 @@ class Config:
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
+    @property
+    def instruments(self) -> dict[str, int]:
+        """The instruments to measure beside the standard ones, each with its number of examples.
+
+        The number is 0 for those that take none.
+        """
+        counted = {
+            name: self.probe.counts[row.examples_key]
+            for name, row in INSTRUMENTS.items()
+            if row.examples_key
+        }
+        return dict.fromkeys(self.measure, 0) | {n: count for n, count in counted.items() if count}
+
     def flat(self) -> dict[str, Value]:
         """Return {override key: value}: `activation`, `activation.negative_slope`, `depth`, ..."""
         return flatten(self.nested())
@@ -140,7 +177,7 @@ class Config:
             if isinstance(value, Choice):
                 nested[field.name] = {"name": value.name, **value.parameters}
             elif isinstance(value, Probe | Checkpoint):
-                nested[field.name] = dict(vars(value))
+                nested[field.name] = value.nested()
             else:
                 nested[field.name] = value
         return nested
@@ -156,9 +193,23 @@ class Config:
             for key, value in self.flat().items()
             if (key in IDENTITY_KEYS or key.split(".")[0] in IDENTITY_KEYS)
             and not key.startswith("data.")
+            and not (key == "measure" and not value)  # the hash of runs made before there was a key
         }
         text = json.dumps({"algorithm": ALGORITHM, "digest": digest, **numbers}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _refuse_unmeasured(self) -> None:
+        """Refuse to draw an instrument that is not measured.
+
+        Raises:
+            ConfigError: `draw` names one.
+        """
+        measured = selected(self.instruments)
+        for name in self.draw:
+            if name not in measured:
+                own = INSTRUMENTS[name].examples_key
+                key = f"probe.{own}=4" if own else f"measure=[{name}]"
+                raise ConfigError(f"draw: {name} is not measured; add {key}")
 
     def _shrunk(self) -> Config:
         limit = self.data.parameters.get("limit") or QUICK_EXAMPLES
@@ -199,11 +250,12 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:
     return flat
 
 
-def _section(name: str, section: type, mapping: object) -> Any:
-    keys = [field.name for field in fields(section)]
+def _section(name: str, mapping: object) -> dict[str, Any]:
+    """Check the keys of a section, such as `probe`."""
+    keys = [key.removeprefix(f"{name}.") for key in KEYS if key.startswith(f"{name}.")]
     if not isinstance(mapping, Mapping):
         raise ConfigError(out_of_range(name, mapping, f"a group of keys: {', '.join(keys)}"))
     for key in mapping:
         if key not in keys:
             raise ConfigError(one_of(name, key, keys))
-    return section(**{key: checked(f"{name}.{key}", mapping.get(key)) for key in keys})
+    return {key: checked(f"{name}.{key}", mapping.get(key)) for key in keys}

@@ -1,4 +1,4 @@
-"""The text of `python -m bpexp --help`: every key with its choices, from the schema."""
+"""The text of `python -m bpexp --help`: every key with its choices, and every instrument."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bpexp.config import defaults
 from bpexp.config.schema import IDENTITY_KEYS, RUNTIME_KEYS, Key
+from bpexp.probes import INSTRUMENTS, Instrument
 
 WIDTH = 100
 
@@ -42,7 +43,19 @@ def text(conf: Path) -> str:
             else:
                 parts += [f"  {name:<20}{told}; one of:", *map(_row, key.table.values(), key.table)]
         parts.append("")
-    return "\n".join(parts).rstrip()
+    parts += [
+        "Instruments: what is measured at each probe [dimensions; the key, unless always measured]",
+        "",
+    ]
+    parts += [_wrapped(f"  {name:<20}{_instrument(row)}", 22) for name, row in INSTRUMENTS.items()]
+    return "\n".join(parts)
+
+
+def _instrument(row: Instrument) -> str:
+    """Return an instrument's meaning, its dimensions and the key that chooses it."""
+    dims = ", ".join(row.dims) or "run"
+    key = f"probe.{row.examples_key}" if row.examples_key else "measure"
+    return f"{row.meaning} [{dims}{'' if row.standard else f'; by {key}'}]"
 
 
 def _row(factory: Callable[..., object], name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from bpexp.data import DATASETS
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
-from bpexp.probes import PROBES
+from bpexp.probes import INSTRUMENTS
 from bpexp.training import STOPS
 
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
@@ -25,13 +25,14 @@ LARGEST = 1e30  # of a number: it and its square must fit in what computes with 
 
 @dataclass(frozen=True)
 class Key:
-    """A scalar key: what it takes and what it is for."""
+    """A key of one value, or of a list of names: what it takes and what it is for."""
 
     kind: type
     allowed: str
     holds: Callable[[Any], bool]
     meaning: str
     nullable: bool = False
+    convert: Callable[[str, Any], Any] | None = None  # checks further; returns the value to use
 
     def check(self, name: str, value: object) -> Any:
         """Return the value in its kind.
@@ -44,7 +45,7 @@ class Key:
         wide = float(value) if self.kind is float and _is_number(value) else value  # type: ignore[arg-type]
         if type(wide) is not self.kind or not self.holds(wide):
             raise ConfigError(out_of_range(name, value, self.allowed))
-        return wide
+        return self.convert(name, wide) if self.convert else wide
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,31 @@ def _name(meaning: str, *names: str) -> Key:
     return Key(str, f"one of {', '.join(names)}", lambda v: v in names, meaning)
 
 
-def _names(meaning: str, names: Collection[str]) -> Key:
-    def holds(value: list[object]) -> bool:
-        return all(isinstance(name, str) and name in names for name in value)
+def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -> Key:
+    """Return a key that lists names of instruments."""
 
-    return Key(list, f"a list of any of {', '.join(names)}", holds, meaning)
+    def known(key: str, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in INSTRUMENTS:
+                raise ConfigError(one_of(key, name, INSTRUMENTS))
+        return convert(key, [name for name in INSTRUMENTS if name in names])
+
+    def holds(names: list[object]) -> bool:
+        return all(isinstance(name, str) for name in names)
+
+    return Key(list, "a list of names of instruments", holds, meaning, convert=known)
+
+
+def _chosen(key: str, names: list[str]) -> list[str]:
+    """Return the instruments that are not measured anyway: a run has one spelling.
+
+    Raises:
+        ConfigError: an instrument is chosen by a key of its own.
+    """
+    for name in names:
+        if own := INSTRUMENTS[name].examples_key:
+            raise ConfigError(f"{key}: {name} has a key of its own, probe.{own}")
+    return [name for name in names if not INSTRUMENTS[name].standard]
 
 
 def _switch(meaning: str) -> Key:
@@ -119,7 +140,14 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
         "steps between probes; null: every epoch; 0: first and last only", 0, nullable=True
     ),
     "probe.examples": _integer("examples of the probe batch", 2),
-    "probe.jacobian": _integer("examples whose Jacobian's singular values are taken; 0: none", 0),
+    **{
+        f"probe.{row.examples_key}": _integer(f"examples at which {name} is measured; 0: none", 0)
+        for name, row in INSTRUMENTS.items()
+        if row.examples_key
+    },
+    "measure": _instruments(
+        "instruments to measure beside the standard ones, e.g. [weight_norm]", _chosen
+    ),
 }
 
 # What decides how and where runs are made, and not their numbers.
@@ -149,7 +177,7 @@ RUNTIME_KEYS: dict[str, Key | Group] = {
         "study's own grid to the ends of its ranges"
     ),
     "forecast": _name("theory's forecast of which runs will train", "off", "on", "only"),
-    "draw": _names("probes to draw layer by layer through training, e.g. [dead,q]", PROBES),
+    "draw": _instruments("instruments to draw, e.g. [dead,q]", lambda _, names: names),
 }
 
 KEYS = IDENTITY_KEYS | RUNTIME_KEYS

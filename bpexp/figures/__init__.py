@@ -3,17 +3,22 @@
 A new figure is one function and one row of `catalogue.FIGURES`, or of `catalogue.OCCASIONAL`.
 """
 
-from bpexp.figures.catalogue import FIGURES, OCCASIONAL, of_probe
+from bpexp.figures.catalogue import FIGURES, OCCASIONAL
 from bpexp.figures.drawing import Drawing
 from bpexp.figures.files import draw_all, save
 from bpexp.figures.forecast_map import forecast_map
 from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
+from bpexp.figures.instruments import (
+    before_and_after,
+    number_through_training,
+    of_instrument,
+    through_training,
+)
 from bpexp.figures.layers import (
     dead_by_rate,
     dying,
     range_by_layer,
     score_by_frozen,
-    through_training,
     twins_by_layer,
 )
 from bpexp.figures.maps import phase_diagram, trainability_map
@@ -36,6 +41,7 @@ __all__ = [
     "FIGURES",
     "OCCASIONAL",
     "Drawing",
+    "before_and_after",
     "dead_by_rate",
     "decay_rate_by_depth",
     "decay_rates",
@@ -49,7 +55,8 @@ __all__ = [
     "jacobian_spectrum",
     "learning_curves",
     "moments",
-    "of_probe",
+    "number_through_training",
+    "of_instrument",
     "paired_by_depth",
     "phase_diagram",
     "range_by_layer",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 
 from bpexp.figures.drawing import Drawing
@@ -16,7 +14,6 @@ from bpexp.figures.layers import (
     prefixed,
     range_by_layer,
     score_by_frozen,
-    through_training,
     twinned,
     twins_by_layer,
 )
@@ -100,9 +97,3 @@ OCCASIONAL: dict[str, Drawing] = {
         twins_by_layer, "layers", ("grad_norm", "step", "epoch", "layer", "source"), twinned
     ),
 }
-
-
-def of_probe(probe: str) -> Drawing:
-    """Return the figure of one probe, layer by layer through training."""
-    draw = partial(through_training, probe=probe)
-    return Drawing(draw, "layers", (probe, "epoch", "layer", "source"), measured)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -28,14 +28,14 @@ class Drawing:
 
     Attributes:
         draw: from a frame to a figure.
-        table: which of the tables: runs, layers, curves, spectra or plane.
+        table: which of the tables: runs, layers, curves, spectra, plane, or an instrument's name.
         columns: those drawn; the first is what must not be all missing. score/test and score/train
             stand for the primary metrics of the tasks that there are.
         rows: picks or makes the rows drawn; none, where the figure would show nothing.
     """
 
     draw: Callable[[pd.DataFrame], Figure]
-    table: Literal["runs", "layers", "curves", "spectra", "plane"]
+    table: str
     columns: tuple[str, ...]
     rows: Callable[[pd.DataFrame], pd.DataFrame] = _all
 
@@ -45,7 +45,7 @@ class Drawing:
 
     def data(self, tables: Tables) -> pd.DataFrame:
         """Return the rows and columns drawn; empty if there is nothing to draw."""
-        frame: pd.DataFrame = getattr(tables, self.table)
+        frame = tables.table(self.table)
         if frame.empty:
             return frame
         rows = self.rows(frame)

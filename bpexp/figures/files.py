@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from bpexp.figures.catalogue import FIGURES, OCCASIONAL, of_probe
+from bpexp.figures.catalogue import FIGURES, OCCASIONAL
+from bpexp.figures.instruments import of_instrument
 from bpexp.figures.scores import file_name
 from bpexp.figures.style import in_style
 from bpexp.record.files import make_folder, replacing
@@ -33,10 +34,10 @@ def draw_all(
     folder: Path,
     *,
     metadata: Mapping[str, str],
-    probes: Sequence[str] = (),
+    instruments: Sequence[str] = (),
     jobs: int = 1,
 ) -> list[Path]:
-    """Draw FIGURES, OCCASIONAL and probes as PNG and SVG, each beside the CSV it was drawn from.
+    """Draw FIGURES, OCCASIONAL and instruments as PNG and SVG, each beside its rows as CSV.
 
     Figures without data are left out. The same tables give the same bytes.
 
@@ -45,15 +46,15 @@ def draw_all(
         folder: where to write; made if need be.
         metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
             PNG and as Dublin Core of the SVG, where other keys are told in its Description.
-        probes: probes to draw layer by layer through training.
+        instruments: names of the instruments to draw as well.
         jobs: processes that draw, where processes can be forked.
 
     Returns:
         The PNG files.
     """
     make_folder(folder)
-    through = {f"{probe}_through_training": of_probe(probe) for probe in probes}
-    drawings = FIGURES | OCCASIONAL | through
+    chosen = [of_instrument(name) for name in instruments if name not in OCCASIONAL]
+    drawings = FIGURES | OCCASIONAL | dict(chosen)
     found = {name: drawing.data(tables) for name, drawing in drawings.items()}
     waiting = [name for name, frame in found.items() if not frame.empty]
     stems = {name: folder / file_name(name, found[name]) for name in waiting}

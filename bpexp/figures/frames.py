@@ -15,9 +15,9 @@ from bpexp.errors import out_of_range
 
 Step = Literal["first", "last"] | int
 
-# Configuration keys whose several values part panels. Seeds are what lines average over; threads
-# and probes change nothing that a figure shows.
-PARTING = {key.split(".")[0] for key in IDENTITY_KEYS} - {"seed", "threads", "probe"}
+# Configuration keys whose several values part panels. Lines average over seeds; threads, and what
+# is measured, change nothing that a figure shows.
+PARTING = {key.split(".")[0] for key in IDENTITY_KEYS} - {"seed", "threads", "probe", "measure"}
 
 
 # Settings that training alone feels: what is measured before it is the same whatever they are.

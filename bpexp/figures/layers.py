@@ -1,4 +1,4 @@
-"""Figures of what one study asks: a probe layer by layer, dead units, frozen layers, precision."""
+"""Figures of dead units, frozen layers and floating-point precision, layer by layer."""
 
 from __future__ import annotations
 
@@ -18,65 +18,12 @@ from bpexp.figures.frames import (
     settings,
     varies,
 )
-from bpexp.figures.gradients import MOST_PANELS
 from bpexp.figures.lines import draw_lines, notes
 from bpexp.figures.scores import draw_scores, score_name
 
-# Probes that span orders of magnitude; all others are shares, cosines and means.
-LOGARITHMIC = {
-    *("grad_norm", "bias_grad_norm", "delta_norm", "weight_factor", "slope_factor"),
-    *("activation_variance", "q", "update_ratio"),
-}
-HIDDEN = {"activation_mean", "activation_variance"}  # the output layer's is another function
 RANGE = {"exactly 0": "#222222", "subnormal": "#d55e00"}
 BROKEN = {"z not finite": "#f4a8a4", "delta not finite": "#fbe3e1"}
 WHEN = ("before training", "at the end")
-
-
-@style.styled
-def through_training(layers: pd.DataFrame, *, probe: str) -> Figure:
-    """Draw a probe against epoch, a line a layer, a panel a configuration.
-
-    x: epochs done. y: the probe, on a log axis if it is a norm, a factor or a variance. Lines and
-    bands: mean over seeds (geometric on a log axis) and its 95 % Student t interval. Dark lines are
-    near the output, whose own activity is left out. Of more than 48 configurations the first 48 are
-    drawn, and the title says so.
-
-    Args:
-        layers: columns run, activation, init, depth, seed, epoch, layer, source and the probe's.
-        probe: a name of `bpexp.probes.PROBES`.
-    """
-    rows = measured(layers).dropna(subset=[probe])
-    if probe in HIDDEN:
-        rows = rows[rows["layer"] <= rows["depth"]]
-    main = compared(rows)
-    parts = parted(rows, [main, *settings(rows, [main])])
-    numbers = [int(layer) for layer in levels(rows, "layer")]
-    palette = style.shades(numbers)
-    log = probe in LOGARITHMIC
-    columns = 3 if len(parts) in (3, 5, 6, 9) else 4
-    size = (2.6, 2.2) if len(parts) > 1 else (4.4, 3.2)
-    shown = parts[:MOST_PANELS]
-    figure, axes = style.panels(len(shown), columns=columns, size=size, sharex=True, sharey=True)
-    pairs = [(panel, part) for panel, (_, part) in zip(axes, shown, strict=True)]
-    draw_lines(pairs, "epoch", probe, "layer", palette, log=log, least=10, marker="")
-    for panel, (title, _) in zip(axes, shown, strict=True):
-        panel.set_title(title)
-        style.whole(panel.xaxis, most=5)
-    figure.supxlabel("epoch")
-    what = probe.replace("grad_", "gradient_").replace("_", " ")
-    figure.supylabel(what)
-    few = style.thinned(numbers)
-    style.legend(
-        figure,
-        "layer",
-        {n: palette[n] for n in few},
-        dict.fromkeys(few, ""),
-        notes=notes(rows, probe, log=log),
-    )
-    cut = f"\nfirst {len(shown)} of {len(parts)} configurations" if len(shown) < len(parts) else ""
-    figure.suptitle(f"{what.capitalize()} of each layer through training{cut}")
-    return figure
 
 
 def dying(layers: pd.DataFrame) -> pd.DataFrame:

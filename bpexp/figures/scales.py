@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -12,6 +11,7 @@ from bpexp.analysis.summaries import decay
 from bpexp.figures import style
 from bpexp.figures.frames import at_start, compared, levels, parted, settings
 from bpexp.figures.gradients import by_depth
+from bpexp.figures.instruments import above_noise, ends_of_training
 from bpexp.figures.lines import draw_lines, has_interval, notes
 
 RATE, ERROR = "gradient/decay_rate", "gradient/decay_rate_se"
@@ -123,16 +123,14 @@ def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
 
     x: share of the singular values that are as large or larger. y: singular value of
     dz^(L-1)/dz^(1), log scale; geometric mean over examples and seeds. Flat at 1: dynamical
-    isometry. A line an activation, or an initialization if only that varies; a panel a depth, and
-    each other setting that varies. Values under 1e-16 of the largest are rounding noise and left
-    out.
+    isometry. A line for each activation, or initialization if only that varies; a panel for each
+    depth and other setting that varies. Values below 1e-15 of the largest are rounding errors and
+    left out.
 
     Args:
         spectra: columns run, activation, init, depth, seed, step, example, rank, singular_value.
     """
-    rows = _before_and_after(spectra)
-    largest = rows.groupby(["run", "step", "example"])["singular_value"].transform("max")
-    rows = rows[rows["singular_value"] > 1e-15 * largest]
+    rows = above_noise(ends_of_training(spectra), "singular_value", ["example"])
     main = compared(rows)
     parts = parted(rows, ["depth", *settings(rows, [main, "depth"]), "when"])
     palette = style.colours(rows, main)
@@ -148,18 +146,3 @@ def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
     style.legend(figure, main, shown, dict.fromkeys(shown, ""), notes=notes(rows, "share"))
     figure.suptitle("Singular values of the input-output Jacobian")
     return figure
-
-
-def _before_and_after(spectra: pd.DataFrame) -> pd.DataFrame:
-    """Keep each run's first and last probe, and average over its examples."""
-    steps = spectra.groupby("run")["step"]
-    ends = {"before": steps.transform("min"), "after": steps.transform("max")}
-    words = pd.CategoricalDtype([f"{word} training" for word in ends], ordered=True)
-    parts = [
-        spectra[spectra["step"] == step].assign(when=f"{word} training")
-        for word, step in ends.items()
-    ]
-    rows = pd.concat(parts).drop_duplicates(["run", "step", "example", "rank"])
-    rows["when"] = rows["when"].astype(words)
-    count = rows.groupby(["run", "step", "example"])["rank"].transform("max")
-    return rows.assign(share=np.asarray(rows["rank"] / count))

@@ -1,6 +1,8 @@
-"""What is looked at: one number a layer, from a forward and a backward pass that change nothing."""
+"""Instruments: what can be measured of a network, and measuring it, which changes nothing."""
 
-from bpexp.probes.equations import PROBES
-from bpexp.probes.measures import Prober, norm
+from bpexp.probes.instruments import INSTRUMENTS, Instrument
+from bpexp.probes.measurer import Measurer
+from bpexp.probes.network import ProbedNetwork
+from bpexp.probes.statistics import LayerStatistics
 
-__all__ = ["PROBES", "Prober", "norm"]
+__all__ = ["INSTRUMENTS", "Instrument", "LayerStatistics", "Measurer", "ProbedNetwork"]

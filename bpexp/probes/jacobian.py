@@ -1,56 +1,46 @@
-"""Singular values of the input-output Jacobian: how a network deforms its signals, exactly."""
+"""The instrument of the input-output Jacobian: how a network deforms its signals, exactly."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bpexp.nn.activations import Array
 from bpexp.nn.propagation import Propagation
-from bpexp.nn.stack import Stack
+from bpexp.probes.network import ProbedNetwork
+from bpexp.probes.statistics import Values
 
 
-class JacobianProber:
-    """The examples at which Jacobians are taken, and the buffers to take them.
+def jacobian_spectrum(probed: ProbedNetwork, examples: int) -> Values | None:
+    """Singular values of dz^(L-1)/dz^(1), first to last hidden layer, largest first.
 
-    J = dz^(L-1)/dz^(1), from the first hidden layer's pre-activations to the last hidden layer's:
-    J = W^(L-1)T D^(L-2) ... W^(2)T D^(1), D^(l) = diag g'(z^(l)) (Pennington et al. 2017, eq. 2,
-    there with D of the last layer in place of the first).
+    J = W^(L-1)T D^(L-2) ... W^(2)T D^(1) with D^(l) = diag g'(z^(l)) (Pennington et al. 2017,
+    eq. 2, which has D of the last layer in place of that of the first).
+
+    Products and singular values are computed in float64, whatever the dtype of the network: values
+    below 1e-16 of the largest are rounding errors. All are NaN where z^(l) or J is not finite.
+
+    Args:
+        probed: the network.
+        examples: E, how many of the probe batch.
+
+    Returns:
+        (E, min(n_1, n_{L-1})), or None for fewer than two hidden layers.
     """
+    if len(probed.layers) < 3:
+        return None
+    passes = probed.passes(examples)
+    z = passes.forward()
+    jacobians = _jacobians(passes)
+    # z is checked too: where it is not a number its slope may be finite or 0
+    if not (np.isfinite(jacobians).all() and np.isfinite(z).all()):
+        return np.full((len(jacobians), min(jacobians.shape[1:])), np.nan)
+    return np.asarray(np.linalg.svd(jacobians, compute_uv=False), np.float64)
 
-    def __init__(self, stack: Stack, rows: Array) -> None:
-        """Take inputs with the constant unit, (E, n_0 + 1)."""
-        self._rows = rows
-        self._alone = Stack(stack.architecture, stack.theta[:1].copy())
-        self._propagation = Propagation(self._alone, rows)
 
-    def __call__(self, stack: Stack, which: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return singular values (R, E, n), largest first, of the networks `which` (R,).
-
-        Products and SVD are in float64, whatever the networks' dtype: values below 1e-16 of the
-        largest are noise. Rows of the other networks are NaN, and so are those of a network that
-        is not finite.
-
-        Args:
-            stack: the networks, of at least two hidden layers; they are not changed.
-            which: those to look at.
-        """
-        hidden = stack.architecture.sizes[1:-1]
-        found = np.full((len(stack), len(self._rows), min(hidden[0], hidden[-1])), np.nan)
-        for r in map(int, np.flatnonzero(which)):
-            self._alone.theta[:] = stack.theta[r]
-            jacobians = self._jacobians()
-            # of z too: a slope may be finite, or 0, where z is not a number
-            if np.isfinite(jacobians).all() and np.isfinite(self._propagation.z[-1]).all():
-                found[r] = np.linalg.svd(jacobians, compute_uv=False)
-        return found
-
-    def _jacobians(self) -> NDArray[np.float64]:
-        """Return (E, n_{L-1}, n_1)."""
-        p, alone = self._propagation, self._alone
-        p.forward()
-        jacobians = np.eye(alone.architecture.sizes[1])[None]
-        for number, theta in enumerate(alone.layers[1:-1], start=1):
-            slopes = p.slope[number][0].T[:, :, None].astype(np.float64)  # (E, n_l, 1)
-            jacobians = theta[0, 1:].T.astype(np.float64) @ (slopes * jacobians)
-        return jacobians
+def _jacobians(passes: Propagation) -> Values:
+    """Return J of each example, (E, n_{L-1}, n_1), after a forward pass."""
+    layers = [theta[0] for theta in passes.stack.layers]
+    jacobians = np.eye(layers[0].shape[1])[None]
+    for number, theta in enumerate(layers[1:-1], start=1):
+        slopes = passes.slope[number][0].T[:, :, None].astype(np.float64)  # (E, n_l, 1)
+        jacobians = theta[1:].T.astype(np.float64) @ (slopes * jacobians)
+    return jacobians

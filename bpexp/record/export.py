@@ -18,13 +18,20 @@ import yaml
 from bpexp.record.files import replacing
 from bpexp.record.history import History, ends, read, status
 from bpexp.record.layout import CONFIG, table_file
-from bpexp.record.metrics import Columns, curve_columns, layer_columns, spectrum_columns
+from bpexp.record.metrics import (
+    Columns,
+    array_names,
+    curve_columns,
+    layer_columns,
+    measurement_columns,
+)
 
 TABLES: dict[str, Callable[[History], Columns]] = {
     "curves": curve_columns,
     "layers": layer_columns,
-    "spectra": spectrum_columns,
 }
+"""The tables of every run. Each instrument that observations hold in arrays has another one."""
+
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's takes a tenth of the time
 
 
@@ -41,8 +48,8 @@ def write_tables(history: History, folder: Path) -> list[str]:
         The names of the tables written.
     """
     written = []
-    for name, columns_of in TABLES.items():
-        columns = columns_of(history)
+    for name in (*TABLES, *array_names(history)):
+        columns = _columns(history, name)
         if any(len(values) for values in columns.values()):
             with replacing(table_file(folder, name), durable=False) as file:
                 file.write(_encoded(columns))
@@ -51,28 +58,37 @@ def write_tables(history: History, folder: Path) -> list[str]:
 
 
 def read_tables(
-    folder: Path, names: Collection[str], written: Collection[str] | None
+    folder: Path, names: Collection[str], start: Mapping[str, Any], end: Mapping[str, Any] | None
 ) -> dict[str, Columns]:
-    """Return tables of a run, by name.
+    """Return tables of a run, by name; those of instruments that were not measured have no rows.
 
     Args:
         folder: the run's folder.
-        names: which tables of TABLES.
-        written: the tables that the run's end line says were written; None for a run without an
-            end or of a version that did not say so.
+        names: which tables of TABLES, or instruments; all that the run has if empty.
+        start: the first line of the run's journal.
+        end: its end line, which names the tables that were written; None without an end.
     """
-    if written is not None:
+    if end is not None and "tables" in end:
         from pyarrow import ArrowException
 
+        written = end["tables"]
         with suppress(OSError, ArrowException):
-            return {name: _read_table(folder, name, name in written) for name in names}
+            return {
+                name: _read_table(folder, name, start, name in written)
+                for name in names or dict.fromkeys([*TABLES, *written])
+            }
     history = read(folder)
-    return {name: TABLES[name](history) for name in names}
+    return {name: _columns(history, name) for name in names or (*TABLES, *array_names(history))}
 
 
-def _read_table(folder: Path, name: str, written: bool) -> Columns:
+def _columns(history: History, name: str) -> Columns:
+    """Return a table of TABLES, or that of an instrument."""
+    return TABLES[name](history) if name in TABLES else measurement_columns(history, name)
+
+
+def _read_table(folder: Path, name: str, start: Mapping[str, Any], written: bool) -> Columns:
     """Return a table from Parquet, with the columns that the version that wrote it lacked."""
-    empty = TABLES[name](History())
+    empty = _columns(History(dict(start)), name)
     if not written:
         return empty
     columns = _decoded(table_file(folder, name))

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bpexp.errors import BpexpError
+from bpexp.probes import INSTRUMENTS
 from bpexp.record.layout import JOURNAL
+from bpexp.record.observations import current
 
 # The fields that a line of each kind must have.
 LINES = {
@@ -48,13 +50,25 @@ class History:
         """FINISHED, FAILED or KILLED, as the run ended; RUNNING without an end line."""
         return status(self.end)
 
+    def dims(self, instrument: str) -> tuple[str, ...] | None:
+        """Return an instrument's dimensions, None if neither the record nor the table has it.
+
+        The record comes first: the program that wrote it may have had instruments of its own.
+        """
+        recorded = self.start.get("dimensions", {})
+        if instrument in recorded:
+            return tuple(recorded[instrument])
+        if any(instrument in (line["layers"] or ()) for line in self.observations):
+            return ("layer",)
+        return INSTRUMENTS[instrument].dims if instrument in INSTRUMENTS else None
+
     def add(self, line: dict[str, Any]) -> None:
         """Add the journal's next line."""
         match line["kind"]:
             case "start":
                 self.start = self.start or line
             case "observation":
-                self.observations.append(line)
+                self.observations.append(current(line))
         self.end = line if line["kind"] == "end" else None
         self.lines += 1
 

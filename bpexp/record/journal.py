@@ -4,9 +4,11 @@
 Infinity are written as Python writes them. Kinds of lines:
 
     start        time, identity, attempt, name, config, digest, data (name, source), sizes, task,
-                 chance, train_chance, versions (of bpexp and NumPy)
-    observation  time, step, epoch, metrics {name: number}, layers {probe: [number a layer]},
-                 spectra [singular values an example], where they are measured
+                 chance, train_chance, versions (of bpexp and NumPy), dimensions {instrument:
+                 [names]} of what observations hold in arrays
+    observation  time, step, epoch, metrics {name: number}, layers {instrument: [number a layer]},
+                 null where nothing was measured, and arrays {instrument: number or nested lists},
+                 absent where there are none
     end          time, status (FINISHED, FAILED, KILLED), seconds, epoch (epochs done), final and
                  initial (metrics {name: number}); for a finished run verdict, evidence,
                  diverged_at and tables (names of the Parquet tables), for a failed one error
@@ -33,6 +35,7 @@ from bpexp.record.files import make_folder, replacing, space
 from bpexp.record.history import History, JournalError, read
 from bpexp.record.layout import CHECKPOINT, CONFIG, JOURNAL
 from bpexp.record.metrics import final_metrics, start_metrics
+from bpexp.record.observations import as_line, as_observation
 from bpexp.training import Observation
 
 
@@ -77,7 +80,7 @@ class Journal:
         self._file.truncate(complete)
         self._held = {line["step"]: line for line in self.history.observations}
         self._start = self.history.start
-        self.observations = [_observation(line) for line in self.history.observations]
+        self.observations = [as_observation(line) for line in self.history.observations]
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +90,7 @@ class Journal:
 
     def start(self, **fields: Any) -> None:
         """Write the start line and config.yaml, unless they are there."""
-        if not self.history.start:
+        if not self._start:
             self._append("start", fields)
             self._start = fields
         if not (self.folder / CONFIG).exists():
@@ -99,7 +102,7 @@ class Journal:
         Raises:
             JournalError: they differ.
         """
-        line = _line(observation)
+        line = as_line(observation)
         held = self._held.get(observation.step)
         if held is None:
             self._append("observation", line)
@@ -123,7 +126,7 @@ class Journal:
             status: FINISHED, FAILED or KILLED.
             fields: further fields of the end line.
         """
-        history = History(self._start, [_line(seen) for seen in self.observations])
+        history = History(self._start, [as_line(seen) for seen in self.observations])
         if status == "FINISHED":
             fields["tables"] = write_tables(history, self.folder)
         epoch = self.observations[-1].epoch if self.observations else 0.0
@@ -193,23 +196,3 @@ def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
         raise JournalError(
             f"{path}: damaged: {reason(error)}; without it the run begins again"
         ) from None
-
-
-def _observation(line: dict[str, Any]) -> Observation:
-    layers = line["layers"]
-    arrays = layers and {name: np.array(values) for name, values in layers.items()}
-    spectra = np.array(line["spectra"]) if "spectra" in line else None
-    return Observation(line["step"], line["epoch"], line["metrics"], arrays, spectra)
-
-
-def _line(observation: Observation) -> dict[str, Any]:
-    line = {
-        "step": observation.step,
-        "epoch": observation.epoch,
-        "metrics": observation.metrics,
-        "layers": observation.layers
-        and {name: values.tolist() for name, values in observation.layers.items()},
-    }
-    if observation.spectra is not None:
-        line["spectra"] = observation.spectra.tolist()
-    return line

@@ -1,20 +1,14 @@
-"""What a run's journal says, as plain columns: shared by the mirror and by the result tables.
+"""A run's metrics and tables: what its journal holds, as numbers by name and as plain columns.
 
-Names of metrics are the same everywhere, in MLflow and in data frames:
+Metrics have the same names everywhere, in MLflow and in data frames:
 
-    loss/train, accuracy/train    running means over the epoch's batches as they were trained
-                                  (at step 0: the probe batch)
-    loss/test, accuracy/test      the whole test split
+    loss/train, accuracy/train    running means over the batches of the epoch as they were trained
+                                  (at step 0: of the probe batch)
+    loss/test, accuracy/test      of the whole test split
     r2/train, mse/train, ...      in place of accuracy in a regression; see `bpexp.nn.tasks.TASKS`
-    gradient/decay_rate           mean log ratio of delta norms, nats a layer; negative: vanishing
-    gradient/decay_rate_se        its standard error
-    gradient/first_to_last        ||delta^(1)|| / ||delta^(L)||
+    gradient/decay_rate ...       summaries of instruments: see `bpexp.analysis.summaries`
     grad_norm/layer_001 ...       ||dC/dW^(l)||_F of the mean cost over the probe batch
-    grad_norm/first, /last        the same for l = 1 and l = L, in a run's row
-    jacobian/mean_square          mean of s^2, s the singular values of dz^(L-1)/dz^(1), over the
-                                  examples of probe.jacobian; chi_1^(depth - 1) in mean field
-    jacobian/relative_variance    variance of s^2 over its mean squared; 0 for an isometry
-    jacobian/largest              the largest s
+    global_grad_norm ...          instruments without dimensions, under their own names
     epoch                         epochs done; the step axis counts optimizer steps
 """
 
@@ -27,27 +21,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.analysis.summaries import decay, isometry
+from bpexp.analysis.summaries import SUMMARIES
 from bpexp.nn.tasks import TASKS
-from bpexp.probes import PROBES
+from bpexp.probes import INSTRUMENTS
+from bpexp.probes.instruments import ORIGIN
+from bpexp.probes.values import as_value, unravel
 from bpexp.record.history import History
+from bpexp.record.observations import measured
 
 Columns = Mapping[str, NDArray[Any]]
 """Columns of one length, by name."""
 
 SPLITS = ("test", "train")
 
-# What is summed up of the gradients: in a run's row, and before training as start/...
-START = (
-    "gradient/decay_rate",
-    "gradient/decay_rate_se",
-    "gradient/first_to_last",
-    "grad_norm/first",
-    "grad_norm/last",
-    "jacobian/mean_square",
-    "jacobian/relative_variance",
-    "jacobian/largest",
-)
+# The summaries of instruments: in a run's row, and as they were before training as start/...
+START = tuple(name for summary in SUMMARIES.values() for name in summary.metrics)
 
 
 def final_names(task: str) -> tuple[str, ...]:
@@ -72,17 +60,16 @@ Part = tuple[dict[str, Any], Columns]
 
 
 def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
-    """Return an observation's metrics with the gradients' summaries; all as they were, raw."""
+    """Return an observation's metrics, the summaries and the instruments without dimensions.
+
+    Values are as they were recorded, whether finite or not.
+    """
     values: dict[str, float] = {"epoch": line["epoch"], **line["metrics"]}
-    layers = line["layers"] or {}
-    if "delta_norm" in layers:
-        values |= decay(np.array(layers["delta_norm"]))
-    if "grad_norm" in layers:
-        norms = layers["grad_norm"]
-        values |= {"grad_norm/first": norms[0], "grad_norm/last": norms[-1]}
-    if "spectra" in line:
-        values |= isometry(np.array(line["spectra"]))
-    return values
+    found = measured(line)
+    for name, summary in SUMMARIES.items():
+        if name in found:
+            values |= summary.of(np.array(found[name]))
+    return values | {name: v for name, v in found.items() if not isinstance(v, list)}
 
 
 def layer_metrics(line: dict[str, Any]) -> dict[str, float]:
@@ -100,7 +87,7 @@ def final_metrics(history: History) -> dict[str, float]:
     """Return the last finite value of each metric of `final_names` that the run has.
 
     A cost or score that is not finite at the end has none: its last finite value would rank a run
-    that has diverged among the best.
+    that diverged among the best.
     """
     last: dict[str, float] = {}
     names = final_names(history.start.get("task", "classification"))
@@ -124,7 +111,7 @@ def start_metrics(history: History) -> dict[str, float]:
 
 
 def curve_columns(history: History) -> Columns:
-    """Return the run's metrics, raw, as columns: a row an epoch, step 0 included."""
+    """Return the run's metrics, raw, as columns: a row for each epoch, step 0 included."""
     rows = [
         {"step": line["step"], **summary_metrics(line)}
         for line in history.observations
@@ -135,31 +122,46 @@ def curve_columns(history: History) -> Columns:
 
 
 def layer_columns(history: History) -> Columns:
-    """Return every probe as columns: step, epoch, layer and PROBES, a row a step and layer."""
-    probed = [line for line in history.observations if line["layers"]]
-    n_layers = len(next(iter(probed[0]["layers"].values()))) if probed else 0
+    """Return all instruments of one number a layer as columns, a row for each step and layer.
+
+    Columns: step, epoch, layer, the standard instruments, and those that were chosen.
+    """
+    lines = [line for line in history.observations if line["layers"]]
+    n_layers = len(next(iter(lines[0]["layers"].values()))) if lines else 0
     columns: dict[str, NDArray[Any]] = {
-        "step": np.repeat(np.array([line["step"] for line in probed], np.int64), n_layers),
-        "epoch": np.repeat(np.array([line["epoch"] for line in probed], np.float64), n_layers),
-        "layer": np.tile(np.arange(1, n_layers + 1), len(probed)),
+        "step": np.repeat(np.array([line["step"] for line in lines], np.int64), n_layers),
+        "epoch": np.repeat(np.array([line["epoch"] for line in lines], np.float64), n_layers),
+        "layer": np.tile(np.arange(1, n_layers + 1), len(lines)),
     }
-    for name in PROBES:
-        values = [line["layers"].get(name, [np.nan] * n_layers) for line in probed]
+    standard = [n for n, row in INSTRUMENTS.items() if row.standard and row.dims == ("layer",)]
+    for name in dict.fromkeys([*standard, *(name for line in lines for name in line["layers"])]):
+        values = [line["layers"].get(name, [np.nan] * n_layers) for line in lines]
         columns[name] = np.array(values, np.float64).ravel()
     return columns
 
 
-def spectrum_columns(history: History) -> Columns:
-    """Return every singular value as columns: step, epoch, example, rank (from 1, the largest)."""
-    looked = [line for line in history.observations if "spectra" in line]
-    values = np.array([line["spectra"] for line in looked], np.float64)
-    if not looked:
-        values = np.empty((0, 0, 0))
-    steps, examples, ranks = np.indices(values.shape)
+def measurement_columns(history: History, instrument: str) -> Columns:
+    """Return all values of one instrument as columns; none if its dimensions are not known.
+
+    Columns: step, epoch, one for each dimension (layers and ranks count from 1, all others from 0),
+    and the values under the instrument's name.
+    """
+    dims = history.dims(instrument)
+    if dims is None:
+        return {}
+    lines = [line for line in history.observations if instrument in measured(line)]
+    parts = [unravel(as_value(measured(line)[instrument])) for line in lines]
+    lengths = [len(numbers) for _, numbers in parts]
+    indices = np.concatenate([np.empty((len(dims), 0), int), *(i for i, _ in parts)], axis=1)
     return {
-        "step": np.array([line["step"] for line in looked], np.int64)[steps].ravel(),
-        "epoch": np.array([line["epoch"] for line in looked], np.float64)[steps].ravel(),
-        "example": examples.ravel(),
-        "rank": ranks.ravel() + 1,
-        "singular_value": values.ravel(),
+        "step": np.repeat(np.array([line["step"] for line in lines], np.int64), lengths),
+        "epoch": np.repeat(np.array([line["epoch"] for line in lines], np.float64), lengths),
+        **{dim: index + ORIGIN.get(dim, 0) for dim, index in zip(dims, indices, strict=True)},
+        instrument: np.concatenate([np.empty(0), *(numbers for _, numbers in parts)]),
     }
+
+
+def array_names(history: History) -> list[str]:
+    """Name the instruments that observations hold as arrays: each has a table of its own."""
+    arrays = [line.get("arrays", {}) for line in history.observations]
+    return [*dict.fromkeys(name for of_line in arrays for name in of_line)]

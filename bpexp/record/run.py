@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Self
 
 from bpexp.nn.tasks import TASKS
 from bpexp.record.export import read_tables
-from bpexp.record.history import ends, read, status
-from bpexp.record.metrics import Columns, final_metrics, start_metrics
+from bpexp.record.history import History, ends, read, status
+from bpexp.record.metrics import Columns, final_metrics, measurement_columns, start_metrics
 
 
 class RunMetrics(NamedTuple):
@@ -89,8 +89,23 @@ class Run:
         return self.metrics.final.get(f"{TASKS[self.task].metric}/{split}", math.nan)
 
     def tables(self, *names: str) -> dict[str, Columns]:
-        """Return tables of `bpexp.record.export.TABLES`, by name.
+        """Return tables of `bpexp.record.export.TABLES` or of instruments, by name; all by default.
 
         They are read from Parquet if the run is finished, else from its journal.
         """
-        return read_tables(self.folder, names, self.end and self.end.get("tables"))
+        return read_tables(self.folder, names, self.start, self.end)
+
+    def measurements(self, instrument: str) -> Columns:
+        """Return all values of an instrument; no rows if the run did not measure it.
+
+        Returns:
+            Columns as `bpexp.record.metrics.measurement_columns` has them; none if the instrument
+            is neither in the record nor in the table.
+        """
+        dims = History(self.start).dims(instrument)
+        if dims is not None and dims != ("layer",):
+            return self.tables(instrument)[instrument]
+        layers = self.tables("layers")["layers"]
+        if instrument in layers:
+            return {name: layers[name] for name in ("step", "epoch", "layer", instrument)}
+        return measurement_columns(History(self.start), instrument)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bpexp.errors import BpexpError
+from bpexp.errors import BpexpError, one_of
 from bpexp.nn import Choice, Network
+from bpexp.probes import INSTRUMENTS
 from bpexp.record.export import TABLES
 from bpexp.record.history import first
 from bpexp.record.layout import JOURNAL, RUNS, WEIGHTS
@@ -20,6 +21,8 @@ from bpexp.record.run import Run
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.theory import forecast_row, known, phase_plane, theory_columns
 from bpexp.tracking.reader import stored_layers, stored_rows
+
+SPECTRUM = {"jacobian_spectrum": "singular_value"}  # its name in `load_spectra`
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Tables:
             sigma_b2, chi_1, deepest (6 xi_c), first_to_last, trains, jacobian_mean_square, ...
         layers: as `load_layers`, theory's rows below the measured ones.
         curves: as `load_curves`.
-        spectra: as `load_spectra`.
+        measurements: as `load_measurements`, by instrument: all that were measured but those of
+            one number a layer, which are columns of `layers`.
         plane: points of the (sigma_w2, sigma_b2) plane: each activation's critical line, source
             "theory", in columns activation, theory/sigma_w2 and theory/sigma_b2; and the runs.
     """
@@ -39,7 +43,7 @@ class Tables:
     runs: pd.DataFrame
     layers: pd.DataFrame
     curves: pd.DataFrame
-    spectra: pd.DataFrame = field(default_factory=pd.DataFrame)
+    measurements: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     plane: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
@@ -52,8 +56,8 @@ class Tables:
         for run in found:
             about, foreseen = own(run.start), known(run.start)
             rows.append(run_row(run) | forecast_row(foreseen))
-            for name, columns in run.tables(*TABLES).items():
-                parts[name].append((about, columns))
+            for name, columns in run.tables().items():
+                parts.setdefault(name, []).append((about, columns))
             theory.append((about, theory_columns(foreseen)))
             if foreseen:
                 activations[foreseen[0].activation] = None
@@ -67,9 +71,21 @@ class Tables:
             runs,
             both.assign(source=source),
             joined(parts["curves"]),
-            joined(parts["spectra"]),
+            {name: joined(found) for name, found in parts.items() if name not in TABLES},
             phase_plane(activations, runs),
         )
+
+    @property
+    def spectra(self) -> pd.DataFrame:
+        """As `load_spectra`."""
+        return self.table("jacobian_spectrum").rename(columns=SPECTRUM)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table by its name here, or an instrument's; empty if it was not measured."""
+        own = {"runs": self.runs, "layers": self.layers, "curves": self.curves, "plane": self.plane}
+        if name == "spectra":
+            return self.spectra
+        return own[name] if name in own else self.measurements.get(name, pd.DataFrame())
 
 
 def load_tables(study: str, *, root: str | Path = ".") -> Tables:
@@ -153,7 +169,32 @@ def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return joined(_parts(study, root, "spectra"))
+    return load_measurements(study, "jacobian_spectrum", root=root).rename(columns=SPECTRUM)
+
+
+def load_measurements(study: str, instrument: str, *, root: str | Path = ".") -> pd.DataFrame:
+    """Load all values of an instrument from a study.
+
+    Args:
+        study: the study's name.
+        instrument: a name of `bpexp.probes.INSTRUMENTS`, or of an instrument that the program that
+            made the study had.
+        root: the folder that holds runs/.
+
+    Returns:
+        The run's own columns, step (int64), epoch (float64), a column for each of the instrument's
+        dimensions (int64; layers and ranks from 1, all others from 0), and the values in a column
+        of the instrument's name (float64). No rows if it was not measured.
+
+    Raises:
+        BpexpError: there is no such study or instrument.
+    """
+    runs = list(_study(study, root))
+    parts = [(own(run.start), run.measurements(instrument)) for run in runs]
+    if not any(columns for _, columns in parts):
+        recorded = [name for run in runs for name in run.start.get("dimensions", ())]
+        raise BpexpError(one_of("instrument", instrument, {*INSTRUMENTS, *recorded}))
+    return joined(parts)
 
 
 def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Network:

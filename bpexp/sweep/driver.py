@@ -202,7 +202,7 @@ def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
         tables,
         folder / "figures",
         metadata=metadata,
-        probes=harness.draw,
+        instruments=harness.draw,
         jobs=harness.jobs or cores(),
     )
 

@@ -20,6 +20,7 @@ from bpexp.nn.tasks import find_task
 from bpexp.record.files import replacing
 from bpexp.record.journal import InUseError, Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
+from bpexp.record.observations import dimensions
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
@@ -124,7 +125,7 @@ class _StackRun:
             batch_size=config.batch_size,
             frozen=config.frozen,
             probe_examples=config.probe.examples,
-            jacobian_examples=config.probe.jacobian,
+            instruments=config.instruments,
         )
         if resumed:
             trainer.restore(resumed)
@@ -197,6 +198,7 @@ def _start(member: Member, journal: Journal) -> None:
         task=data.task,
         chance=data.chance,
         train_chance=data.train_chance,
+        dimensions=dimensions(member.config.instruments),
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
     )
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 900  # points a call: with all else below MLflow's 1000, where its client sends tags first
 LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
-TABLES = ("layers", "spectra")  # curves are MLflow's own metrics
+CURVES = "curves"  # a table that is not uploaded: its columns are metrics
 
 
 class RunMirror:
@@ -142,7 +142,7 @@ class RunMirror:
         entry = Dataset(data["name"], run.start["digest"], "local", json.dumps(data))
         self._client.log_inputs(run_id, [DatasetInput(entry)])
         complete(self._folder)
-        tables = [table_file(self._folder, name) for name in TABLES]
+        tables = sorted({*self._folder.glob("*.parquet")} - {table_file(self._folder, CURVES)})
         for path in (*(self._folder / name for name in (CONFIG, WEIGHTS, TRACEBACK)), *tables):
             if path.exists():
                 self._client.log_artifact(run_id, str(path))

@@ -1,6 +1,7 @@
-"""Training: trainers that move stacks, and the loop that tells what is known of them."""
+"""Training: trainers of stacks of networks, and the loop that yields records of their runs."""
 
-from bpexp.training.loop import Observation, Record, run, train
+from bpexp.training.loop import run, train
+from bpexp.training.records import Observation, Record
 from bpexp.training.stopping import STOPS, check_stop
 from bpexp.training.trainer import Trainer
 

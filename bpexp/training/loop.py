@@ -1,89 +1,37 @@
-"""The loop: a trainer through its epochs, yielding what is known of its runs."""
+"""The training loop: a trainer through its epochs, yielding records of what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data import Dataset
+from bpexp.errors import one_of
 from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
 from bpexp.nn.stack import Stack
+from bpexp.probes import INSTRUMENTS
+from bpexp.training.records import Observation, Record
 from bpexp.training.stopping import STOPS, Rule, check_stop
 from bpexp.training.trainer import Metrics, Trainer
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What is known of one run at one step.
-
-    Attributes:
-        step: optimizer steps so far.
-        epoch: epochs so far; a fraction inside one.
-        metrics: by name; empty inside an epoch.
-        layers: each probe's values, (L,), or None where nothing was probed.
-        spectra: singular values of the Jacobian at each of E examples, (E, n), if asked for.
-    """
-
-    step: int
-    epoch: float
-    metrics: dict[str, float]
-    layers: dict[str, NDArray[np.float64]] | None
-    spectra: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of R runs at one step.
-
-    Attributes:
-        rows: which of the trainer's first runs these are, (R,).
-        step: optimizer steps so far.
-        epoch: epochs so far; a fraction inside one.
-        metrics: (R,) by name; empty inside an epoch.
-        layers: each probe's values, (R, L).
-        spectra: singular values of Jacobians, (R, E, n), if asked for.
-        probed: whether `layers` and `spectra` hold a run, (R,).
-        ended: whether a run ends here: last epoch, stop rule or divergence, (R,).
-        diverged_at: the step of the first non-finite cost, 0 where all were finite, (R,).
-    """
-
-    rows: NDArray[np.int64]
-    step: int
-    epoch: float
-    metrics: Metrics
-    layers: dict[str, NDArray[np.float64]]
-    spectra: NDArray[np.float64] | None
-    probed: NDArray[np.bool_]
-    ended: NDArray[np.bool_]
-    diverged_at: NDArray[np.int64]
-
-    def of(self, r: int) -> Observation:
-        """Return the part of the run at place r of `rows`."""
-        metrics = {name: float(values[r]) for name, values in self.metrics.items()}
-        if not self.probed[r]:
-            return Observation(self.step, self.epoch, metrics, None)
-        layers = {name: values[r] for name, values in self.layers.items()}
-        spectra = None if self.spectra is None else self.spectra[r]
-        return Observation(self.step, self.epoch, metrics, layers, spectra)
 
 
 def run(
     trainer: Trainer, *, epochs: int, stop: Rule, probe_every: int | None = None
 ) -> Iterator[Record]:
-    """Train to `epochs`, yielding step 0 (unless resumed), probes, and every epoch's end.
+    """Train to `epochs`, yielding a record at step 0, at every probe and at every epoch's end.
 
-    A run that ends leaves the trainer only when the generator goes on: its parameters can be read
-    while its last record is at hand.
+    Step 0 is left out where the trainer resumes. Runs that end are removed from the trainer when
+    the generator resumes: their parameters can be read while their last record is processed.
 
     Args:
         trainer: the networks; trained in place.
-        epochs: how many epochs in all; 0 looks and trains nothing.
-        stop: when to stop before that.
-        probe_every: probe every n steps; None: at every epoch's end; 0: first and last only.
+        epochs: the total number of epochs; 0 measures and trains nothing.
+        stop: when to stop earlier.
+        probe_every: optimizer steps between probes; None: at every epoch's end; 0: at step 0 and
+            where a run ends only.
     """
     if trainer.epoch == 0:
         yield _record(trainer, 0.0, trainer.initial_metrics(), ended=epochs == 0)
@@ -117,18 +65,42 @@ def train(
     stop: str | Choice = "none",
     probe_every: int | None = None,
     probe_examples: int = 512,
-    jacobian_examples: int = 0,
+    measure: Collection[str] | Mapping[str, int] = (),
 ) -> list[Observation]:
-    """Train one network in place and return what was measured on the way: for use by hand.
+    """Train one network in place and return what was measured of it.
 
-    Raises:
-        ValueError: a parameter out of range, or a network of another task or shape than the data.
+    The numbers are those of a run of the same configuration, except that nothing is written.
 
     >>> from bpexp.data import load
     >>> net = Network.create([64, 16, 10], activation="tanh", init="glorot_normal")
-    >>> history = train(net, load("digits"), epochs=3)
+    >>> history = train(net, load("digits"), epochs=3, measure=["global_grad_norm"])
     >>> history[-1].metrics["accuracy/test"] > 0.8
     True
+    >>> history[-1].layers["grad_norm"].shape, history[-1].arrays["global_grad_norm"] > 0
+    ((2,), True)
+
+    Args:
+        network: the network; its parameters are changed.
+        data: the data set, as `bpexp.load_data` returns it.
+        lr: learning rate, a finite number above 0.
+        epochs: passes over the training split; 0 measures the network and trains nothing.
+        batch_size: examples a step; the last batch of an epoch may be smaller.
+        optimizer: the update rule: its name, or a Choice with parameters.
+        seed: decides the order of the examples.
+        frozen: the first k layers keep their parameters.
+        stop: when to stop before the last epoch: the rule's name, or a Choice with parameters.
+        probe_every: optimizer steps between probes; None: one at every epoch's end; 0: the first
+            and the last only.
+        probe_examples: size of the probe batch, the first examples of the training split.
+        measure: names of the instruments to measure beside the standard ones; a mapping to numbers
+            for those that are measured at a number of examples, {"jacobian_spectrum": 4}.
+
+    Returns:
+        An observation at step 0, before any update, and one at every probe and every epoch's end.
+
+    Raises:
+        ValueError: an argument is out of range, a name is in no table, or the network is of
+            another task or shape than the data.
     """
     require("lr", lr, "a finite number above 0", 0 < lr < np.inf)
     require("epochs", epochs, "an integer of at least 0", epochs >= 0)
@@ -146,11 +118,23 @@ def train(
         batch_size=batch_size,
         frozen=frozen,
         probe_examples=probe_examples,
-        jacobian_examples=jacobian_examples,
+        instruments=_instruments(measure),
     )
     rule = choice.build(STOPS)
     records = run(trainer, epochs=epochs, stop=rule, probe_every=probe_every)
     return [record.of(0) for record in records]
+
+
+def _instruments(measure: Collection[str] | Mapping[str, int]) -> dict[str, int]:
+    """Return the instruments to measure, each with the number of examples it takes, else 0."""
+    given = measure if isinstance(measure, Mapping) else dict.fromkeys(measure, 0)
+    for name, examples in given.items():
+        if name not in INSTRUMENTS:
+            raise ValueError(one_of("measure", name, INSTRUMENTS))
+        least = int(INSTRUMENTS[name].examples_key is not None)
+        allowed = f"a mapping of it to an integer of at least {least}"
+        require(f"measure: {name}", examples, allowed, examples >= least)
+    return dict(given)
 
 
 def _record(
@@ -161,18 +145,16 @@ def _record(
     ended: NDArray[np.bool_] | bool = False,
     diverged_at: NDArray[np.int64] | int = 0,
 ) -> Record:
-    """Look at the runs that are due or end here, and put together what is known."""
+    """Measure the runs that are due or end here, and return their record."""
     runs = len(trainer.rows)
     ended = np.broadcast_to(ended, runs)
     probed = ended | due
-    looked = probed.any()
     return Record(
         rows=trainer.rows,
         step=trainer.step,
         epoch=epoch,
         metrics=metrics,
-        layers=trainer.measure(probed) if looked else {},
-        spectra=trainer.look_at_jacobians(probed) if looked else None,
+        measured=trainer.measure(probed) if probed.any() else {},
         probed=probed,
         ended=ended,
         diverged_at=np.broadcast_to(diverged_at, runs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,8 +19,8 @@ from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack
 from bpexp.nn.tape import Tape
 from bpexp.nn.tasks import find_task
-from bpexp.probes import Prober
-from bpexp.probes.jacobian import JacobianProber
+from bpexp.probes import Measurer
+from bpexp.probes.measurer import Measured
 from bpexp.training.evaluation import EpochScore, Evaluator, Scores, splits
 
 # NumPy copies an operand that lies in pieces through a buffer, to have longer loops, where two of
@@ -63,7 +63,7 @@ class Trainer:
         batch_size: int,
         frozen: int = 0,
         probe_examples: int = 512,
-        jacobian_examples: int = 0,
+        instruments: Mapping[str, int] | None = None,
         batches: Batches | None = None,
         divisor: float | None = None,
     ) -> None:
@@ -78,8 +78,8 @@ class Trainer:
             batch_size: examples a step; an epoch's last batch may be smaller.
             frozen: the first k layers keep their weights.
             probe_examples: size of the probe batch, the first examples of the training split.
-            jacobian_examples: how many of them to take Jacobians at; there are none with fewer than
-                two hidden layers.
+            instruments: what to measure beside the standard instruments, each with the number of
+                examples it is measured at; 0 for those that take no such number.
             batches: the batches of an epoch instead of a shuffle by seed.
             divisor: divide a batch's summed cost by this instead of by its own size.
         """
@@ -92,10 +92,8 @@ class Trainer:
         self._batch_size, self._divisor, self._given_batches = batch_size, divisor, batches
         self._train, self._test = splits(data, stack.theta.dtype)
         self._probe = self._train.head(probe_examples)
-        self._prober = Prober(stack, self._probe.rows, self._probe.targets.columns)
-        self._jacobian_prober = None
-        if jacobian_examples and len(stack.layers) > 2:
-            self._jacobian_prober = JacobianProber(stack, self._probe.rows[:jacobian_examples])
+        targets = self._probe.targets.columns
+        self._measurer = Measurer(stack, self._probe.rows, targets, instruments)
         self._lowest = min(frozen, len(stack.layers)) + 1
         self._trained = slice(stack.architecture.first_parameter(self._lowest), None)
         is_weight = np.ones(stack.theta.shape[1], stack.theta.dtype)
@@ -168,24 +166,17 @@ class Trainer:
         late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)  # by the last update
         return metrics, np.where(late, self.step, diverged_at)
 
-    def measure(self, which: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
-        """Probe the networks `which` (R,), all by default; rows of the others are NaN.
+    def measure(self, which: NDArray[np.bool_] | None = None) -> Measured:
+        """Measure the networks `which` (R,), all by default.
 
         Returns:
-            Each probe's values, (R, L).
+            R values of each instrument; those of the networks left out are NaN or None.
         """
         which = np.ones(len(self.stack), bool) if which is None else which
-        layers = self._prober(self.stack, self._probed, which)
+        measured = self._measurer(self.stack, self._probed, which)
         if which.all():
             self._probed = self.stack.theta.copy()
-        return layers
-
-    def look_at_jacobians(self, which: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """Return singular values (R, E, n) of the networks `which` (R,), if they are asked for."""
-        if self._jacobian_prober is None:
-            return None
-        with np.errstate(all="ignore"):
-            return self._jacobian_prober(self.stack, which)
+        return measured
 
     def state(self, r: int) -> dict[str, NDArray[Any]]:
         """Return all that network r needs to go on from the end of this epoch."""

@@ -64,6 +64,7 @@ CHANGES = {
     "probe.every": {"probe": {"every": 3, "examples": 512, "jacobian": 0}},
     "probe.examples": {"probe": {"every": None, "examples": 100, "jacobian": 0}},
     "probe.jacobian": {"probe": {"every": None, "examples": 512, "jacobian": 2}},
+    "measure": ["weight_norm"],
     "study": "other",
     "jobs": 2,
     "checkpoint.every": {"checkpoint": {"every": 1, "seconds": 30.0}},

@@ -27,6 +27,7 @@ from bpexp.data import load_once
 from bpexp.data.images import FILES
 from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
+from bpexp.probes import INSTRUMENTS
 from bpexp.sweep.driver import Outcome
 from bpexp.sweep.hydra import register_experiments
 from bpexp.sweep.plan import make_plan
@@ -37,6 +38,7 @@ ALLOWED = {
     for name, key in KEYS.items()
 }
 ALLOWED["keys"] = ", ".join(sorted([*KEYS, "experiment"]))
+ALLOWED["instruments"] = ", ".join(sorted(INSTRUMENTS))
 ALLOWED["experiment"] = ", ".join(sorted(path.stem for path in tree("experiments").glob("*.yaml")))
 
 # the words of a command line, and the line that they must print
@@ -93,7 +95,16 @@ WORDS = [
     ("dtype=float16", "dtype: 'float16' is not one of float32, float64"),
     ("force=maybe", "force: 'maybe' is not true or false"),
     ("log_model=some", "log_model: 'some' is not one of best, all, none"),
-    ("draw=[deed]", "draw: ['deed'] is not <draw>"),
+    ("draw=[deed]", "draw: 'deed' is not one of <instruments>; did you mean 'dead'?"),
+    ("draw=[weight_norm]", "draw: weight_norm is not measured; add measure=[weight_norm]"),
+    (
+        "measure=[weight_nrom]",
+        "measure: 'weight_nrom' is not one of <instruments>; did you mean 'weight_norm'?",
+    ),
+    (
+        "measure=[jacobian_spectrum]",
+        "measure: jacobian_spectrum has a key of its own, probe.jacobian",
+    ),
     ("draw=dead", "draw: 'dead' is not <draw>"),
     ("forecast=maybe", "forecast: 'maybe' is not one of off, on, only"),
     ("probe.every=-1", "probe.every: -1 is not <depth>00000, or null"),

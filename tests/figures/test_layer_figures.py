@@ -1,4 +1,4 @@
-"""Figures of probes, dead units, frozen layers and precision against the numbers drawn."""
+"""Figures of instruments, dead units, frozen layers and precision against the numbers drawn."""
 
 import itertools
 
@@ -10,9 +10,11 @@ from scipy import stats
 
 from bpexp.figures import (
     OCCASIONAL,
+    before_and_after,
     dead_by_rate,
     draw_all,
-    of_probe,
+    number_through_training,
+    of_instrument,
     range_by_layer,
     score_by_frozen,
     through_training,
@@ -79,13 +81,13 @@ def titles(figure):
     return [panel.get_title() for panel in figure.axes]
 
 
-# Any probe through training
+# Instruments of layers through training
 
 
 @pytest.mark.parametrize("probe", ["grad_norm", "dead", "activation_variance", "zero_share"])
-def test_a_probe_through_training_has_a_line_a_layer_and_a_panel_a_configuration(probe):
+def test_an_instrument_through_training_has_a_line_a_layer_and_a_panel_a_configuration(probe):
     layers = table(rates=(0.1, 0.3))
-    figure = through_training(layers, probe=probe)
+    figure = through_training(layers, instrument=probe)
     assert titles(figure) == ["relu, lr 0.1", "relu, lr 0.3", "leaky, lr 0.1", "leaky, lr 0.3"]
     own = layers[(layers["activation"] == "relu") & (layers["lr"] == 0.3)]
     hidden_only = probe in ("dead", "activation_variance")
@@ -100,23 +102,82 @@ def test_a_probe_through_training_has_a_line_a_layer_and_a_panel_a_configuration
 
 def test_seeds_are_averaged_with_their_interval():
     layers = table(("relu",), seeds=(0, 1, 2))
-    (panel,) = through_training(layers, probe="grad_norm").axes
+    (panel,) = through_training(layers, instrument="grad_norm").axes
     first = layers[layers["layer"] == 1].pivot(index="epoch", columns="seed", values="grad_norm")
     assert_line(panel.lines[0], EPOCHS, stats.gmean(first, axis=1))
     assert len(panel.collections) == 4
 
 
 def test_of_many_configurations_some_are_drawn_and_the_title_says_so():
-    figure = through_training(table(rates=[*range(1, 31)]), probe="q")
+    figure = through_training(table(rates=[*range(1, 31)]), instrument="q")
     assert len(figure.axes) == 48
     assert "first 48 of 60 configurations" in figure.get_suptitle()
 
 
 def test_a_legend_of_many_layers_names_a_few():
-    figure = through_training(table(("relu",), depth=100), probe="q")
+    figure = through_training(table(("relu",), depth=100), instrument="q")
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(names) <= 8
     assert (names[0], names[-1]) == ("1", "101")
+
+
+# Instruments of other dimensions
+
+
+def measurements(values, seeds=(0, 1, 2)):
+    """Return the frame of an instrument: `values(epoch, seed)` gives {(indices): number}."""
+    rows = [
+        {"run": f"{activation}{seed}", "name": "", "activation": activation, "init": "he_normal",
+         "depth": 1, "seed": seed, "step": int(90 * epoch), "epoch": epoch, **cell}
+        for activation in ("relu", "leaky") for seed in seeds for epoch in EPOCHS
+        for cell in values(epoch, seed)
+    ]  # fmt: skip
+    return typed(rows)
+
+
+def test_a_number_of_a_run_has_a_line_for_each_activation():
+    frame = measurements(lambda epoch, seed: [{"global_grad_norm": 10.0 ** (seed - epoch)}])
+    (panel,) = number_through_training(frame, instrument="global_grad_norm").axes
+    assert panel.get_yscale() == "log"
+    assert len(panel.lines) == 2
+    for line in panel.lines:
+        assert_line(line, EPOCHS, [10.0, 1.0, 0.1])  # geometric mean over the seeds
+
+
+def test_ranks_of_layers_have_a_line_for_each_layer_before_and_after_training():
+    def values(epoch, seed):
+        ranks = {1: (1, 2, 3, 4), 2: (1, 2)}  # layer 2 has half of them
+        return [
+            {"layer": layer, "rank": rank, "weight_spectrum": 10.0 ** (seed - rank - epoch - layer)}
+            for layer, of_layer in ranks.items()
+            for rank in of_layer
+        ]
+
+    figure = before_and_after(measurements(values), instrument="weight_spectrum")
+    assert titles(figure) == [
+        f"{activation}, {when} training"
+        for activation in ("relu", "leaky")
+        for when in ("before", "after")
+    ]
+    for panel, epoch in zip(figure.axes, (0, 2, 0, 2), strict=True):
+        first, second = panel.lines
+        assert_line(first, [0.25, 0.5, 0.75, 1.0], 10.0 ** -(np.arange(1, 5) + epoch))
+        assert_line(second, [0.5, 1.0], 10.0 ** -(np.arange(1, 3) + epoch + 1.0))
+
+
+def test_singular_values_that_are_rounding_errors_are_left_out():
+    def values(epoch, seed):
+        numbers = {1: 1.0, 2: 1e-3, 3: 1e-16}
+        return [
+            {"example": example, "rank": rank, "jacobian_spectrum": number * 10.0**example}
+            for example in (0, 2)
+            for rank, number in numbers.items()
+        ]
+
+    figure = before_and_after(measurements(values), instrument="jacobian_spectrum")
+    assert titles(figure) == ["before training", "after training"]
+    for line in figure.axes[0].lines:
+        assert_line(line, [1 / 3, 2 / 3], [10.0, 1e-2])  # geometric mean over the examples
 
 
 # Dead units
@@ -221,7 +282,7 @@ def test_twins_are_left_out_of_a_sweep_of_one_dtype():
 def test_draw_all_draws_what_is_there_and_what_is_asked_for(tmp_path):
     layers = table(rates=(0.1, 0.3), dtypes=("float32", "float64"))
     given = tables(layers, frozen_runs())
-    written = draw_all(given, tmp_path, metadata={}, probes=["q"])
+    written = draw_all(given, tmp_path, metadata={}, instruments=["q"])
     names = {path.stem for path in written}
     assert names >= {"accuracy_by_frozen", "dead_by_rate", "twins_by_layer", "q_through_training"}
     assert "range_by_layer" not in names
@@ -238,7 +299,7 @@ def test_its_own_data_draw_the_same_figure(name):
     layers.loc[layers["layer"] == 2, "subnormal_share"] = 0.25
     given = tables(layers, frozen_runs())
     before = layers.copy(deep=True)
-    drawing = OCCASIONAL.get(name) or of_probe(name)
+    drawing = OCCASIONAL.get(name) or of_instrument(name)[1]
     own, whole = drawing(given), drawing.draw(drawing.rows(getattr(given, drawing.table)))
     assert titles(own) == titles(whole)
     for panel, other in zip(own.axes, whole.axes, strict=True):

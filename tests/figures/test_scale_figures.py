@@ -169,7 +169,8 @@ def test_paired_differences_are_drawn():
 def test_a_figure_without_its_data_is_left_out(name):
     bare = pd.DataFrame({"run": ["a"], "activation": ["tanh"], "init": ["he_normal"]})
     bare = bare.assign(depth=2, seed=0, step=0, layer=1, source="measured", delta_norm=1.0)
-    assert OCCASIONAL[name].data(Tables(bare, bare, bare, bare, bare.head(0))).empty
+    tables = Tables(bare, bare, bare, {"jacobian_spectrum": bare}, bare.head(0))
+    assert OCCASIONAL[name].data(tables).empty
 
 
 def test_a_setting_takes_the_axis_where_depth_stands_still():

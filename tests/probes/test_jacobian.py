@@ -12,8 +12,23 @@ from bpexp import load_data, train
 from bpexp.analysis.summaries import isometry
 from bpexp.nn import Choice, Network
 from bpexp.nn.stack import Stack, with_constant_unit
-from bpexp.probes.jacobian import JacobianProber
+from bpexp.probes import ProbedNetwork
+from bpexp.probes.jacobian import jacobian_spectrum
 from bpexp.training import STOPS, Trainer, run
+
+CHOSEN = {"jacobian_spectrum": 2}
+
+
+def same(one, other):
+    return np.array_equal(*(seen.arrays["jacobian_spectrum"] for seen in (one, other)))
+
+
+def spectrum(network, x):
+    """The singular values at all inputs x (E, n_0)."""
+    dtype = network.theta.dtype
+    stack = Stack(network.architecture, network.theta[None])
+    targets = np.zeros((network.architecture.sizes[-1], len(x)), dtype)
+    return jacobian_spectrum(ProbedNetwork(stack, with_constant_unit(x, dtype), targets), len(x))
 
 
 def last_hidden(layers, z, activation):
@@ -34,8 +49,7 @@ def test_singular_values_equal_the_complex_steps(activation, depth):
         [4, *[5] * depth, 3], activation=activation, init=init, seed=1, dtype="float64"
     )
     x = np.random.default_rng(2).standard_normal((3, 4))
-    stack = Stack(network.architecture, network.theta[None])
-    found = JacobianProber(stack, with_constant_unit(x, "float64"))(stack, np.array([True]))[0]
+    found = spectrum(network, x)
     hidden = [(theta[1:].tolist(), theta[0].tolist()) for theta in network.layers[1:-1]]
     for inputs, values in zip(x, found, strict=True):
         first = network.layers[0][0] + inputs @ network.layers[0][1:]
@@ -53,26 +67,25 @@ def test_singular_values_equal_the_complex_steps(activation, depth):
 
 def test_an_orthogonal_linear_network_is_an_isometry():
     network = Network.create([6, 5, 5, 5, 3], activation="identity", init="orthogonal")
-    stack = Stack(network.architecture, network.theta[None])
-    rows = with_constant_unit(np.ones((2, 6)), "float32")
-    found = JacobianProber(stack, rows)(stack, np.array([True]))
+    found = spectrum(network, np.ones((2, 6)))
     np.testing.assert_allclose(found, 1, rtol=1e-6)
-    told = isometry(found[0])
+    told = isometry(found)
     assert told["jacobian/mean_square"] == pytest.approx(1, rel=1e-6)
     assert told["jacobian/relative_variance"] < 1e-10
 
 
-def test_training_yields_spectra_where_they_are_asked_for():
+def test_training_measures_spectra_where_they_are_chosen():
     digits = load_data("digits", limit=96)
     net = Network.create([64, 8, 8, 10], activation="tanh")
-    history = train(net, digits, epochs=2, jacobian_examples=2)
-    assert [seen.spectra.shape for seen in history] == [(2, 8)] * 3
-    assert not np.array_equal(history[0].spectra, history[-1].spectra)
+    history = train(net, digits, epochs=2, measure=CHOSEN)
+    spectra = [seen.arrays["jacobian_spectrum"] for seen in history]
+    assert [values.shape for values in spectra] == [(2, 8)] * 3
+    assert not np.array_equal(spectra[0], spectra[-1])
     plain = Network.create([64, 8, 8, 10], activation="tanh")
-    assert all(seen.spectra is None for seen in train(plain, digits, epochs=2))
+    assert all(not seen.arrays for seen in train(plain, digits, epochs=2))
     np.testing.assert_array_equal(net.theta, plain.theta)
     shallow = Network.create([64, 8, 10])
-    assert train(shallow, digits, epochs=1, jacobian_examples=2)[0].spectra is None
+    assert not train(shallow, digits, epochs=1, measure=CHOSEN)[0].arrays
 
 
 def test_what_is_not_finite_is_not_told():
@@ -84,27 +97,28 @@ def test_what_is_not_finite_is_not_told():
 def test_a_network_that_is_not_finite_has_no_spectrum(activation):
     net = Network.create([3, 4, 4, 4, 2], activation=activation)
     net.layers[0][0, 1] = np.nan
-    stack = Stack(net.architecture, net.theta[None])
-    rows = np.ones((2, 4), np.float32)
-    assert np.isnan(JacobianProber(stack, rows)(stack, np.array([True]))).all()
+    found = spectrum(net, np.ones((2, 3)))
+    assert found.shape == (2, 4)
+    assert np.isnan(found).all()
 
 
 def test_networks_of_a_stack_have_their_own_spectra():
     digits = load_data("digits", limit=96)
     alone = [
-        train(Network.create([64, 8, 8, 10], seed=seed), digits, epochs=2, seed=seed,
-              jacobian_examples=2)
+        train(
+            Network.create([64, 8, 8, 10], seed=seed), digits, epochs=2, seed=seed, measure=CHOSEN
+        )
         for seed in (0, 1)
-    ]  # fmt: skip
+    ]
     networks = [Network.create([64, 8, 8, 10], seed=seed) for seed in (0, 1)]
     stack = Stack.of(networks[0].architecture, [net.theta for net in networks], "float32")
     trainer = Trainer(
         stack, digits, rates=[0.1, 0.1], seeds=[0, 1], optimizer=Choice("sgd"), batch_size=32,
-        jacobian_examples=2,
+        instruments=CHOSEN,
     )  # fmt: skip
     for seen in run(trainer, epochs=1, stop=STOPS["none"]()):
         for r in (0, 1):
-            np.testing.assert_array_equal(seen.of(r).spectra, alone[r][int(seen.epoch)].spectra)
+            assert same(seen.of(r), alone[r][int(seen.epoch)])
     trainer.keep(np.array([False, True]))
     kept = list(run(trainer, epochs=2, stop=STOPS["none"]()))
-    np.testing.assert_array_equal(kept[-1].of(0).spectra, alone[1][-1].spectra)
+    assert same(kept[-1].of(0), alone[1][-1])

@@ -54,7 +54,7 @@ def assert_equal(some, others):
 
 def test_a_finished_run_has_its_tables_and_its_configuration(study):
     _, *observations, end = lines(study)
-    assert end["tables"] == ["curves", "layers", "spectra"]
+    assert end["tables"] == ["curves", "layers", "jacobian_spectrum"]
     layers = pd.read_parquet(table_file(study, "layers"))
     expected = [
         (line["step"], layer, line["layers"]["delta_norm"][layer - 1])
@@ -63,14 +63,14 @@ def test_a_finished_run_has_its_tables_and_its_configuration(study):
     ]
     found = layers[["step", "layer", "delta_norm"]].itertuples(index=False, name=None)
     assert list(found) == expected
-    spectra = pd.read_parquet(table_file(study, "spectra"))
+    spectra = pd.read_parquet(table_file(study, "jacobian_spectrum"))
     expected = [
         (line["step"], example, rank + 1, value)
         for line in observations
-        for example, values in enumerate(line["spectra"])
+        for example, values in enumerate(line["arrays"]["jacobian_spectrum"])
         for rank, value in enumerate(values)
     ]
-    columns = ["step", "example", "rank", "singular_value"]
+    columns = ["step", "example", "rank", "jacobian_spectrum"]
     assert list(spectra[columns].itertuples(index=False, name=None)) == expected
     curves = pd.read_parquet(table_file(study, "curves"))
     assert curves["loss/test"].tolist() == [line["metrics"]["loss/test"] for line in observations]
@@ -112,7 +112,7 @@ def without(end, *keys):
 @pytest.mark.parametrize("harm", ["missing", "empty", "cut", "flipped", "version 0.1"])
 def test_tables_that_are_not_there_are_computed_from_the_journal(study, harm):
     expected = frames(study)
-    for name in ("curves", "layers", "spectra"):
+    for name in ("curves", "layers", "jacobian_spectrum"):
         path = table_file(study, name)
         whole = bytearray(path.read_bytes())
         path.unlink()
@@ -122,16 +122,19 @@ def test_tables_that_are_not_there_are_computed_from_the_journal(study, harm):
             whole[-9] ^= 255
             path.write_bytes(whole)
     if harm == "version 0.1":
-        *before, end = lines(study)
+        start, *before, end = lines(study)
+        start = without(start, "dimensions")
         end = without(end, "tables", "final", "initial", "epoch")
-        text = "".join(json.dumps(line) + "\n" for line in [*before, end])
+        for line in before:
+            line["spectra"] = line.pop("arrays")["jacobian_spectrum"]
+        text = "".join(json.dumps(line) + "\n" for line in [start, *before, end])
         (study / JOURNAL).write_text(text)
     assert_equal(frames(study), expected)
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut"])
 def test_what_is_missing_of_a_run_is_made_up_for(study, harm):
-    files = [table_file(study, name) for name in ("curves", "layers", "spectra")]
+    files = [table_file(study, name) for name in ("curves", "layers", "jacobian_spectrum")]
     files.append(study / CONFIG)
     before = [path.read_bytes() for path in files]
     complete(study)

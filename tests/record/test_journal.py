@@ -19,7 +19,7 @@ from bpexp.training import Observation
 
 SEEN = [
     Observation(0, 0.0, {"loss/train": 2.3}, {"grad_norm": np.array([1e-30, 0.1])}),
-    Observation(7, 1.0, {"loss/train": float("nan")}, None),
+    Observation(7, 1.0, {"loss/train": float("nan")}),
     Observation(14, 2.0, {"loss/train": float("inf")}, {"grad_norm": np.array([np.nan, 1 / 3])}),
 ]
 
@@ -83,7 +83,7 @@ def test_a_step_that_is_held_is_not_written_again_and_must_repeat(tmp_path):
         for observation in SEEN:
             journal.observe(observation)
         assert (tmp_path / JOURNAL).stat().st_size == size
-        changed = Observation(7, 1.0, {"loss/train": 0.1}, None)
+        changed = Observation(7, 1.0, {"loss/train": 0.1})
         with pytest.raises(JournalError, match="step 7 does not repeat"):
             journal.observe(changed)
 

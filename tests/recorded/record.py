@@ -117,7 +117,7 @@ def summary(run: dict, keys: dict | None = None) -> dict:
     keys = keys or {
         "metrics": sorted(seen[0]["metrics"]),
         "layers": sorted(seen[0]["layers"]),
-        "spectra": "spectra" in seen[0],
+        "spectra": _spectra(seen[0]) is not None,
     }
     numbers = [_numbers(line, keys) for line in seen]
     return {
@@ -151,7 +151,12 @@ def _numbers(line: dict, keys: dict) -> list:
         {name: value for name, value in (line[part] or {}).items() if name in keys[part]}
         for part in ("metrics", "layers")
     ]
-    return [line["step"], line["epoch"], *parts, line.get("spectra") if keys["spectra"] else None]
+    return [line["step"], line["epoch"], *parts, _spectra(line) if keys["spectra"] else None]
+
+
+def _spectra(line: dict) -> list | None:
+    """Return the Jacobian's singular values, which version 0.1 kept under a key of their own."""
+    return line.get("spectra", line.get("arrays", {}).get("jacobian_spectrum"))
 
 
 def _write_case(path: Path, words: list[str]) -> None:

@@ -11,7 +11,7 @@ from helpers import one_hot
 from bpexp.data import load
 from bpexp.nn import ACTIVATIONS, COSTS, Choice
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
-from bpexp.probes import Prober
+from bpexp.probes import Measurer
 from bpexp.theory import layer_variances, predict, predict_batch
 from bpexp.theory.batch import _activation_means
 from bpexp.theory.gaussian import FINE, MEDIUM, mean_products
@@ -132,8 +132,8 @@ def test_every_layer_of_a_wide_network_is_as_predicted(activation, init, cost):
     x, y = data.x_train[:B], data.y_train[:B]
     thetas = [initial_theta(architecture, Choice(init), seed) for seed in range(SEEDS)]
     stack = Stack.of(architecture, thetas, np.float32)
-    prober = Prober(stack, with_constant_unit(x, np.float32), one_hot(y, 10, np.float32).T)
-    measure = prober(stack, None, np.ones(SEEDS, bool))
+    measurer = Measurer(stack, with_constant_unit(x, np.float32), one_hot(y, 10, np.float32).T)
+    measure = measurer(stack, None, np.ones(SEEDS, bool))
     expected = predict_batch(
         architecture, layer_variances(architecture, Choice(init)), x, np.eye(10)[y]
     )
@@ -179,7 +179,7 @@ def test_large_variances_are_integrated_finely():
     init = Choice("normal", {"std": 0.5})  # q is about 75
     thetas = [initial_theta(architecture, init, seed) for seed in range(12)]
     stack = Stack.of(architecture, thetas, np.float64)
-    prober = Prober(stack, with_constant_unit(x, np.float64), one_hot(y, 10, np.float64).T)
-    found = np.sqrt(np.mean(prober(stack, None, np.ones(12, bool))["delta_norm"] ** 2, axis=0))
+    measurer = Measurer(stack, with_constant_unit(x, np.float64), one_hot(y, 10, np.float64).T)
+    found = np.sqrt(np.mean(measurer(stack, None, np.ones(12, bool))["delta_norm"] ** 2, axis=0))
     expected = predict_batch(architecture, layer_variances(architecture, init), x, np.eye(10)[y])
     np.testing.assert_allclose(found, expected.delta_norm, rtol=0.1)

@@ -7,7 +7,8 @@ import pytest
 
 from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
-from bpexp.probes.jacobian import JacobianProber
+from bpexp.probes import ProbedNetwork
+from bpexp.probes.jacobian import jacobian_spectrum
 from bpexp.theory import jacobian_moments, layer_variances, predict
 
 
@@ -42,8 +43,12 @@ def test_wide_networks_have_the_predicted_moments(activation, init):
     told = predict(architecture, layer_variances(architecture, choice), 1.0)
     thetas = [initial_theta(architecture, choice, seed) for seed in range(6)]
     stack = Stack.of(architecture, thetas, np.float64)
-    spectra = JacobianProber(stack, with_constant_unit(x, np.float64))(stack, np.ones(6, bool))
-    squares = spectra**2
+    probed = ProbedNetwork(stack, with_constant_unit(x, np.float64), np.eye(2, 3))
+    spectra = []
+    for theta in stack.theta:
+        probed.load(theta)
+        spectra.append(jacobian_spectrum(probed, 3))
+    squares = np.square(spectra)
     square, variance = jacobian_moments(
         ACTIVATIONS[activation](),
         told.sigma_w2[1:depth],

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 
 from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
-from bpexp.probes import Prober
+from bpexp.probes import Measurer
 from bpexp.theory import (
     MeanField,
     critical_line,
@@ -118,11 +118,11 @@ def measured(activation, init):
     rng = np.random.default_rng(0)
     x = with_constant_unit(rng.standard_normal((64, WIDTH)), np.float32)
     columns = one_hot(rng.integers(0, 10, 64), 10, np.float32).T
-    squares, lengths, prober = [], [], None
+    squares, lengths, measurer = [], [], None
     for seed in range(SEEDS):
         stack = Stack.of(architecture, [initial_theta(architecture, init, seed)], np.float32)
-        prober = prober or Prober(stack, x, columns)
-        measure = prober(stack, None, np.array([True]))
+        measurer = measurer or Measurer(stack, x, columns)
+        measure = measurer(stack, None, np.array([True]))
         squares.append(measure["delta_norm"][0] ** 2 / measure["delta_norm"][0, -2] ** 2)
         lengths.append(measure["q"][0])
     return sizes, np.mean(squares, axis=0), np.mean(lengths, axis=0)

@@ -57,8 +57,8 @@ def same(one, other):
     assert [o.step for o in one] == [o.step for o in other]
     for a, b in zip(one, other, strict=True):
         assert a.metrics == b.metrics or any(np.isnan(v) for v in a.metrics.values())
-        assert (a.layers is None) == (b.layers is None)
-        for name in a.layers or {}:
+        assert a.layers.keys() == b.layers.keys()
+        for name in a.layers:
             assert a.layers[name].tobytes() == b.layers[name].tobytes(), (a.step, name)
 
 
@@ -90,7 +90,7 @@ def test_looking_changes_nothing(probe_every):
     _, plain = go(make())
     seen, probed = go(make(), probe_every=probe_every)
     assert plain[0].tobytes() == probed[0].tobytes()
-    steps = [o.step for o in seen[0] if o.layers is not None]
+    steps = [o.step for o in seen[0] if o.layers]
     last = 3 * 7  # 200 examples in batches of 32
     expected = {0, last} | set(range(0, last + 1, probe_every) if probe_every else [])
     assert steps == sorted(expected)
@@ -233,7 +233,7 @@ def test_training_by_hand_reaches_what_the_readme_says():
 def test_epochs_of_zero_only_look():
     seen, final = go(make(), epochs=0)
     assert [o.step for o in seen[0]] == [0]
-    assert seen[0][0].layers is not None
+    assert seen[0][0].layers
     assert 0 in final
 
 

@@ -1,0 +1,98 @@
+"""The table of instruments: every quantity that can be measured of a network."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bpexp.probes import layers
+from bpexp.probes.jacobian import jacobian_spectrum
+from bpexp.probes.parameters import weight_norm, weight_spectrum
+from bpexp.probes.statistics import LayerStatistics, Values
+
+ORIGIN = {"layer": 1, "rank": 1}
+"""Where the indices of a dimension start in tables; all others start at 0."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A quantity that can be measured of a network.
+
+    Journals, Parquet tables, frames and figures take an instrument's name and dimensions from its
+    row and the record; MLflow shows those without dimensions. Theory predicts an instrument where
+    `bpexp.theory.BatchPrediction` has a field of its name.
+
+    Attributes:
+        measure: computes it; the first line of its docstring is its meaning in `--help`. It returns
+            an array-like with one axis for each dimension, nested lists where lengths differ, or
+            None if the quantity is not defined for the architecture.
+        dims: names of the dimensions: () for one number a run, ("layer",), ("example", "rank").
+        of: what `measure` takes, which is also what it costs. "statistics": the `LayerStatistics`
+            of R networks at once, which cost nothing beyond the passes of the probe; it returns an
+            axis R first. "network": one `ProbedNetwork`; the time of its own computation is added
+            to each probe.
+        standard: measured in every run; else where `measure` names it, or `examples_key` says so.
+        examples_key: the key under `probe.` for the number of examples that it is measured at, 0
+            for not at all; passed to `measure` as a second argument.
+        log: its values span orders of magnitude: they are averaged and drawn on a log scale.
+        hidden: only its values in hidden layers are drawn, since that of the output layer is of
+            another function.
+        former_key: its key in the observations of version 0.1.
+    """
+
+    measure: Callable[..., Any]
+    dims: tuple[str, ...]
+    of: Literal["statistics", "network"]
+    standard: bool = False
+    examples_key: str | None = None
+    log: bool = False
+    hidden: bool = False
+    former_key: str | None = None
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in one line."""
+        return (inspect.getdoc(self.measure) or "").partition("\n")[0]
+
+
+def _layer(
+    measure: Callable[[LayerStatistics], Values], *, log: bool = False, hidden: bool = False
+) -> Instrument:
+    """Return a row of the standard instruments: one number a layer from the layer statistics."""
+    return Instrument(measure, ("layer",), "statistics", standard=True, log=log, hidden=hidden)
+
+
+INSTRUMENTS: dict[str, Instrument] = {
+    "grad_norm": _layer(layers.grad_norm, log=True),
+    "bias_grad_norm": _layer(layers.bias_grad_norm, log=True),
+    "delta_norm": _layer(layers.delta_norm, log=True),
+    "weight_factor": _layer(layers.weight_factor, log=True),
+    "slope_factor": _layer(layers.slope_factor, log=True),
+    "update_ratio": _layer(layers.update_ratio, log=True),
+    "zero_share": _layer(layers.zero_share),
+    "subnormal_share": _layer(layers.subnormal_share),
+    "activation_mean": _layer(layers.activation_mean, hidden=True),
+    "activation_variance": _layer(layers.activation_variance, log=True, hidden=True),
+    "q": _layer(layers.q, log=True),
+    "correlation": _layer(layers.correlation),
+    "saturation": _layer(layers.saturation),
+    "dead": _layer(layers.dead),
+    "global_grad_norm": Instrument(layers.global_grad_norm, (), "statistics", log=True),
+    "weight_norm": Instrument(weight_norm, ("layer",), "network", log=True),
+    "weight_spectrum": Instrument(weight_spectrum, ("layer", "rank"), "network", log=True),
+    "jacobian_spectrum": Instrument(
+        jacobian_spectrum,
+        ("example", "rank"),
+        "network",
+        examples_key="jacobian",
+        log=True,
+        former_key="spectra",
+    ),
+}
+
+
+def selected(chosen: Collection[str]) -> dict[str, Instrument]:
+    """Return the instruments that a run measures: the standard ones and those chosen, by name."""
+    return {name: row for name, row in INSTRUMENTS.items() if row.standard or name in chosen}

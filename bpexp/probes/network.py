@@ -1,0 +1,45 @@
+"""The network that instruments measure: one network, copied out of a stack, and its probe batch."""
+
+from __future__ import annotations
+
+from bpexp.nn.activations import Array
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Stack
+
+
+class ProbedNetwork:
+    """One network and the probe batch that it is measured on.
+
+    The parameters are copied in from a stack, one network after another: buffers are allocated once
+    and stay in the cache, and the numbers of a run cannot depend on the runs beside it.
+
+    Attributes:
+        stack: the network, as a stack of one.
+        rows: inputs of the probe batch with the constant unit, (B, n_0 + 1).
+        targets: targets of the probe batch, (K, B).
+    """
+
+    def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
+        """Allocate for networks of the stack's architecture."""
+        self.stack = Stack(stack.architecture, stack.theta[:1].copy())
+        self.rows, self.targets = rows, targets
+        self._passes: dict[int, Propagation] = {}
+
+    @property
+    def layers(self) -> list[Array]:
+        """theta^(l), (n_{l-1} + 1, n_l), row 0 the biases, l = 1 .. L at index l - 1."""
+        return [theta[0] for theta in self.stack.layers]
+
+    def load(self, theta: Array) -> None:
+        """Copy the parameters (P,) of another network in."""
+        self.stack.theta[0] = theta
+
+    def passes(self, examples: int) -> Propagation:
+        """Return passes over the first `examples` of the probe batch, all if it has fewer.
+
+        They are allocated once for each number of examples and are not run yet. The slopes and the
+        gradient are for all layers.
+        """
+        if examples not in self._passes:
+            self._passes[examples] = Propagation(self.stack, self.rows[:examples])
+        return self._passes[examples]

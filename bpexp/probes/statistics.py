@@ -1,0 +1,68 @@
+"""Layer statistics: the sums, norms and counts of each layer that the layer instruments rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """Statistics of the layers of networks (...) on a probe batch of B examples.
+
+    Arrays from `mean` on have shape (..., L) and dtype float64, layer l at index l - 1. Norms are
+    Frobenius norms over all units and examples. Gradients are summed over the examples.
+
+    Attributes:
+        examples: B.
+        units: n_l, (L,).
+        weights: number of entries of W^(l), (L,).
+        mean: mean of a^(l) over units and examples; in the output layer of the outputs.
+        spread: sum of the squared deviations of a^(l) from `mean`.
+        squares: sum of (z^(l))^2.
+        resultant: ||sum_i u_i||^2, where u_i = z_i^(l) / ||z_i^(l)|| for example i.
+        saturated: number of entries of g'(z^(l)) below 0.05 max |g'|; NaN in the output layer and
+            where g is not bounded.
+        alive: number of units with g'(z^(l)) != 0 for some example; NaN in the output layer.
+        nonzero: number of entries of dC/dW^(l) that are not 0.
+        small: number of entries of dC/dW^(l) that are 0 or subnormal.
+        delta: norm of delta^(l), whose column i is dC_i/dz^(l), C_i the cost of example i.
+        signal: norm of W^(l+1) delta^(l+1); NaN in the output layer.
+        gradient: norm of dC/dW^(l).
+        bias_gradient: norm of dC/db^(l).
+        theta: norm of theta^(l).
+        moved: norm of the change of theta^(l) since the last probe; NaN at the first.
+    """
+
+    examples: int
+    units: Values
+    weights: Values
+    mean: Values
+    spread: Values
+    squares: Values
+    resultant: Values
+    saturated: Values
+    alive: Values
+    nonzero: Values
+    small: Values
+    delta: Values
+    signal: Values
+    gradient: Values
+    bias_gradient: Values
+    theta: Values
+    moved: Values
+
+    @cached_property
+    def entries(self) -> Values:
+        """Number of entries of z^(l): units times examples, (L,)."""
+        return self.units * self.examples
+
+
+SIZES = ("examples", "units", "weights")
+RECORDED = tuple(field.name for field in fields(LayerStatistics) if field.name not in SIZES)
+NORMS = ("delta", "signal", "gradient", "bias_gradient", "theta", "moved")

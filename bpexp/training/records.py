@@ -1,0 +1,91 @@
+"""Observations of runs: what is known of one run, or of all runs of a trainer, at one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.probes import INSTRUMENTS
+from bpexp.probes.measurer import Measured
+from bpexp.probes.values import Value
+from bpexp.training.trainer import Metrics
+
+
+@dataclass(frozen=True, repr=False)
+class Observation:
+    """What is known of one run at one step.
+
+    >>> Observation(90, 1.0, {"loss/train": 0.62519}, {"q": np.ones(5)}, {"global_grad_norm": 0.7})
+    Observation(step 90, epoch 1: loss/train 0.6252; 5 layers: q; global_grad_norm 0.7)
+
+    Attributes:
+        step: optimizer steps so far.
+        epoch: epochs so far; a fraction within an epoch.
+        metrics: numbers by name; empty within an epoch.
+        layers: values of the instruments that give one number a layer, by name, (L,) each; empty
+            where nothing was measured.
+        arrays: values of all other instruments by name: a float, an array with an axis for each
+            dimension, or a list of arrays that differ in length.
+    """
+
+    step: int
+    epoch: float
+    metrics: dict[str, float]
+    layers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    arrays: dict[str, Value] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        parts = [f"step {self.step}, epoch {self.epoch:.4g}" + (f": {metrics}" if metrics else "")]
+        if self.layers:
+            length = len(next(iter(self.layers.values())))
+            parts.append(f"{length} layers: {', '.join(self.layers)}")
+        parts += [f"{name} {_shown(value)}" for name, value in self.arrays.items()]
+        return f"Observation({'; '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of R runs at one step.
+
+    Attributes:
+        rows: which of the trainer's first runs these are, (R,).
+        step: optimizer steps so far.
+        epoch: epochs so far; a fraction within an epoch.
+        metrics: (R,) by name; empty within an epoch.
+        measured: R values of each instrument, by name; empty where no run was measured.
+        probed: whether a run was measured, (R,).
+        ended: whether a run ends here: last epoch, stop rule or divergence, (R,).
+        diverged_at: the step of the first non-finite cost, 0 where all were finite, (R,).
+    """
+
+    rows: NDArray[np.int64]
+    step: int
+    epoch: float
+    metrics: Metrics
+    measured: Measured
+    probed: NDArray[np.bool_]
+    ended: NDArray[np.bool_]
+    diverged_at: NDArray[np.int64]
+
+    def of(self, r: int) -> Observation:
+        """Return the observation of the run at place r of `rows`."""
+        layers: dict[str, NDArray[np.float64]] = {}
+        arrays: dict[str, Value] = {}
+        for name, values in self.measured.items() if self.probed[r] else ():
+            value = values[r]
+            if isinstance(value, np.ndarray) and INSTRUMENTS[name].dims == ("layer",):
+                layers[name] = value
+            elif value is not None:  # defined for this architecture
+                arrays[name] = value
+        metrics = {name: float(values[r]) for name, values in self.metrics.items()}
+        return Observation(self.step, self.epoch, metrics, layers, arrays)
+
+
+def _shown(value: Value) -> str:
+    """Return a number, or the shape of an array."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value.shape) if isinstance(value, np.ndarray) else f"{len(value)} arrays"
