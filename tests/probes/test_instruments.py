@@ -182,14 +182,14 @@ def test_a_table_of_a_program_with_instruments_of_its_own_is_loaded(root, monkey
 
 def test_training_by_hand_measures_what_is_named():
     digits = load("digits", limit=96)
-    network = Network.create([64, 8, 8, 10])
+    network = Network.create([64, 16, 8, 10])
     names = ["weight_norm", "weight_spectrum", "global_grad_norm"]
     first, second = train(network, digits, epochs=1, measure=names)
-    plain = Network.create([64, 8, 8, 10])
+    plain = Network.create([64, 16, 8, 10])
     plain_first, _ = train(plain, digits, epochs=1)
     np.testing.assert_array_equal(network.theta, plain.theta)
     assert first.layers.keys() - plain_first.layers.keys() == {"weight_norm"}
-    assert [len(values) for values in second.arrays["weight_spectrum"]] == [8, 8, 8]
+    assert [len(values) for values in second.arrays["weight_spectrum"]] == [16, 8, 8]
     assert isinstance(second.arrays["global_grad_norm"], float)
     text = repr(second)
     assert "step 3, epoch 1: loss/train" in text
