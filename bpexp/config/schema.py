@@ -130,7 +130,7 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
     "optimizer": Group(OPTIMIZERS, "the update rule"),
     "lr": _number("learning rate"),
     "batch_size": _integer("examples a step", 1),
-    "epochs": _integer("passes over the training split; 0 only looks", 0, 10**7),
+    "epochs": _integer("passes over the training split; 0 measures only", 0, 10**7),
     "stop": Group(STOPS, "when to stop before the last epoch"),
     "frozen": _integer("the first k layers keep their initial weights", 0),
     "seed": _integer("decides initial weights and the order of examples", 0, 2**63 - 1),

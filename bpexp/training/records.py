@@ -18,7 +18,7 @@ class Observation:
     """What is known of one run at one step.
 
     >>> Observation(90, 1.0, {"loss/train": 0.62519}, {"q": np.ones(5)}, {"global_grad_norm": 0.7})
-    Observation(step 90, epoch 1: loss/train 0.6252; 5 layers: q; global_grad_norm 0.7)
+    Observation(step 90, epoch 1: loss/train 0.6252; 1 instrument of 5 layers; global_grad_norm 0.7)
 
     Attributes:
         step: optimizer steps so far.
@@ -40,8 +40,8 @@ class Observation:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
         parts = [f"step {self.step}, epoch {self.epoch:.4g}" + (f": {metrics}" if metrics else "")]
         if self.layers:
-            length = len(next(iter(self.layers.values())))
-            parts.append(f"{length} layers: {', '.join(self.layers)}")
+            n, n_layers = len(self.layers), len(next(iter(self.layers.values())))
+            parts.append(f"{n} instrument{'s' * (n > 1)} of {n_layers} layers")
         parts += [f"{name} {_shown(value)}" for name, value in self.arrays.items()]
         return f"Observation({'; '.join(parts)})"
 
