@@ -70,7 +70,7 @@ class Measurer:
         others: dict[str, list[Value | None]] = {name: [None] * runs for name in self._others}
         with np.errstate(all="ignore"):  # overflow and undefined values are results
             for r in map(int, np.flatnonzero(which)):
-                self._probed.load(stack.theta[r])
+                self._probed.load(stack, r)
                 recorded[:, r] = self._recorder.record(None if before is None else before[r])
                 for name in others:
                     others[name][r] = self._measure(name)

@@ -30,9 +30,9 @@ class ProbedNetwork:
         """theta^(l), (n_{l-1} + 1, n_l), row 0 the biases, l = 1 .. L at index l - 1."""
         return [theta[0] for theta in self.stack.layers]
 
-    def load(self, theta: Array) -> None:
-        """Copy the parameters (P,) of another network in."""
-        self.stack.theta[0] = theta
+    def load(self, stack: Stack, r: int) -> None:
+        """Copy network r of a stack in."""
+        self.stack.theta[0] = stack.theta[r]
 
     def passes(self, examples: int) -> Propagation:
         """Return passes over the first `examples` of the probe batch, all if it has fewer.

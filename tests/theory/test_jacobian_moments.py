@@ -45,8 +45,8 @@ def test_wide_networks_have_the_predicted_moments(activation, init):
     stack = Stack.of(architecture, thetas, np.float64)
     probed = ProbedNetwork(stack, with_constant_unit(x, np.float64), np.eye(2, 3))
     spectra = []
-    for theta in stack.theta:
-        probed.load(theta)
+    for r in range(len(stack)):
+        probed.load(stack, r)
         spectra.append(jacobian_spectrum(probed, 3))
     squares = np.square(spectra)
     square, variance = jacobian_moments(
