@@ -15,8 +15,10 @@ from bpexp.data import load
 from bpexp.errors import BpexpError, ConfigError
 from bpexp.nn import Network
 from bpexp.probes import INSTRUMENTS, Instrument
+from bpexp.record.history import read
 from bpexp.sweep.driver import run_sweep
 from bpexp.theory import BatchPrediction
+from bpexp.tracking.view import step_metrics
 
 
 @pytest.mark.parametrize("name", INSTRUMENTS)
@@ -114,6 +116,15 @@ def test_numbers_of_a_run_are_loaded(root):
         "step", "epoch", "global_grad_norm",
     ]  # fmt: skip
     assert frames["global_grad_norm"]["step"].dtype == np.int64
+
+
+def test_mlflow_shows_numbers_of_a_run(root):
+    for run, _ in trained(root):
+        lines = read(root / "runs" / "new" / run).observations
+        shown = step_metrics(lines[-1])
+        assert {"global_grad_norm", "largest_weight", "share_of_first"} <= shown.keys()
+        assert shown["global_grad_norm"] == lines[-1]["arrays"]["global_grad_norm"]
+        assert not {"weight_norm", "weight_spectrum", "unit_norms"} & shown.keys()
 
 
 def test_numbers_of_layers_are_loaded_and_are_columns_of_load_layers(root):
