@@ -53,5 +53,5 @@ def description(run: Run) -> str:
         lines.append(f"Verdict: **{run.end['verdict']}** ({run.end['evidence']}).")
     elif run.end:
         lines.append(f"Status: {run.status}. {run.end.get('error', '')}")
-    lines.append("All probes of all layers: artifact `layers.parquet`.")
+    lines.append("All that was measured of the layers: artifact `layers.parquet`.")
     return "\n\n".join(lines)

@@ -13,9 +13,11 @@ from bpexp.nn import ACTIVATIONS, Choice, Network
 from bpexp.nn.stack import Stack, with_constant_unit
 from bpexp.probes import INSTRUMENTS, Measurer
 from bpexp.probes.recording import norm
+from bpexp.probes.values import unravel
 
 B = 9
 LARGEST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0}  # of the bounded activations
+EVERYTHING = {name: 2 for name, row in INSTRUMENTS.items() if not row.standard}
 STANDARD = [name for name, row in INSTRUMENTS.items() if row.standard]
 
 
@@ -232,16 +234,22 @@ def test_a_measurement_does_not_depend_on_those_before_it():
     stack = Stack(networks[0].architecture, np.array([network.theta for network in networks]))
     x, y = examples()
     batch = with_constant_unit(x, "float32"), one_hot(y, 4, "float32").T
-    together = Measurer(stack, *batch)
+    together = Measurer(stack, *batch, EVERYTHING)
     halves = 0.5 * stack.theta
     for before, which in ((halves, [True, True, False, True]), (None, [True] * 4)):
         found = together(stack, before, np.array(which))
         for r, network in enumerate(networks):
             alone = Stack(stack.architecture, network.theta[None])
             last = None if before is None else before[r : r + 1]
-            own = Measurer(alone, *batch)(alone, last, np.array(which[r : r + 1]))
+            own = Measurer(alone, *batch, EVERYTHING)(alone, last, np.array(which[r : r + 1]))
+            assert found.keys() == INSTRUMENTS.keys()
             for name, values in found.items():
-                np.testing.assert_array_equal(values[r], own[name][0])
+                if values[r] is None or own[name][0] is None:
+                    assert not which[r]
+                else:
+                    one, other = unravel(values[r]), unravel(own[name][0])
+                    np.testing.assert_array_equal(one[0], other[0])
+                    np.testing.assert_array_equal(one[1], other[1])
     assert not np.isfinite(found["grad_norm"][1]).any()
     assert (found["grad_norm"][2, :-1] == 0).all()
 

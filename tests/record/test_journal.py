@@ -14,11 +14,16 @@ from bpexp.record.files import replacing
 from bpexp.record.history import History, JournalError, first, read
 from bpexp.record.journal import Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, JOURNAL
-from bpexp.record.metrics import final_metrics
+from bpexp.record.metrics import final_metrics, measurement_columns
 from bpexp.training import Observation
 
+ARRAYS = {
+    "number": 1 / 3,
+    "ragged": [np.array([1e-30, 2.0]), np.array([np.nan])],
+    "jacobian_spectrum": np.array([[2.0, 1.0], [4.0, 1 / 3]]),
+}
 SEEN = [
-    Observation(0, 0.0, {"loss/train": 2.3}, {"grad_norm": np.array([1e-30, 0.1])}),
+    Observation(0, 0.0, {"loss/train": 2.3}, {"grad_norm": np.array([1e-30, 0.1])}, ARRAYS),
     Observation(7, 1.0, {"loss/train": float("nan")}),
     Observation(14, 2.0, {"loss/train": float("inf")}, {"grad_norm": np.array([np.nan, 1 / 3])}),
 ]
@@ -41,8 +46,14 @@ def test_what_is_written_is_read_back(tmp_path):
     assert [line["step"] for line in history.observations] == [0, 7, 14]
     assert history.observations[0]["layers"]["grad_norm"] == [1e-30, 0.1]
     assert np.isnan(history.observations[1]["metrics"]["loss/train"])
+    assert history.observations[0]["arrays"]["ragged"][0] == [1e-30, 2.0]
     with Journal(tmp_path) as journal:
         assert journal.observations[2].layers["grad_norm"][1] == 1 / 3
+        arrays = journal.observations[0].arrays
+    assert arrays["number"] == 1 / 3
+    np.testing.assert_array_equal(arrays["jacobian_spectrum"], ARRAYS["jacobian_spectrum"])
+    for values, expected in zip(arrays["ragged"], ARRAYS["ragged"], strict=True):
+        np.testing.assert_array_equal(values, expected)
 
 
 @pytest.mark.parametrize("torn", [1, 5, 40])
@@ -86,6 +97,30 @@ def test_a_step_that_is_held_is_not_written_again_and_must_repeat(tmp_path):
         changed = Observation(7, 1.0, {"loss/train": 0.1})
         with pytest.raises(JournalError, match="step 7 does not repeat"):
             journal.observe(changed)
+
+
+def test_a_run_of_version_0_1_goes_on(tmp_path):
+    """Its lines have the Jacobian's singular values under a key of their own."""
+    spectrum = {"jacobian_spectrum": ARRAYS["jacobian_spectrum"]}
+    seen = [Observation(step, 0.0, {}, {"q": np.ones(2)}, spectrum) for step in (0, 1)]
+    write(tmp_path, seen[:1], end=False)
+    path = tmp_path / JOURNAL
+    start, line = map(json.loads, path.read_text().splitlines())
+    line["spectra"] = line.pop("arrays")["jacobian_spectrum"]
+    path.write_text("".join(json.dumps(part) + "\n" for part in (start, line)))
+    with Journal(tmp_path) as journal:
+        for observation in seen:
+            journal.observe(observation)
+        changed = {"jacobian_spectrum": 2 * ARRAYS["jacobian_spectrum"]}
+        with pytest.raises(JournalError, match="step 0 does not repeat"):
+            journal.observe(Observation(0, 0.0, {}, {"q": np.ones(2)}, changed))
+    history = read(tmp_path)
+    assert [line["arrays"].keys() for line in history.observations] == [spectrum.keys()] * 2
+    found = measurement_columns(history, "jacobian_spectrum")
+    assert found["step"].tolist() == [0] * 4 + [1] * 4
+    assert found["example"].tolist() == [0, 0, 1, 1] * 2
+    assert found["rank"].tolist() == [1, 2] * 4
+    assert found["jacobian_spectrum"].tolist() == [2.0, 1.0, 4.0, 1 / 3] * 2
 
 
 def _hold(folder, pipe):
