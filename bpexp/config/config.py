@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from bpexp.config.schema import IDENTITY_KEYS, KEYS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
+from bpexp.config import identity as _identity
+from bpexp.config.identity import flatten
+from bpexp.config.schema import KEYS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
 from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Choice
@@ -20,7 +20,6 @@ from bpexp.nn.stack import Architecture
 from bpexp.probes.instruments import INSTRUMENTS, selected
 from bpexp.training import check_stop
 
-ALGORITHM = 5  # raised whenever a change alters the numbers of a run
 LARGEST_NETWORK = 2**28  # parameters
 
 
@@ -188,15 +187,7 @@ class Config:
         Args:
             digest: of the data set's arrays, which stands for the data's paths and parameters.
         """
-        numbers = {
-            key: value
-            for key, value in self.flat().items()
-            if (key in IDENTITY_KEYS or key.split(".")[0] in IDENTITY_KEYS)
-            and not key.startswith("data.")
-            and not (key == "measure" and not value)  # the hash of runs made before there was a key
-        }
-        text = json.dumps({"algorithm": ALGORITHM, "digest": digest, **numbers}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _identity.identity(self.nested(), digest, _identity.ALGORITHM)
 
     def _refuse_unmeasured(self) -> None:
         """Refuse to draw an instrument that is not measured.
@@ -214,11 +205,11 @@ class Config:
     def _shrunk(self) -> Config:
         limit = self.data.parameters.get("limit") or QUICK_EXAMPLES
         parameters = {**self.data.parameters, "limit": min(int(limit), QUICK_EXAMPLES)}
-        changes = {
+        changes: dict[str, Any] = {
             "data": Choice(self.data.name, parameters),
             "epochs": min(self.epochs, QUICK_EPOCHS),
         }
-        return Config(**{**vars(self), **changes})
+        return replace(self, **changes)
 
 
 def refuse_frozen(frozen: int, depth: int) -> None:
@@ -237,17 +228,6 @@ def defaults(conf: Path) -> dict[str, Any]:
     tree = yaml.safe_load((conf / "config.yaml").read_text())
     rows = [entry for entry in tree.pop("defaults") if isinstance(entry, dict)]
     return flatten(tree) | {key: name for row in rows for key, name in row.items()}
-
-
-def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:
-    """Return {override key: value} of a nested configuration; a group's name stands at its key."""
-    flat: dict[str, Value] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            flat |= {key if k == "name" else f"{key}.{k}": v for k, v in value.items()}
-        else:
-            flat[key] = value
-    return flat
 
 
 def _section(name: str, mapping: object) -> dict[str, Any]:

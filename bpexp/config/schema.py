@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bpexp.data import DATASETS
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
+from bpexp.nn.choices import Value
 from bpexp.probes import INSTRUMENTS
 from bpexp.training import STOPS
 
@@ -23,16 +24,40 @@ QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
 LARGEST = 1e30  # of a number: it and its square must fit in what computes with it
 
 
+class _Original:
+    """The neutral value of a key that has none, being there from the first version on."""
+
+    def __repr__(self) -> str:
+        return "ORIGINAL"
+
+
+ORIGINAL = _Original()
+
+
 @dataclass(frozen=True)
 class Key:
-    """A key of one value, or of a list of names: what it takes and what it is for."""
+    """A key of one value, or of a list of names.
+
+    Attributes:
+        kind: the type of its values.
+        allowed: the values it takes, in words.
+        holds: returns whether a value of that type is allowed.
+        meaning: what it is for.
+        nullable: whether it may be null.
+        neutral: for a key that was added after the first version the value that does what was
+            done before; see `bpexp.config.identity`.
+        formerly: the first name of a key that was renamed.
+        convert: checks a value further and returns the one to use, from the key's name and it.
+    """
 
     kind: type
     allowed: str
     holds: Callable[[Any], bool]
     meaning: str
     nullable: bool = False
-    convert: Callable[[str, Any], Any] | None = None  # checks further; returns the value to use
+    neutral: object = ORIGINAL
+    formerly: str | None = None
+    convert: Callable[[str, Any], Any] | None = None
 
     def check(self, name: str, value: object) -> Any:
         """Return the value in its kind.
@@ -50,10 +75,22 @@ class Key:
 
 @dataclass(frozen=True)
 class Group:
-    """A key that chooses a row of a table, with the row's parameters under it."""
+    """A key that chooses a row of a table, with the row's parameters under it.
+
+    Attributes:
+        table: the rows: what makes each, whose keyword arguments are the row's parameters.
+        meaning: what it is for.
+        neutral: for a group that was added after the first version the row, with all of its
+            parameters, that does what was done before: {"name": row, parameter: value, ...}.
+        formerly: the first name of a group that was renamed.
+        later: neutral values of parameters that were added to a row: {row: {parameter: value}}.
+    """
 
     table: Mapping[str, Callable[..., Any]]
     meaning: str
+    neutral: object = ORIGINAL
+    formerly: str | None = None
+    later: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 def _tracking_mlflow(*, uri: str | None = None) -> None:
@@ -64,14 +101,21 @@ def _tracking_off() -> None:
     """Keep the journals only."""
 
 
-def _integer(meaning: str, low: int, high: int = 10**9, *, nullable: bool = False) -> Key:
-    bounds = f"an integer of at least {low} and at most {high}"
-    return Key(int, _or_null(bounds, nullable), lambda v: low <= v <= high, meaning, nullable)
+def _integer(
+    meaning: str,
+    low: int,
+    high: int = 10**9,
+    *,
+    nullable: bool = False,
+    neutral: object = ORIGINAL,
+) -> Key:
+    allowed = _or_null(f"an integer of at least {low} and at most {high}", nullable)
+    return Key(int, allowed, lambda v: low <= v <= high, meaning, nullable, neutral)
 
 
-def _number(meaning: str, *, nullable: bool = False) -> Key:
-    allowed = f"a number above 0 and at most {LARGEST:g}"
-    return Key(float, _or_null(allowed, nullable), lambda v: 0 < v <= LARGEST, meaning, nullable)
+def _number(meaning: str, *, nullable: bool = False, neutral: object = ORIGINAL) -> Key:
+    allowed = _or_null(f"a number above 0 and at most {LARGEST:g}", nullable)
+    return Key(float, allowed, lambda v: 0 < v <= LARGEST, meaning, nullable, neutral)
 
 
 def _name(meaning: str, *names: str) -> Key:
@@ -79,7 +123,7 @@ def _name(meaning: str, *names: str) -> Key:
 
 
 def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -> Key:
-    """Return a key that lists names of instruments."""
+    """Return a key that lists names of instruments; none of them is neutral."""
 
     def known(key: str, names: list[str]) -> list[str]:
         for name in names:
@@ -90,7 +134,8 @@ def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -
     def holds(names: list[object]) -> bool:
         return all(isinstance(name, str) for name in names)
 
-    return Key(list, "a list of names of instruments", holds, meaning, convert=known)
+    allowed = "a list of names of instruments"
+    return Key(list, allowed, holds, meaning, neutral=[], convert=known)
 
 
 def _chosen(key: str, names: list[str]) -> list[str]:
@@ -141,7 +186,9 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
     ),
     "probe.examples": _integer("examples of the probe batch", 2),
     **{
-        f"probe.{row.examples_key}": _integer(f"examples at which {name} is measured; 0: none", 0)
+        f"probe.{row.examples_key}": _integer(
+            f"examples at which {name} is measured; 0: none", 0, neutral=0
+        )
         for name, row in INSTRUMENTS.items()
         if row.examples_key
     },
@@ -164,9 +211,9 @@ RUNTIME_KEYS: dict[str, Key | Group] = {
         "the study: a folder under runs/ and the experiment in MLflow",
     ),
     "jobs": _integer("worker processes; null: one a core", 1, 4096, nullable=True),
+    "executor": Group(EXECUTORS, "where runs are trained", neutral={"name": "local"}),
     "checkpoint.every": _integer("epochs between checkpoints, or null", 1, nullable=True),
     "checkpoint.seconds": _number("seconds between checkpoints, or null", nullable=True),
-    "executor": Group(EXECUTORS, "where runs are trained"),
     "tracking": Group({"mlflow": _tracking_mlflow, "off": _tracking_off}, "the tracking store"),
     "log_model": _name("runs whose trained network becomes a served model", "best", "all", "none"),
     "force": _switch("train anew what is finished, as a new attempt beside the old"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bpexp.config.identity import completed, recorded_algorithm
 from bpexp.errors import BpexpError
 from bpexp.probes import INSTRUMENTS
 from bpexp.record.layout import JOURNAL
@@ -210,7 +211,7 @@ def _parse(path: Path, lines: Sequence[bytes], after: int) -> list[dict[str, Any
         if len(parsed) != len(lines):
             raise ValueError
         for number, line in enumerate(parsed, start=after + 1):
-            _check(line, number)
+            _accept(line, number)
     except DAMAGE:
         return [_parsed(path, line, number) for number, line in enumerate(lines, start=after + 1)]
     return parsed
@@ -220,7 +221,7 @@ def _parsed(path: Path, text: bytes, number: int | None) -> dict[str, Any]:
     """Parse one line; `number` is None for the last line, which is not counted."""
     try:
         line: dict[str, Any] = json.loads(text)
-        _check(line, number)
+        _accept(line, number)
     except DAMAGE:
         place = "last line" if number is None else f"line {number}"
         raise JournalError(
@@ -229,6 +230,13 @@ def _parsed(path: Path, text: bytes, number: int | None) -> dict[str, Any]:
     return line
 
 
-def _check(line: Any, number: int | None) -> None:
+def _accept(line: Any, number: int | None) -> None:
+    """Raise one of DAMAGE unless the line is valid; complete the start line of an older version."""
     if not LINES[line["kind"]] <= line.keys() or (number == 1) != (line["kind"] == "start"):
         raise ValueError
+    if number == 1:
+        recorded = line["config"]
+        line["config"] = completed(recorded)
+        if "algorithm" not in line:
+            digest, identity = line.get("digest", ""), line["identity"]
+            line["algorithm"] = recorded_algorithm(recorded, digest, identity)

@@ -3,9 +3,9 @@
 `journal.jsonl` holds one JSON object a line, in the order in which they were written. NaN and
 Infinity are written as Python writes them. Kinds of lines:
 
-    start        time, identity, attempt, name, config, digest, data (name, source), sizes, task,
-                 chance, train_chance, versions (of bpexp and NumPy), dimensions {instrument:
-                 [names]} of what observations hold in arrays
+    start        time, identity, attempt, algorithm (its number), name, config, digest, data (name,
+                 source), sizes, task, chance, train_chance, versions (of bpexp and NumPy),
+                 dimensions {instrument: [names]} of what observations hold in arrays
     observation  time, step, epoch, metrics {name: number}, layers {instrument: [number a layer]},
                  null where nothing was measured, and arrays {instrument: number or nested lists},
                  absent where there are none

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from bpexp.nn.tasks import TASKS
 from bpexp.record.export import read_tables
 from bpexp.record.history import History, ends, read, status
 from bpexp.record.metrics import Columns, final_metrics, measurement_columns, start_metrics
+
+T = TypeVar("T")
 
 
 class RunMetrics(NamedTuple):
@@ -109,3 +112,17 @@ class Run:
         if instrument in layers:
             return {name: layers[name] for name in ("step", "epoch", "layer", instrument)}
         return measurement_columns(History(self.start), instrument)
+
+
+def newest(runs: Iterable[tuple[str, tuple[float, ...], T]]) -> list[T]:
+    """Return the run of each configuration that supersedes the others.
+
+    Args:
+        runs: of each run its configuration (see `bpexp.config.identity.configuration`), its rank
+            (algorithm, attempt and what else decides) and what is returned.
+    """
+    latest: dict[str, tuple[tuple[float, ...], T]] = {}
+    for configuration, rank, run in runs:
+        if configuration not in latest or rank > latest[configuration][0]:
+            latest[configuration] = rank, run
+    return [run for _, run in latest.values()]

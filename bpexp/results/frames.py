@@ -16,6 +16,7 @@ from bpexp.nn.tasks import TASKS
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import Run
 
+VERSION = ("algorithm", "attempt")  # what tells runs of one configuration apart
 ORDERED: dict[str, list[str]] = {
     "data": list(DATASETS),
     "activation": list(ACTIVATIONS),
@@ -56,7 +57,8 @@ def own(start: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         start: the start line of the run's journal.
     """
-    return {"run": start["identity"], "name": start["name"], **flatten(start["config"])}
+    about = {"run": start["identity"], "name": start["name"]}
+    return about | {key: start[key] for key in VERSION} | flatten(start["config"])
 
 
 def joined(parts: Iterable[Part]) -> pd.DataFrame:

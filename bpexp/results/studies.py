@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bpexp.config.identity import configuration
 from bpexp.errors import BpexpError, one_of
 from bpexp.nn import Choice, Network
 from bpexp.probes import INSTRUMENTS
@@ -17,7 +18,7 @@ from bpexp.record.export import TABLES
 from bpexp.record.history import first
 from bpexp.record.layout import JOURNAL, RUNS, WEIGHTS
 from bpexp.record.metrics import Part
-from bpexp.record.run import Run
+from bpexp.record.run import Run, newest
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.theory import forecast_row, known, phase_plane, theory_columns
 from bpexp.tracking.reader import stored_layers, stored_rows
@@ -88,39 +89,60 @@ class Tables:
         return own[name] if name in own else self.measurements.get(name, pd.DataFrame())
 
 
-def load_tables(study: str, *, root: str | Path = ".") -> Tables:
-    """Load all of a study, theory beside it: what `bpexp.figures` draws.
-
-    Raises:
-        BpexpError: there is no such study.
-    """
-    return Tables.of(_study(study, root))
-
-
-def load_runs(study: str, *, root: str | Path = ".", uri: str | None = None) -> pd.DataFrame:
-    """Load a study's runs, a row a run, the latest attempt of each.
+def load_tables(study: str, *, root: str | Path = ".", superseded: bool = False) -> Tables:
+    """Load all frames of a study, with theory: what `bpexp.figures` draws.
 
     Args:
         study: the study's name.
         root: the folder that holds runs/.
-        uri: read from this MLflow tracking store instead of from journals.
-
-    Returns:
-        Columns run, name, the configuration, then status, verdict, evidence, diverged_at (step or
-        NaN), seconds, epoch (epochs done), task, chance (the task's primary metric of the best
-        constant guess), the metrics of `bpexp.record.metrics.final_names` (the last finite value
-        each, a cost or score only if it is finite at the end; float64, NaN where there is none),
-        those of START as start/..., and folder.
+        superseded: include superseded runs, see `load_runs`.
 
     Raises:
         BpexpError: there is no such study.
     """
-    rows = stored_rows(study, uri) if uri else map(run_row, _study(study, root))
-    return typed(pd.DataFrame(list(rows)))
+    return Tables.of(_study(study, root, superseded))
 
 
-def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -> pd.DataFrame:
+def load_runs(
+    study: str, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
+) -> pd.DataFrame:
+    """Load a study's runs, a row a run.
+
+    Of runs of one configuration, data set and seed the newest is loaded: that of the highest
+    algorithm number and, among these, the latest attempt. It supersedes the others.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+        uri: read from this MLflow tracking store instead of from the record on disk.
+        superseded: include superseded runs; `algorithm` and `attempt` tell them apart.
+
+    Returns:
+        Columns run, name, algorithm (0 if it cannot be told), attempt, the configuration, then
+        status, verdict, evidence, diverged_at (step or NaN), seconds, epoch (epochs done), task,
+        chance (the task's primary metric of the best constant guess), the metrics of
+        `bpexp.record.metrics.final_names` (the last finite value each, a cost or score only if it
+        is finite at the end; float64, NaN where there is none), those of START as start/..., and
+        folder.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    if uri:
+        return typed(pd.DataFrame(stored_rows(study, uri, superseded)))
+    return typed(pd.DataFrame([run_row(run) for run in _study(study, root, superseded)]))
+
+
+def load_layers(
+    study: str, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
+) -> pd.DataFrame:
     """Load every probe of a study: a row a run, step and layer.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+        uri: read from this MLflow tracking store instead of from the record on disk.
+        superseded: include superseded runs, see `load_runs`.
 
     Returns:
         The run's own columns, step (int64), epoch (float64), layer (int64, from 1), the probes of
@@ -129,27 +151,39 @@ def load_layers(study: str, *, root: str | Path = ".", uri: str | None = None) -
     Raises:
         BpexpError: there is no such study.
     """
-    parts = stored_layers(study, uri) if uri else _parts(study, root, "layers")
-    return joined(parts).assign(source="measured")
+    if uri:
+        return joined(stored_layers(study, uri, superseded)).assign(source="measured")
+    return joined(_parts(study, root, superseded, "layers")).assign(source="measured")
 
 
-def load_theory(study: str, *, root: str | Path = ".") -> pd.DataFrame:
-    """Predict what the probes of a study saw at step 0: the columns of `load_layers`.
+def load_theory(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
+    """Predict the probes of a study at step 0, in the columns of `load_layers`.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+        superseded: include superseded runs, see `load_runs`.
 
     Returns:
-        A row a run and layer, at step 0: the probes that theory knows (see
+        A row a run and layer, at step 0: the probes that theory predicts (see
         `bpexp.theory.predict_batch`; the others are absent), source "theory". Runs whose data set
-        is not at hand are left out.
+        cannot be loaded are left out.
 
     Raises:
         BpexpError: there is no such study.
     """
-    parts = [(own(run.start), theory_columns(known(run.start))) for run in _study(study, root)]
+    runs = _study(study, root, superseded)
+    parts = [(own(run.start), theory_columns(known(run.start))) for run in runs]
     return joined(parts).assign(source="theory")
 
 
-def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
+def load_curves(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
     """Load the learning curves of a study: a row a run and epoch, step 0 included.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+        superseded: include superseded runs, see `load_runs`.
 
     Returns:
         The run's own columns, step, epoch, and the metrics of `bpexp.record.metrics`.
@@ -157,11 +191,16 @@ def load_curves(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return joined(_parts(study, root, "curves"))
+    return joined(_parts(study, root, superseded, "curves"))
 
 
-def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
-    """Load the Jacobians' singular values of a study (`probe.jacobian`), all that were taken.
+def load_spectra(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
+    """Load the singular values of a study's Jacobians (`probe.jacobian`) at every probe.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+        superseded: include superseded runs, see `load_runs`.
 
     Returns:
         The run's own columns, step, epoch, example, rank (1 is the largest), singular_value.
@@ -169,10 +208,14 @@ def load_spectra(study: str, *, root: str | Path = ".") -> pd.DataFrame:
     Raises:
         BpexpError: there is no such study.
     """
-    return load_measurements(study, "jacobian_spectrum", root=root).rename(columns=SPECTRUM)
+    return load_measurements(study, "jacobian_spectrum", root=root, superseded=superseded).rename(
+        columns=SPECTRUM
+    )
 
 
-def load_measurements(study: str, instrument: str, *, root: str | Path = ".") -> pd.DataFrame:
+def load_measurements(
+    study: str, instrument: str, *, root: str | Path = ".", superseded: bool = False
+) -> pd.DataFrame:
     """Load all values of an instrument from a study.
 
     Args:
@@ -180,6 +223,7 @@ def load_measurements(study: str, instrument: str, *, root: str | Path = ".") ->
         instrument: a name of `bpexp.probes.INSTRUMENTS`, or of an instrument that the program that
             made the study had.
         root: the folder that holds runs/.
+        superseded: include superseded runs, see `load_runs`.
 
     Returns:
         The run's own columns, step (int64), epoch (float64), a column for each of the instrument's
@@ -189,7 +233,7 @@ def load_measurements(study: str, instrument: str, *, root: str | Path = ".") ->
     Raises:
         BpexpError: there is no such study or instrument.
     """
-    runs = list(_study(study, root))
+    runs = list(_study(study, root, superseded))
     parts = [(own(run.start), run.measurements(instrument)) for run in runs]
     if not any(columns for _, columns in parts):
         recorded = [name for run in runs for name in run.start.get("dimensions", ())]
@@ -198,7 +242,10 @@ def load_measurements(study: str, instrument: str, *, root: str | Path = ".") ->
 
 
 def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Network:
-    """Load the trained network of a run: a row of `load_runs`, or the run's folder.
+    """Load the trained network of a run.
+
+    Args:
+        run: a row of `load_runs`, or the run's folder.
 
     Raises:
         BpexpError: the run is not finished, or its weights are damaged.
@@ -212,14 +259,14 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         raise BpexpError(str(error)) from None
 
 
-def _parts(study: str, root: str | Path, table: str) -> Iterator[Part]:
+def _parts(study: str, root: str | Path, superseded: bool, table: str) -> Iterator[Part]:
     """Yield the own columns of each run of a study, and one of its tables."""
-    for run in _study(study, root):
+    for run in _study(study, root, superseded):
         yield own(run.start), run.tables(table)[table]
 
 
-def _study(study: str, root: str | Path) -> Iterator[Run]:
-    """Yield the latest attempt of each run of a study, in the order in which they started.
+def _study(study: str, root: str | Path, superseded: bool) -> Iterator[Run]:
+    """Yield the runs of a study in the order in which they started.
 
     Raises:
         BpexpError: there is no such study.
@@ -228,11 +275,20 @@ def _study(study: str, root: str | Path) -> Iterator[Run]:
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
         raise BpexpError(f"study: no {folder}; there is {', '.join(there) or 'none'}")
-    latest: dict[str, tuple[int, float, Path]] = {}
-    for journal in folder.glob(f"*/{JOURNAL}"):
-        if start := first(journal.parent):
-            found = (start["attempt"], start["time"], journal.parent)
-            latest[start["identity"]] = max(found, latest.get(start["identity"], found))
-    for _, _, path in sorted(latest.values(), key=lambda found: found[1:]):
+    found = [
+        (start, journal.parent)
+        for journal in sorted(folder.glob(f"*/{JOURNAL}"))
+        if (start := first(journal.parent))
+    ]
+    if not superseded:
+        found = newest(
+            (
+                configuration(start["config"], start.get("digest", "")),
+                (start["algorithm"], start["attempt"], start["time"]),
+                (start, path),
+            )
+            for start, path in found
+        )
+    for _, path in sorted(found, key=lambda entry: (entry[0]["time"], entry[1])):
         if run := Run.at(path):
             yield run

@@ -1,4 +1,4 @@
-"""Conducting a sweep: plan, train, tell, draw, mirror."""
+"""Run a sweep: plan, train, summarise, draw, mirror."""
 
 from __future__ import annotations
 

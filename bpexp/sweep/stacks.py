@@ -1,4 +1,4 @@
-"""Training one stack of runs into their journals: what a worker does."""
+"""Train one stack of runs and record each in its journal: the work of a worker."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import bpexp
 from bpexp.analysis.verdict import Evidence, verdict
+from bpexp.config import ALGORITHM
 from bpexp.errors import StorageError
 from bpexp.executors import DEFERRED, Interrupt, Report
 from bpexp.nn import Network
@@ -26,12 +27,20 @@ from bpexp.training import STOPS, Record, Trainer, run
 
 
 def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrupt, /) -> list[str]:
-    """Train a stack to its end and return each run's status: FINISHED, FAILED, KILLED or DEFERRED.
+    """Train a stack to its end.
 
-    If a stack of several raises, each of its runs is tried alone, so that only the guilty fails.
+    If a stack of several runs raises, each run is tried alone, so that only the one at fault fails.
+
+    Args:
+        members: the runs.
+        progress: called after each epoch.
+        interrupt: training stops at the end of the epoch after it is requested.
+
+    Returns:
+        The status of each run: FINISHED, FAILED, KILLED or DEFERRED.
 
     Raises:
-        StorageError: the disk is full; the journals and checkpoints stand as they were.
+        StorageError: the disk is full; journals and checkpoints remain valid.
     """
     try:
         with ExitStack() as resources:
@@ -55,7 +64,7 @@ def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrup
 
 
 def _take(member: Member, resources: ExitStack) -> Journal | None:
-    """Open a run's journal, unless the run is not free or not as it was planned."""
+    """Open a run's journal; None if another process has it or the run is not as planned."""
     try:
         journal = resources.enter_context(Journal(member.folder))
     except InUseError:
@@ -64,7 +73,7 @@ def _take(member: Member, resources: ExitStack) -> Journal | None:
 
 
 class _StackRun:
-    """A stack under way: its trainer, its journals, and what the verdicts will rest on."""
+    """A stack in training: its trainer, its journals and the status of each run."""
 
     def __init__(
         self,
@@ -158,7 +167,7 @@ class _StackRun:
             evidence=evidence,
             diverged_at=diverged_at,
         )
-        for name in (CHECKPOINT, TRACEBACK):  # what an earlier try left
+        for name in (CHECKPOINT, TRACEBACK):  # of an earlier try
             (member.folder / name).unlink(missing_ok=True)
         self._statuses[row] = "FINISHED"
 
@@ -181,7 +190,7 @@ class _StackRun:
                 self._journals[row].end("KILLED", seconds=self._seconds())
 
     def _seconds(self) -> float:
-        """Return a run's share of the wall time so far."""
+        """Return the wall time so far divided by the number of runs."""
         return (time.perf_counter() - self._begun) / len(self._members)
 
 
@@ -190,6 +199,7 @@ def _start(member: Member, journal: Journal) -> None:
     journal.start(
         identity=member.identity,
         attempt=member.attempt,
+        algorithm=ALGORITHM,
         name=member.name,
         config=member.config.nested(),
         digest=data.digest,
@@ -204,9 +214,11 @@ def _start(member: Member, journal: Journal) -> None:
 
 
 def fail(member: Member, text: str) -> None:
-    """Record a run's failure: its traceback (or the reason) in its folder, the end in its journal.
+    """Record that a run failed: traceback.txt in its folder and the end line of its journal.
 
-    The text's last line is the error.
+    Args:
+        member: the run.
+        text: the traceback, or the reason; its last line becomes the journal's `error`.
     """
     with Journal(member.folder) as journal:
         _start(member, journal)

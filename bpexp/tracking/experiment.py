@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpexp.config.identity import configuration
 from bpexp.tracking.client import runs_of
 from bpexp.tracking.locks import initialising
 
@@ -62,7 +63,13 @@ class Experiment:
         if key not in self._runs and not first:  # another process may have created it meanwhile
             self._runs |= self._search(f" and tags.identity = '{key[0]}'")
         if key not in self._runs:
-            tags = {"kind": "run", "identity": key[0], "attempt": key[1]}
+            tags = {
+                "kind": "run",
+                "identity": key[0],
+                "attempt": key[1],
+                "algorithm": str(start["algorithm"]),
+                "configuration": configuration(start["config"], start["digest"]),
+            }
             if sweep:
                 tags["sweep"] = sweep
             self._runs[key] = self._client.create_run(

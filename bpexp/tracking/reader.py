@@ -3,63 +3,86 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from bpexp.config.identity import completed, configuration, flatten, nest, recorded_algorithm
 from bpexp.errors import BpexpError
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
+from bpexp.record.run import newest
 from bpexp.tracking.client import configured, connect, runs_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-def stored_rows(study: str, uri: str) -> list[dict[str, Any]]:
+def stored_rows(study: str, uri: str, superseded: bool) -> list[dict[str, Any]]:
     """Return the rows that `bpexp.results.frames.run_row` returns.
 
     Raises:
         BpexpError: the store has no such study.
     """
     with configured():
-        return [_row(run) for run in _stored_runs(study, uri)]
+        return [_row(run) for run in _stored_runs(study, uri, superseded)]
 
 
-def stored_layers(study: str, uri: str) -> list[Part]:
+def stored_layers(study: str, uri: str, superseded: bool) -> list[Part]:
     """Return the own columns of each finished run, and its table of probes.
 
     Raises:
         BpexpError: the store has no such study.
     """
     with configured():
-        runs = [run for run in _stored_runs(study, uri) if run.info.status == "FINISHED"]
+        runs = [r for r in _stored_runs(study, uri, superseded) if r.info.status == "FINISHED"]
         return [(_own(run), _layers(run, uri)) for run in runs]
 
 
-def _stored_runs(study: str, uri: str) -> Iterator[Run]:
-    """Yield the latest attempt of each run of a study."""
+def _stored_runs(study: str, uri: str, superseded: bool) -> list[Run]:
+    """Return the runs of a study in the order in which they started."""
     client = connect(uri)
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
         raise BpexpError(f"study: {uri} has no experiment {study!r}")
     found = runs_of(client, experiment.experiment_id, order_by=["attributes.start_time"])
-    latest: dict[str, Run] = {}
-    for run in found:
-        held = latest.get(run.data.tags["identity"])
-        if held is None or _attempt(held) < _attempt(run):
-            latest[run.data.tags["identity"]] = run
-    yield from latest.values()
+    if superseded:
+        return list(found)
+    return newest((_configuration(run), (_algorithm(run), _attempt(run)), run) for run in found)
+
+
+def _own(run: Run) -> dict[str, Any]:
+    about = {"run": run.data.tags["identity"], "name": run.info.run_name}
+    version = {"algorithm": _algorithm(run), "attempt": _attempt(run)}
+    return about | version | flatten(completed(_recorded(run)))
+
+
+def _recorded(run: Run) -> dict[str, Any]:
+    """Return the configuration as it was recorded."""
+    return nest({key: _literal(value) for key, value in run.data.params.items()})
 
 
 def _attempt(run: Run) -> int:
     return int(run.data.tags.get("attempt", 1))
 
 
-def _own(run: Run) -> dict[str, Any]:
-    params = {key: _literal(value) for key, value in run.data.params.items()}
-    return {"run": run.data.tags["identity"], "name": run.info.run_name, **params}
+def _algorithm(run: Run) -> int:
+    """Return the number of the run's algorithm, as `bpexp.record.run` tells it."""
+    if "algorithm" in run.data.tags:
+        return int(run.data.tags["algorithm"])
+    return recorded_algorithm(_recorded(run), _digest(run), run.data.tags["identity"])
+
+
+def _configuration(run: Run) -> str:
+    """Return what is equal for runs of which one supersedes the others."""
+    known: str | None = run.data.tags.get("configuration")
+    return known or configuration(completed(_recorded(run)), _digest(run))
+
+
+def _digest(run: Run) -> str:
+    """Return the digest of the run's data set; the run's identity before it has ended."""
+    entries = run.inputs.dataset_inputs if run.inputs else []
+    return str(entries[0].dataset.digest if entries else run.data.tags["identity"])
 
 
 def _literal(text: str) -> Any:

@@ -12,6 +12,7 @@ import yaml
 from helpers import make_config
 
 from bpexp.analysis.summaries import decay
+from bpexp.executors import Interrupt
 from bpexp.record import export, run
 from bpexp.record.export import complete
 from bpexp.record.history import Follower
@@ -20,7 +21,7 @@ from bpexp.record.run import Run
 from bpexp.results import load_curves, load_layers, load_runs, load_spectra
 from bpexp.sweep.driver import run_sweep
 from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import Interrupt, train_stack
+from bpexp.sweep.stacks import train_stack
 
 FRAMES = (load_runs, load_curves, load_layers, load_spectra)
 CONFIGS = {

@@ -18,6 +18,7 @@ from helpers import ROOT, make_config
 
 from bpexp.analysis.summaries import decay
 from bpexp.analysis.verdict import Evidence, verdict
+from bpexp.config import identity
 from bpexp.data import load
 from bpexp.executors import Interrupt
 from bpexp.nn import Network
@@ -26,6 +27,7 @@ from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import JOURNAL, SWEEP
 from bpexp.results import load_layers, load_network, load_runs
+from bpexp.sweep import stacks
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import fail, train_stack
 from bpexp.tracking.follow import NICENESS
@@ -470,6 +472,33 @@ def test_what_a_failure_left_goes_when_the_run_is_finished(tmp_path, member):
     run, _ = points(tmp_path)
     assert run.info.status == "FINISHED"
     assert "error" not in run.data.tags
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_runs_of_an_older_algorithm_are_superseded_in_the_store_too(tmp_path, monkeypatch, tagged):
+    """Stores of version 0.1 have no tags of it: there the identity tells the algorithm."""
+    from mlflow import MlflowClient
+
+    config = make_config(epochs=1)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    identities = {}
+    for number in (5, 6):
+        monkeypatch.setattr(identity, "ALGORITHM", number)
+        monkeypatch.setattr(stacks, "ALGORITHM", number)
+        (member,) = make_plan([config], tmp_path).members
+        assert train_stack([member], lambda n: None, Interrupt()) == ["FINISHED"]
+        assert mirrored(tmp_path, member)
+        identities[number] = member.identity
+        if number == 5 and not tagged:
+            client, (run, _) = MlflowClient(uri), points(tmp_path)
+            for tag in ("algorithm", "configuration"):
+                client.delete_tag(run.info.run_id, tag)
+    for loader in (load_runs, load_layers):
+        assert loader("bpexp", uri=uri)["algorithm"].unique().tolist() == [6]
+        both = loader("bpexp", uri=uri, superseded=True)
+        assert dict(zip(both["algorithm"], both["run"], strict=True)) == identities
+        here = loader("bpexp", root=tmp_path, superseded=True)
+        assert dict(zip(here["algorithm"], here["run"], strict=True)) == identities
 
 
 def test_no_address_and_so_no_password_of_the_store_is_a_param(tmp_path, member):
