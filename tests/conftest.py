@@ -1,8 +1,13 @@
+"""Settings of all tests."""
+
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
 
+# Before NumPy is imported: tests run in several processes, one core each. A run's own key
+# `threads` still decides how many threads train it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 sys.path.insert(0, str(Path(__file__).parent))

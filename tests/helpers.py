@@ -1,10 +1,11 @@
-"""What several tests need: configurations without Hydra, and small sweeps."""
+"""Configurations without Hydra, small IDX files, and where MNIST lies."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from bpexp.config import Config
@@ -13,6 +14,8 @@ from bpexp.sweep.stacks import fail, train_stack
 from bpexp.sweep.terminal import warn
 
 ROOT = Path(__file__).parents[1]
+MNIST = ROOT.parent / "shared" / "data" / "mnist"  # the four files; nothing is downloaded
+needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="no ../shared/data/mnist")
 
 
 def defaults():

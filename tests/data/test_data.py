@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from helpers import IMAGES, LABELS, idx
+from helpers import IMAGES, LABELS, MNIST, idx, needs_mnist
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +24,6 @@ from bpexp.data import DATASETS, images, load
 from bpexp.data.dataset import make_dataset, standardised
 from bpexp.data.idx import PART, read_idx
 from bpexp.errors import BpexpError, ConfigError, DataError
-
-MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
 
 def test_digits_are_scikit_learns():
@@ -271,7 +269,7 @@ def test_a_missing_file_is_named(folder):
         load("mnist", root=str(folder / "nowhere"))
 
 
-@pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST is not at hand")
+@needs_mnist
 def test_mnist_is_mnist():
     data = load("mnist", root=str(MNIST))
     assert data.x_train.shape == (60000, 784)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import MNIST, needs_mnist
 
 from bpexp.data import load
 from bpexp.nn import Choice, Network
@@ -18,8 +18,6 @@ PUBLISHED = [
 PUBLISHED_MNIST = [
     1.1664, 0.837, 0.74615, 0.66387, 0.61246, 0.57026, 0.54528, 0.52077, 0.49434, 0.47249, 0.44921,
 ]  # fmt: skip
-MNIST = ROOT.parent / "shared" / "data" / "mnist"
-needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST is not at hand")
 
 
 def backward_pass(data, hidden, size, dtype="float64"):
@@ -82,6 +80,7 @@ def test_the_parity_network_has_the_published_errors_and_accuracy():
 
 
 @needs_mnist
+@pytest.mark.full
 def test_raw_mnist_follows_the_published_errors():
     """Source: section 7.2; [784, 32, 10], batches of 256, pixels 0 to 255.
 
@@ -94,6 +93,7 @@ def test_raw_mnist_follows_the_published_errors():
 
 
 @needs_mnist
+@pytest.mark.full
 def test_scaled_mnist_reaches_the_published_accuracy():
     """Source: section 7.2, test accuracy .9259 after 300 epochs; with pixels in [0, 1]."""
     data = load("mnist", root=str(MNIST))
