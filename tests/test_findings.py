@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "experiments"))
-from check import README, Study, check, compare, section_of, table
+from check import NUMBER, README, Study, check, compare, section_of, table
 
 STUDIES = [path.stem for path in sorted((ROOT / "experiments").glob("*.yaml"))]
 SECTION = """## made_up
@@ -75,6 +77,22 @@ def test_a_tolerance_allows_numbers_but_no_other_words():
 def test_every_study_has_a_section_and_findings(name):
     assert section_of(name, README.read_text())
     assert (ROOT / "experiments" / "findings" / f"{name}.py").exists()
+
+
+def stands(number, there):
+    """Whether one of other numbers, or its percentage, rounds to this one; signs do not count."""
+    places = -Decimal(number).as_tuple().exponent
+    return any(
+        round(scale * other, places) == abs(float(number)) for other in there for scale in (1, 100)
+    )
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_numbers_of_a_finding_stand_in_its_section(name):
+    head = (ROOT / "experiments" / f"{name}.yaml").read_text().replace("\n#", " ")
+    (finding,) = re.findall(r" Finding (.*?)(?= Source |\n)", head)
+    there = [abs(float(number)) for number in NUMBER.findall(section_of(name, README.read_text()))]
+    assert [number for number in NUMBER.findall(finding) if not stands(number, there)] == []
 
 
 @pytest.mark.full

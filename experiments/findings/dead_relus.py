@@ -13,6 +13,11 @@ def findings(study):
         [f"dead in layer {n}", f"{before[n]:.2f}", *(f"{after[n, lr]:.2f}" for lr in RATES)]
         for n in (1, 4)
     ]
+    diverged = study.runs[study.runs["diverged_at"].notna() & study.runs["lr"].isin(RATES)]
+    assert set(diverged["activation"]) == {"leaky"}
+    counts = diverged.groupby("lr").size()
+    rates = ", ".join(f"{n} of 5 at {lr}" for lr, n in counts.items())
+    yield f"Without the runs that diverged, all of them leaky: {rates}"
     finished = study.runs[study.runs["diverged_at"].isna()]
     accuracy = finished.groupby(["activation", "lr"], observed=True)["accuracy/test"].mean()
     for name, label in {"relu": "ReLU", "leaky": "leaky"}.items():

@@ -19,4 +19,6 @@ def findings(study):
         epochs += [f"500 in {len(group) - len(early)} draws"] if 0 < len(early) < len(group) else []
         accuracies = " ".join(f"{value:.1f}" for value in group["accuracy/test"])
         rows.append([label, "; ".join(epochs) or "500", accuracies])
+    early = study.runs[(study.runs["stop"] == "patience") & (study.runs["epoch"] < 500)]
+    yield f"patience stops there in {len(early)} of 5 draws"
     yield table("stop | epochs | test accuracy of the five draws", rows)
