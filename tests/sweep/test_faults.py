@@ -24,9 +24,12 @@ from bpexp.record.layout import JOURNAL, TRACEBACK, WEIGHTS
 from bpexp.results import load_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="finds the children of a process in /proc"
+)
 
 RUN = "runs/bpexp/*"
-KILLS = int(os.environ.get("BPEXP_KILLS", "6"))
+SMALL = ["width=8", "data.limit=96", "log_model=none"]
 WORDS = [
     "-m", "activation=sigmoid,relu", "depth=2,4", "seed=0,1", "width=32",
     "checkpoint.every=1", "jobs=2", "log_model=none",
@@ -132,8 +135,27 @@ def strike(victim, process):
             os.kill(process.pid, victim)
 
 
-def stored(folder):
-    """Bytes of the store; SQLite's own companions come and go while they are looked at."""
+def wait_for(condition, process, seconds=120):
+    """Wait until a condition holds; return False if the process ends before."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None:
+        if condition():
+            return True
+        assert time.monotonic() < deadline, "the condition never held"
+        time.sleep(0.001)
+    return False
+
+
+def journal_lines(folder):
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob(f"{RUN}/{JOURNAL}"))
+
+
+def writes_a_checkpoint(folder):
+    return any(folder.glob(f"{RUN}/*.npz.tmp"))
+
+
+def store_size(folder):
+    """Return the bytes of the store; SQLite creates and removes its companion files meanwhile."""
     size = 0
     for path in folder.glob("mlflow.db*"):
         with contextlib.suppress(FileNotFoundError):
@@ -141,66 +163,107 @@ def stored(folder):
     return size
 
 
-VICTIMS = [  # a signal to the sweep, negative: to its whole group, as a terminal or a crash does
-    signal.SIGKILL, signal.SIGTERM, signal.SIGINT, -signal.SIGKILL, "worker", -signal.SIGINT,
-    "mirror", -signal.SIGTERM,
-]  # fmt: skip
-
-
-@pytest.mark.faults
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the children of a process in /proc")
-def test_a_sweep_killed_again_and_again_is_the_undisturbed_one(tmp_path):
-    """Kills fall at random moments of the whole life, into checkpoints, and into the mirror."""
-    whole, torn = tmp_path / "whole", tmp_path / "torn"
-    whole.mkdir()
-    torn.mkdir()
-    words = [*WORDS, "log_model=best", "batch_size=4", f"epochs={20 * KILLS}"]
-    words.remove("log_model=none")
-    assert start(whole, *words).wait(timeout=500) == 0, (whole / "log").read_text()[-2000:]
-    random = Random(20)
-    codes, in_training, hits, kills = [], 0, Counter(), 0
-    while kills < KILLS:
-        process = start(torn, *words)
-        victim = VICTIMS[kills % len(VICTIMS)]
-        aim = ["moment", "checkpoint", "mirror"][kills % 3]
-        size, deadline = stored(torn), time.monotonic() + 5
-        time.sleep(random.uniform(0.2, 2.5))
-        while aim != "moment" and time.monotonic() < deadline and process.poll() is None:
-            written = stored(torn) != size if aim == "mirror" else [*torn.glob(f"{RUN}/*.npz.tmp")]
-            if written:
-                hits[aim] += 1
-                break
-        in_training += len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 8
-        if process.poll() is None:
-            strike(victim, process)
-            kills += 1
-        if isinstance(victim, str):  # the sweep itself lives on: end it a little later
-            time.sleep(random.uniform(0, 1))
-            strike(signal.SIGKILL, process)
-        codes.append(process.wait(timeout=60))
-    # before our handlers stand, while Python imports, a signal's own default ends the process
-    assert set(codes) <= {-signal.SIGKILL, 143, 130, 0, -signal.SIGTERM, -signal.SIGINT}
-    assert in_training >= KILLS / 3  # fewer on faster processors
-    assert hits["checkpoint"]
-    assert hits["mirror"]
-    log = torn / "log"
-    assert start(torn, *words).wait(timeout=500) == 0, log.read_text()[-2000:]
-    assert "Traceback" not in log.read_text()
+def assert_same_results(whole, torn):
+    """Compare everything that must repeat, and require that no process is left."""
+    assert "Traceback" not in (torn / "log").read_text()
     (journals, layers, kept), (again, table, mirrored) = contents(whole), contents(torn)
     assert journals == again
     pd.testing.assert_frame_equal(layers, table, check_exact=True)
     assert kept == mirrored
-    deadline = time.monotonic() + 10  # a mirror whose sweep was killed may be in a call
+    deadline = time.monotonic() + 30  # a mirror whose sweep was killed may be in a call
     while left_over(torn) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left_over(torn) == []
 
 
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders: one for an undisturbed sweep, one for the same sweep with faults."""
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    whole.mkdir()
+    torn.mkdir()
+    return whole, torn
+
+
+def finish(folder, *words):
+    """Run a sweep to its end."""
+    assert start(folder, *words).wait(timeout=500) == 0, (folder / "log").read_text()[-2000:]
+
+
+KILLABLE = [*WORDS[:-1], "log_model=best", "batch_size=4"]
+
+
+@linux
+def test_a_worker_a_sweep_and_a_mirror_are_killed_and_nothing_is_lost(folders):
+    whole, torn = folders
+    words = [*KILLABLE, "epochs=24"]
+    finish(whole, *words)
+    process = start(torn, *words)
+    assert wait_for(lambda: journal_lines(torn) > 20, process)
+    strike("worker", process)
+    killed_at = journal_lines(torn)
+    assert wait_for(lambda: journal_lines(torn) > killed_at + 20, process)
+    assert wait_for(lambda: writes_a_checkpoint(torn), process)
+    strike(-signal.SIGKILL, process)  # the whole process group
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 8, "the kill came after training"
+    process, size = start(torn, *words), store_size(torn)
+    assert wait_for(lambda: store_size(torn) != size, process)
+    strike("mirror", process)
+    assert process.wait(timeout=120) == 0  # training does not need the mirror
+    assert "are not mirrored; later: python -m bpexp.sync bpexp" in (torn / "log").read_text()
+    finish(torn, *words)
+    assert_same_results(whole, torn)
+
+
+KILLS = 25
+VICTIMS = [  # a signal to the sweep, negative: to its whole group, as a terminal or a crash does
+    signal.SIGKILL, signal.SIGTERM, signal.SIGINT, -signal.SIGKILL, "worker", -signal.SIGINT,
+    "mirror", -signal.SIGTERM,
+]  # fmt: skip
+MOMENTS = ["training", "checkpoint", "mirroring", "start", "checkpoint"]
+
+
+@linux
+@pytest.mark.full
+def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
+    """Kills come throughout the whole life of a sweep, into its start, checkpoints and mirror.
+
+    The journals say how far training is, so the moments do not depend on the machine's speed.
+    """
+    whole, torn = folders
+    words = [*KILLABLE, "epochs=500"]
+    finish(whole, *words)
+    lines, random = journal_lines(whole), Random(20)
+    codes, in_training = [], 0
+    for kill in range(KILLS):
+        victim, moment = VICTIMS[kill % len(VICTIMS)], MOMENTS[kill % len(MOMENTS)]
+        goal = lines * (kill + random.uniform(0, 1)) / (KILLS + 4)
+        size, process = store_size(torn), start(torn, *words)
+        if moment == "start":
+            time.sleep(random.uniform(0.05, 2))
+        elif moment == "mirroring":
+            assert wait_for(lambda: store_size(torn) != size, process)  # noqa: B023
+        else:
+            assert wait_for(lambda: journal_lines(torn) >= goal, process)  # noqa: B023
+        if moment == "checkpoint":
+            assert wait_for(lambda: writes_a_checkpoint(torn), process)
+        in_training += len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 8
+        strike(victim, process)
+        if isinstance(victim, str):  # the sweep itself lives on: end it a little later
+            time.sleep(random.uniform(0, 1))
+            strike(signal.SIGKILL, process)
+        codes.append(process.wait(timeout=120))
+    # before our handlers stand, while Python imports, a signal's own default ends the process
+    assert set(codes) <= {-signal.SIGKILL, 143, 130, 0, -signal.SIGTERM, -signal.SIGINT}
+    assert in_training >= KILLS / 2
+    finish(torn, *words)
+    assert_same_results(whole, torn)
+
+
 def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
     process = start(tmp_path, *WORDS, "tracking=off", "epochs=5000")
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and len(list(tmp_path.glob(f"{RUN}/{JOURNAL}"))) < 2:
-        time.sleep(0.05)
+    assert wait_for(lambda: len([*tmp_path.glob(f"{RUN}/{JOURNAL}")]) >= 2, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     assert process.wait(timeout=20) == 130
     assert "the same command goes on from here" in (tmp_path / "log").read_text()
@@ -211,9 +274,7 @@ def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
 def test_a_second_signal_stops_at_once(tmp_path):
     slow = ["data=gaussian", "data.examples=200000", "width=256", "depth=8", "epochs=3"]
     process = start(tmp_path, *slow, "tracking=off")
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not list(tmp_path.glob(f"{RUN}/{JOURNAL}")):
-        time.sleep(0.05)
+    assert wait_for(lambda: any(tmp_path.glob(f"{RUN}/{JOURNAL}")), process)
     process.terminate()
     time.sleep(0.3)
     assert process.poll() is None  # an epoch takes many seconds
@@ -221,21 +282,25 @@ def test_a_second_signal_stops_at_once(tmp_path):
     assert process.wait(timeout=5) == 143
 
 
-def test_several_sweeps_on_one_fresh_store_lose_nothing(tmp_path):
-    small = ["-m", "seed=range(10)", "epochs=2", "width=8", "data.limit=96", "log_model=none"]
+@pytest.mark.parametrize(
+    ("n_sweeps", "n_runs"), [(3, 2), pytest.param(8, 10, marks=pytest.mark.full)]
+)
+def test_several_sweeps_on_one_fresh_store_lose_nothing(tmp_path, n_sweeps, n_runs):
+    words = ["-m", f"seed=range({n_runs})", "epochs=2", *SMALL]
     processes = [
-        start(tmp_path, *small, f"lr={0.01 * (i + 1)}", f"study=s{i % 2}") for i in range(8)
+        start(tmp_path, *words, f"lr={0.01 * (i + 1)}", f"study=s{i % 2}") for i in range(n_sweeps)
     ]
-    assert [process.wait(timeout=300) for process in processes] == [0] * 8, (
+    assert [process.wait(timeout=300) for process in processes] == [0] * n_sweeps, (
         tmp_path / "log"
     ).read_text()[-3000:]
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    for study in ("s0", "s1"):
-        experiment = client.get_experiment_by_name(study).experiment_id
+    for study in (0, 1):
+        expected = len(range(study, n_sweeps, 2)) * n_runs
+        experiment = client.get_experiment_by_name(f"s{study}").experiment_id
         runs = client.search_runs([experiment], "tags.kind = 'run'")
-        assert len({run.data.tags["identity"] for run in runs}) == len(runs) == 40
+        assert len({run.data.tags["identity"] for run in runs}) == len(runs) == expected
         for run in runs:
             assert run.info.status == "FINISHED"
             points = client.get_metric_history(run.info.run_id, "loss/test")
@@ -254,13 +319,13 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.full), 2])
 def test_a_full_disk_is_told_and_the_runs_go_on_when_there_is_room(small_disk, tmp_path, jobs):
     words = ["-m", "seed=0,1", "depth=2,4", "width=32", "epochs=60", f"jobs={jobs}"]
     words += ["checkpoint.every=5", "tracking=off", "progress=false"]
     whole = tmp_path / "whole"
     whole.mkdir()
-    assert start(whole, *words).wait(timeout=120) == 0
+    finish(whole, *words)
     command = [sys.executable, "-m", "bpexp", *words]
     done = subprocess.run(command, cwd=small_disk, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -286,36 +351,33 @@ def test_a_full_disk_under_the_store_costs_no_result(small_disk, tmp_path):
     ] * 2
 
 
-@pytest.fixture
-def silent_server():
-    """A server that accepts and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+def test_a_server_that_never_answers_delays_no_training(tmp_path):
+    """Training ends while the mirror waits; when the server goes away, so does the mirror."""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts and never answers
+        words = ["-m", "seed=0,1", "epochs=3", *SMALL]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bpexp", *words,
+             f"tracking.uri=http://127.0.0.1:{server.getsockname()[1]}"],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "MLFLOW_HTTP_REQUEST_TIMEOUT": "300",
+                "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        connection, _ = server.accept()  # the mirror asks its first question
 
+        def finished():
+            histories = [read(path.parent) for path in tmp_path.glob(f"{RUN}/{JOURNAL}")]
+            return [history.status for history in histories] == ["FINISHED"] * 2
 
-SMALL = ["-m", "seed=0,1", "epochs=3", "width=8", "data.limit=96", "log_model=none"]
-
-
-def test_a_server_that_never_answers_delays_no_training(silent_server, tmp_path):
-    begun = time.time()
-    process = subprocess.run(
-        [sys.executable, "-m", "bpexp", *SMALL, f"tracking.uri={silent_server}"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    assert "not mirrored; later: python -m bpexp.sync bpexp" in process.stderr
-    ends = [read(path.parent).end for path in tmp_path.glob(f"{RUN}/{JOURNAL}")]
-    assert [end["status"] for end in ends] == ["FINISHED"] * 2
-    # the mirror alone waits 3 seconds for its first answer; training was over before
-    assert max(end["time"] for end in ends) < begun + 3
+        assert wait_for(finished, process)
+        assert process.poll() is None  # it waits for the mirror
+    connection.close()
+    assert "not mirrored; later: python -m bpexp.sync bpexp" in process.communicate(timeout=60)[1]
+    assert process.returncode == 0
 
 
 class Server:
@@ -357,19 +419,16 @@ class Server:
         self.process.wait()
 
 
-def test_a_server_killed_in_mid_sweep_costs_nothing(tmp_path):
-    whole, torn = tmp_path / "whole", tmp_path / "torn"
-    whole.mkdir()
-    torn.mkdir()
+@pytest.mark.full
+def test_a_server_killed_in_mid_sweep_costs_nothing(folders, tmp_path):
+    whole, torn = folders
     words = [*WORDS, "epochs=40"]
-    assert start(whole, *words).wait(timeout=300) == 0
+    finish(whole, *words)
     server = Server(tmp_path)
     server.start()
     try:
         process = start(torn, *words, f"tracking.uri={server.uri}")
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not list(torn.glob("runs/bpexp/*/mirror.lock")):
-            time.sleep(0.05)  # until the first run is being mirrored
+        assert wait_for(lambda: any(torn.glob(f"{RUN}/mirror.lock")), process)
         server.kill()
         assert process.wait(timeout=120) == 0
         later = f"later: python -m bpexp.sync bpexp --tracking-uri {server.uri}"
@@ -379,7 +438,7 @@ def test_a_server_killed_in_mid_sweep_costs_nothing(tmp_path):
         subprocess.run(sync, cwd=torn, check=True, capture_output=True, timeout=120)
         assert store(whole) == store(torn, server.uri)
         again = [*words, f"tracking.uri={server.uri}"]  # with the server up all the time
-        assert start(torn, *again).wait(timeout=120) == 0
+        finish(torn, *again)
         assert f"charts:   {server.uri}" in (torn / "log").read_text()
         subprocess.run(sync, cwd=torn, check=True, capture_output=True, timeout=120)
         assert store(whole) == store(torn, server.uri)
