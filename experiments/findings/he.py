@@ -30,7 +30,7 @@ def findings(study):
             row.append(f"{digits(measured)} ({digits(theory)})")
         rows.append(row)
     header = "depth | Xavier: accuracy (least, greatest) | He | "
-    yield table(header + "Xavier: first / last, measured (theory) | He", rows)
+    yield table(header + "Xavier: first / last, geometric mean (theory) | He", rows)
     rates = [interval(groups[init, 30]["start/gradient_decay_rate"]) for init in NAMES]
     yield f"{rates[0]} and {rates[1]} nats a layer"
     cells = study.forecast
