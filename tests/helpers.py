@@ -19,7 +19,7 @@ needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="no ../shared/data/m
 
 
 def defaults():
-    """The configuration that conf/ composes, as plain dicts."""
+    """Return the configuration that conf/ composes, as plain dicts."""
     tree = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())
     chosen = {}
     for entry in tree.pop("defaults"):
@@ -32,7 +32,7 @@ def defaults():
 
 
 def make_config(**changes):
-    """A small configuration; changes by field, groups as names or mappings."""
+    """Return a small configuration; `changes` by field, groups as names or mappings."""
     small = {
         "data": {"name": "digits", "limit": 96},
         "width": 8,
@@ -46,7 +46,7 @@ def make_config(**changes):
 
 
 def idx(values, type_code=8, magic=b"\0\0"):
-    """An IDX file of unsigned bytes, or one that claims another type or magic number."""
+    """Return an IDX file of unsigned bytes, or one whose header names another type or magic."""
     values = np.asarray(values, np.uint8)
     shape = b"".join(int(n).to_bytes(4, "big") for n in values.shape)
     return magic + bytes([type_code, values.ndim]) + shape + values.tobytes()

@@ -1,7 +1,7 @@
 """Execute notebooks: `python tests/run_notebooks.py` renews the outputs of those in notebooks/.
 
-What a run would leave behind that the next one changes (times, the interpreter's version) is left
-out, so that the same numbers give the same cells.
+Execution times and the interpreter's version are not kept, so that the same numbers give the same
+files.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def read(path):
 
 
 def code(notebook):
-    """The notebook's cells of code."""
+    """Return the code cells of a notebook."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def studies(notebook):
-    """The studies that a notebook reads: what its names that end in STUDY stand for."""
+    """Return the studies that a notebook reads: the values of its names that end in STUDY."""
     source = "\n".join(cell.source for cell in code(notebook))
     return re.findall(r'^\w*STUDY = "(.+?)"', source, re.M)
 

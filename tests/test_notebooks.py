@@ -8,7 +8,7 @@ import sys
 import pytest
 from run_notebooks import NOTEBOOKS, code, execute, read, studies
 
-LARGEST = 2**20  # bytes; a code host shows no larger notebooks
+LARGEST = 2**20  # bytes; code hosts do not display larger notebooks
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # executing one takes up to a minute; .ci/run full takes all

@@ -1,9 +1,9 @@
-"""What the four source texts claim, each claim by hand beside the package.
+"""The claims of the four source texts, each computed by hand and by the package.
 
 1 'Backpropagation step by step', 2 'Backpropagation for deep neural networks', 3 'Neural Networks:
 The Backward Pass' (Tashfeen), 4 'Introducing the backpropagation method'. The notebook
-04_backpropagation_by_hand tells the same; errors and accuracies that text 3 published stand in
-training/test_published.py.
+04_backpropagation_by_hand shows the same claims. The errors and accuracies that text 3 published
+are tested in training/test_published.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def assert_same(found, expected):
 
 
 def chain(activation, weights, x=0.5, y=1.0):
-    """The seven factors of dC/dw_1 in 1-1-1-1 without biases, and what backpropagation has."""
+    """Return the seven factors of dC/dw_1 in 1-1-1-1 without biases, the slopes, and dC/dw_1."""
     slope_below = {"relu": 0.0, "leaky": 0.01}
     a, slopes = [x], []
     for w in weights:
@@ -113,7 +113,7 @@ def test_cross_entropy_still_learns_where_squared_error_does_not():
         sure_and_wrong[cost] = net.gradients([[1.0]], [[0.0]])[0][1, 0]
     assert_same(sure_and_wrong["binary_cross_entropy"], sigmoid(10.0))
     a = sigmoid(10.0)
-    expected = 2 * a * a * np.exp(-10) * a  # 1 - a has lost four digits
+    expected = 2 * a * a * np.exp(-10) * a  # 1 - a would lose four digits
     assert_same(sure_and_wrong["squared_error"], expected)
 
 

@@ -1,4 +1,4 @@
-"""Stop a sweep anywhere, in any way; run the same command again; nothing is lost or doubled."""
+"""Sweeps that are killed or interrupted, full disks, servers that fail: no result is lost."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def start(folder, *words):
 
 
 def contents(folder):
-    """All that must repeat: journals without times, Parquet tables, weights, MLflow's content."""
+    """Return all that must repeat: journals without times, tables, weights, MLflow's content."""
     journals = {}
     for path in sorted(folder.glob(f"{RUN}/{JOURNAL}")):
         history = read(path.parent)
         steps = [without(line, "time") for line in history.observations]
-        assert len({line["step"] for line in steps}) == len(steps), "a point is there twice"
+        assert len({line["step"] for line in steps}) == len(steps), "a step is recorded twice"
         weights = (path.parent / WEIGHTS).read_bytes()
         journals[path.parent.name] = (
             json.dumps([without(history.start, "time"), steps]),  # as text: NaN equals NaN
@@ -66,12 +66,12 @@ def without(mapping, *keys):
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-# tags that tell of a place, a time, or the words of the command
+# tags that depend on the folder, the time, or the command line
 OWN = {"run": ("seconds", "folder", "mirrored"), "sweep": ("command", "mlflow.note.content")}
 
 
 def store(folder, uri=None):
-    """What a tracking store holds of the study, but for ids, times and places."""
+    """Return what a tracking store holds of the study, without ids, times and places."""
     from mlflow import MlflowClient
 
     client = MlflowClient(uri or f"sqlite:///{folder}/mlflow.db")
@@ -81,11 +81,13 @@ def store(folder, uri=None):
     for run in client.search_runs([experiment]):
         run_id, tags = run.info.run_id, run.data.tags
         key = tags.get("identity", "sweep")
-        assert key not in found, "a run is there twice"
+        assert key not in found, "a run is stored twice"
         points = {}
         for name in run.data.metrics:
             points[name] = [(p.step, p.value) for p in client.get_metric_history(run_id, name)]
-            assert len({step for step, _ in points[name]}) == len(points[name]), "a point twice"
+            assert len({step for step, _ in points[name]}) == len(points[name]), (
+                "a point is stored twice"
+            )
         files = {file.path for file in client.list_artifacts(run_id)}
         tables = [name for name in ("layers.parquet", WEIGHTS) if name in files]
         found[key] = {
@@ -217,7 +219,7 @@ def test_a_worker_a_sweep_and_a_mirror_are_killed_and_nothing_is_lost(folders):
 
 
 KILLS = 25
-VICTIMS = [  # a signal to the sweep, negative: to its whole group, as a terminal or a crash does
+VICTIMS = [  # a signal to the sweep; negative: to its process group, as a terminal sends it
     signal.SIGKILL, signal.SIGTERM, signal.SIGINT, -signal.SIGKILL, "worker", -signal.SIGINT,
     "mirror", -signal.SIGTERM,
 ]  # fmt: skip
@@ -227,9 +229,9 @@ MOMENTS = ["training", "checkpoint", "mirroring", "start", "checkpoint"]
 @linux
 @pytest.mark.full
 def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
-    """Kills come throughout the whole life of a sweep, into its start, checkpoints and mirror.
+    """Kills fall into the start of a sweep, its training, its checkpoints and its mirroring.
 
-    The journals say how far training is, so the moments do not depend on the machine's speed.
+    The journals tell how far training is, so the moments do not depend on the machine's speed.
     """
     whole, torn = folders
     words = [*KILLABLE, "epochs=500"]
@@ -250,18 +252,18 @@ def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
             assert wait_for(lambda: writes_a_checkpoint(torn), process)
         in_training += len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 8
         strike(victim, process)
-        if isinstance(victim, str):  # the sweep itself lives on: end it a little later
+        if isinstance(victim, str):  # the sweep goes on: end it a little later
             time.sleep(random.uniform(0, 1))
             strike(signal.SIGKILL, process)
         codes.append(process.wait(timeout=120))
-    # before our handlers stand, while Python imports, a signal's own default ends the process
+    # until the handlers are installed a signal has its default effect
     assert set(codes) <= {-signal.SIGKILL, 143, 130, 0, -signal.SIGTERM, -signal.SIGINT}
     assert in_training >= KILLS / 2
     finish(torn, *words)
     assert_same_results(whole, torn)
 
 
-def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_stops_soon_and_says_how_to_continue(tmp_path):
     process = start(tmp_path, *WORDS, "tracking=off", "epochs=5000")
     assert wait_for(lambda: len([*tmp_path.glob(f"{RUN}/{JOURNAL}")]) >= 2, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
@@ -320,7 +322,9 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.full), 2])
-def test_a_full_disk_is_told_and_the_runs_go_on_when_there_is_room(small_disk, tmp_path, jobs):
+def test_a_full_disk_is_reported_and_the_runs_continue_when_there_is_room(
+    small_disk, tmp_path, jobs
+):
     words = ["-m", "seed=0,1", "depth=2,4", "width=32", "epochs=60", f"jobs={jobs}"]
     words += ["checkpoint.every=5", "tracking=off", "progress=false"]
     whole = tmp_path / "whole"
