@@ -1,4 +1,4 @@
-"""`python -m bpexp`: Hydra's entry, with errors in one line and help of its own."""
+"""`python -m bpexp`: Hydra's entry, with one-line errors and a help of its own."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bpexp.errors import BpexpError, StorageError
+from bpexp.console import say, warn
+from bpexp.errors import BpexpError, ConfigError, StorageError
 
 PACKAGE = Path(__file__).parent
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 a run failed, 2 refused, 130 or 143 interrupted."""
-    try:
-        if any(argument in ("--help", "-h") for argument in sys.argv[1:]):
-            from bpexp.config.help import text
+    """Run the command line and exit.
 
-            print(text(tree("conf")))
-            code = 0
-        else:
-            code = _run()
+    Exit codes: 0 done, 1 a run failed or the disk is full, 2 refused, 128 + N ended by signal N.
+    """
+    try:
+        code = _main(sys.argv[1:])
     except BpexpError as error:
-        print(error, file=sys.stderr)
+        warn(str(error))
         code = 1 if isinstance(error, StorageError) else 2
     except MemoryError as error:
-        print(f"out of memory: {error or 'a smaller network, batch or data set'}", file=sys.stderr)
+        warn(f"out of memory: {error or 'a smaller network, batch or data set'}")
         code = 1
     except KeyboardInterrupt:  # before or after training, which has handlers of its own
         code = 130
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # from what Hydra prints itself
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
@@ -43,20 +41,48 @@ def tree(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
-def _run() -> int:
-    """Refuse what the words alone condemn, then let Hydra compose and run."""
-    from hydra._internal.utils import get_args_parser
+def _main(arguments: list[str]) -> int:
+    if any(argument in ("--help", "-h") for argument in arguments):
+        from bpexp.config.help import text
 
-    from bpexp.config import overrides
+        names = [argument for argument in arguments if not argument.startswith("-")]
+        say(text(tree("conf"), names))
+        return 0
+    if "--version" in arguments:
+        from importlib.metadata import version
 
-    given = get_args_parser().parse_args(sys.argv[1:])
+        import bpexp
+
+        say(f"bpexp {bpexp.__version__} (hydra-core {version('hydra-core')})")
+        return 0
+    _require_folder()
+    return _run(arguments)
+
+
+def _require_folder() -> None:
+    """Refuse to start in a folder that was deleted.
+
+    Raises:
+        ConfigError: the current folder does not exist.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        raise ConfigError("the current folder does not exist any more") from None
+
+
+def _run(arguments: list[str]) -> int:
+    """Refuse what the overrides alone show to be wrong, then let Hydra compose and run."""
+    from bpexp.sweep.hydra_private import flag_parser
+
+    given = flag_parser().parse_intermixed_args(arguments)
+    _refuse_flags(given)
+    # Hydra's parser takes overrides in one piece only: depth=1 -m lr=1 fails there.
+    flags = [word for word in arguments if word not in given.overrides]
+    sys.argv[1:] = [*flags, *given.overrides]
     studies = tree("experiments")
-    if given.config_path or given.config_name or given.config_dir:
-        overrides.parsed(given.overrides)  # what the groups hold there is known to Hydra only
-    else:
-        overrides.refuse(
-            given.overrides, multirun=given.multirun, conf=tree("conf"), studies=studies
-        )
+    if not given.shell_completion:
+        _check(given, studies)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -67,10 +93,8 @@ def _run() -> int:
     from bpexp.sweep.hydra import register, register_experiments, single
 
     register()
-    # To read them all takes as long as to compose a run; only these words can ask for one.
-    flags = {"-m", "--multirun"}
-    others = [word for word in sys.argv[1:] if word not in flags]
-    if any("experiment" in word or word.startswith("-") for word in others):
+    # Reading all studies takes as long as composing a run; only these words can ask for one.
+    if given.shell_completion or _may_name_a_study(arguments):
         register_experiments(studies)
     codes: list[int] = []
     refusals: list[Exception] = []
@@ -97,8 +121,42 @@ def _run() -> int:
     return max(codes, default=0)
 
 
+def _refuse_flags(given: Any) -> None:
+    """Refuse flags that Hydra cannot combine.
+
+    Raises:
+        ConfigError: a configuration is to be shown of a sweep.
+    """
+    shows = "--cfg" if given.cfg else "--info" if given.info else ""
+    if shows and given.multirun:
+        raise ConfigError(f"{shows}: shows one run; leave out -m, and give each key one value")
+    if given.resolve and not given.cfg:
+        raise ConfigError("--resolve: goes with --cfg")
+
+
+def _check(given: Any, studies: Path) -> None:
+    """Check the overrides, unless Hydra reads another configuration."""
+    from bpexp.config import overrides
+
+    if given.config_path or given.config_name or given.config_dir:
+        overrides.parsed(given.overrides)  # what the groups hold there is known to Hydra only
+        return
+    overrides.refuse(
+        given.overrides,
+        multirun=given.multirun,
+        trains=not (given.cfg or given.info),
+        conf=tree("conf"),
+        studies=studies,
+    )
+
+
+def _may_name_a_study(arguments: list[str]) -> bool:
+    others = [word for word in arguments if word not in ("-m", "--multirun")]
+    return any("experiment" in word or word.startswith("-") for word in others)
+
+
 def _reworded(error: Exception) -> str:
-    """Put Hydra's refusal of what was composed into one line."""
+    """Return Hydra's refusal of what it composed in one line."""
     message = str(error)
     if found := re.search(r"[Cc]ould not override '([^'.]*)\.([^']*)'", message):
         group, key = found.groups()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 15  # names in a message that also has the nearest one
+
 
 class BpexpError(Exception):
     """Base class of errors that a user can cause. The message is one line; the exit code is 2."""
@@ -29,9 +31,11 @@ def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
     "activation: 'rleu' is not one of relu, tanh; did you mean 'relu'?"
     """
     names = sorted(allowed)
-    message = f"{quoted(field)}: {_shown(received)} is not one of {', '.join(names)}"
     nearest = difflib.get_close_matches(str(received), names, n=1)
-    return f"{message}; did you mean '{nearest[0]}'?" if nearest else message
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    if nearest and len(names) > MOST_LISTED:
+        return f"{quoted(field)}: {_shown(received)} is unknown{hint}"
+    return f"{quoted(field)}: {_shown(received)} is not one of {', '.join(names)}{hint}"
 
 
 def out_of_range(field: str, received: object, allowed: str) -> str:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from bpexp.config import Config
+from bpexp.console import warn
 from bpexp.executors import EXECUTORS, Interrupt, Session
 from bpexp.sweep.stacks import fail, train_stack
-from bpexp.sweep.terminal import warn
 
 ROOT = Path(__file__).parents[1]
 MNIST = ROOT.parent / "shared" / "data" / "mnist"  # the four files; nothing is downloaded

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "bpexp"
 # Each room and the rooms that it may import: the floors of the house from the ground up.
 FLOORS = {
     "errors": (),
+    "console": (),
     "nn": (),
     "data": ("nn", "errors"),
     "theory": ("nn", "errors"),
@@ -21,7 +22,7 @@ FLOORS = {
     "config": ("executors", "nn", "data", "probes", "training", "errors"),
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "nn", "errors"),
-    "tracking": ("record", "analysis", "config", "nn", "errors"),
+    "tracking": ("console", "record", "analysis", "config", "nn", "errors"),
     "sync": ("tracking",),
     "results": (
         "tracking", "record", "analysis", "config", "theory", "probes", "data", "nn", "errors",
@@ -29,9 +30,9 @@ FLOORS = {
     "figures": ("results", "record", "analysis", "config", "probes", "nn", "errors"),
     "sweep": (
         "figures", "results", "tracking", "record", "analysis", "config", "executors", "theory",
-        "training", "data", "nn", "errors",
+        "training", "console", "data", "nn", "errors",
     ),
-    "__main__": ("sweep", "config", "errors"),
+    "__main__": ("sweep", "config", "console", "errors"),
     "__init__": ("results", "analysis", "training", "probes", "data", "nn", "errors"),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

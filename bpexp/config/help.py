@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bpexp.config import defaults
-from bpexp.config.schema import IDENTITY_KEYS, RUNTIME_KEYS, Key
+from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS, Group, Key
+from bpexp.errors import ConfigError, one_of
 from bpexp.probes import INSTRUMENTS, Instrument
 
 WIDTH = 100
@@ -23,25 +24,35 @@ bpexp: why deep networks are hard to train, measured layer by layer.
   python -m bpexp.syncmirror journals into MLflow, later
 
 Runs lie in runs/<study>/; the same command again trains only what is not finished.
---cfg job prints the composed configuration, --hydra-help Hydra's own flags.
+--help KEY explains one key, --cfg job prints the composed configuration, --hydra-help Hydra's own
+flags. `eval "$(bpexp -sc install=bash)"` completes keys and values in bash.
 """
 
 
-def text(conf: Path) -> str:
-    """Return the whole help; `conf` is the Hydra tree, for the defaults."""
+def text(conf: Path, names: Sequence[str] = ()) -> str:
+    """Return the help.
+
+    Args:
+        conf: the Hydra tree, for the defaults.
+        names: keys to explain alone; none: all of them, and the instruments.
+
+    Raises:
+        ConfigError: a name is no key.
+    """
     values = defaults(conf)
+    if names:
+        for name in names:
+            if name not in KEYS:
+                raise ConfigError(one_of("key", name, KEYS))
+        return "\n".join(line for name in names for line in _key(name, KEYS[name], values[name]))
     parts = [HEAD]
     for title, keys in (
         ("Keys that decide a run's numbers (all can be swept)", IDENTITY_KEYS),
-        ("Keys of the harness", RUNTIME_KEYS),
+        ("Keys that decide how and where runs are made", RUNTIME_KEYS),
     ):
         parts += [title, ""]
         for name, key in keys.items():
-            told = f"{key.meaning} [{_default(values[name])}]"
-            if isinstance(key, Key):
-                parts.append(_wrapped(f"  {name:<20}{told}; {key.allowed}", 22))
-            else:
-                parts += [f"  {name:<20}{told}; one of:", *map(_row, key.table.values(), key.table)]
+            parts += _key(name, key, values[name])
         parts.append("")
     parts += [
         "Instruments: what is measured at each probe [dimensions; the key, unless always measured]",
@@ -49,6 +60,14 @@ def text(conf: Path) -> str:
     ]
     parts += [_wrapped(f"  {name:<20}{_instrument(row)}", 22) for name, row in INSTRUMENTS.items()]
     return "\n".join(parts)
+
+
+def _key(name: str, key: Key | Group, default: object) -> list[str]:
+    """Return the lines that explain a key."""
+    meaning = f"{key.meaning} [{_default(default)}]"
+    if isinstance(key, Key):
+        return [_wrapped(f"  {name:<20}{meaning}; {key.allowed}", 22)]
+    return [f"  {name:<20}{meaning}; one of:", *map(_row, key.table.values(), key.table)]
 
 
 def _instrument(row: Instrument) -> str:

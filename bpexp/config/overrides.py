@@ -16,21 +16,28 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from bpexp.config import defaults, flatten, refuse_frozen
-from bpexp.config.schema import KEYS, Group, Key, checked
+from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
 from bpexp.errors import ConfigError, one_of, quoted, reason
 
 OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
+# Where Hydra writes jobs. bpexp writes runs/<study>/<identity>, unless another launcher is chosen.
+WITHOUT_EFFECT = ("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir")
 
 
-def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Path) -> None:
+def refuse(
+    arguments: Sequence[str], *, multirun: bool, trains: bool, conf: Path, studies: Path
+) -> None:
     """Check every override's key and value against the schema, and what must fit together.
 
     Hydra takes the last of two overrides of one key, and adds an unknown key that has a plus before
-    it; both are refused here, and its own refusals come in one line and sooner.
+    it. Both are refused here, and what Hydra refuses itself is refused sooner and in one line.
+    Where `hydra.searchpath` adds choices, or another sweeper has a syntax of its own, only Hydra
+    can tell what is valid, and the overrides are only parsed.
 
     Args:
         arguments: the overrides.
-        multirun: several values of a key are a sweep.
+        multirun: whether several values of a key are a sweep.
+        trains: whether runs are trained, and not only shown (`--cfg`, `--info`).
         conf: the Hydra tree, for the defaults.
         studies: the folder of experiments.
 
@@ -41,9 +48,13 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
     known = [path.stem for path in studies.glob("*.yaml")]
     values: dict[str, list[Any]] = {}
     overrides = parsed(arguments)
-    multirun = multirun or any(
-        o.key_or_group == "hydra.mode" and o.value() == "MULTIRUN" for o in overrides
-    )
+    given = {o.key_or_group: o for o in overrides}
+    if "hydra.searchpath" in given or _is_foreign(given.get("hydra/sweeper")):
+        return
+    mode = given.get("hydra.mode")
+    multirun = multirun or (mode is not None and mode.value() == "MULTIRUN")
+    if trains and not multirun and "experiment" in given:
+        _refuse_sweep_without_flag(given["experiment"], studies)
     for override in overrides:
         key = override.key_or_group
         if key in values:
@@ -53,7 +64,12 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
             _check_deletion(override)
         if key.startswith("hydra"):
             _check_sections(override)
+            if key.startswith(WITHOUT_EFFECT) and not _is_foreign(given.get("hydra/launcher")):
+                raise ConfigError(
+                    f"{quoted(key)}: without effect; runs are written to runs/<study>/<identity>"
+                )
             continue
+        refuse_swept_runtime_key(override)
         if override.is_sweep_override() and not multirun:
             argument = quoted(str(override.input_line))
             raise ConfigError(f"{argument}: several values are a sweep: python -m bpexp -m ...")
@@ -75,6 +91,40 @@ def refuse(arguments: Sequence[str], *, multirun: bool, conf: Path, studies: Pat
         | {word.key_or_group: _check(word, known) for word in words}
         | values
     )
+
+
+def refuse_swept_runtime_key(override: Override) -> None:
+    """Refuse several values of a key that decides no numbers: all of them would be the same run.
+
+    Raises:
+        ConfigError: it is such a sweep.
+    """
+    key = override.key_or_group
+    runtime = key in RUNTIME_KEYS or key.partition(".")[0] in RUNTIME_KEYS
+    if runtime and override.is_sweep_override():
+        raise ConfigError(
+            f"{quoted(str(override.input_line))}: {quoted(key)} decides no numbers; it takes one "
+            "value a sweep"
+        )
+
+
+def _refuse_sweep_without_flag(override: Override, studies: Path) -> None:
+    """Refuse a study that has a grid where one run is asked for.
+
+    Raises:
+        ConfigError: it has.
+    """
+    name = override.value()
+    found = _settings(studies / f"{name}.yaml") if isinstance(name, str) else None
+    if found and found[1]:
+        raise ConfigError(
+            f"experiment={name}: is a sweep: python -m bpexp -m experiment={name} ..."
+        )
+
+
+def _is_foreign(choice: Override | None) -> bool:
+    """Return whether another sweeper or launcher than this package's is chosen."""
+    return choice is not None and choice.value() != "bpexp"
 
 
 def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -106,9 +156,17 @@ def parsed(arguments: Sequence[str]) -> list[Override]:
                 raise HydraException("no value; an override is key=value")
             overrides.append(parser.parse_override(argument))
         except HydraException as error:
-            told = str(error).partition("\nSee ")[0].partition(" expecting {")[0]
-            raise ConfigError(f"{quoted(argument)}: {' '.join(told.split())}") from None
+            raise ConfigError(f"{quoted(argument)}: {_reworded(argument, error)}") from None
     return overrides
+
+
+def _reworded(argument: str, error: HydraException) -> str:
+    """Return Hydra's message in one line, with how to quote a value that needs it."""
+    told = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
+    key, _, value = argument.partition("=")
+    if re.search(r"[^\w\s.+/:~-]", value) and value[:1] not in "'\"[{":
+        return f"{told}; a value with special characters is quoted: '{key}=\"{value}\"'"
+    return told
 
 
 def _check_together(values: Mapping[str, list[Any]]) -> None:

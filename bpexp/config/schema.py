@@ -68,6 +68,8 @@ class Key:
         if value is None and self.nullable:
             return None
         wide = float(value) if self.kind is float and _is_number(value) else value  # type: ignore[arg-type]
+        if self.kind is str and isinstance(value, bool | int | float):
+            raise ConfigError(f"{name}: {value!r} is not text; quote it: '{name}=\"{value}\"'")
         if type(wide) is not self.kind or not self.holds(wide):
             raise ConfigError(out_of_range(name, value, self.allowed))
         return self.convert(name, wide) if self.convert else wide

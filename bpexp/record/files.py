@@ -69,6 +69,8 @@ def space(folder: Path) -> Iterator[None]:
                 f"{folder}: {error.strerror}; what is recorded is safe, and the same command goes "
                 "on when there is room"
             ) from None
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            raise StorageError(f"{folder}: a file is in the place of a folder") from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise StorageError(f"{folder}: cannot be written: {error.strerror}") from None
         raise

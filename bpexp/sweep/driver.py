@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -19,6 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config import Config
+from bpexp.console import say, warn
 from bpexp.executors import EXECUTORS, Interrupt, Session
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
@@ -26,7 +28,7 @@ from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.sweep.plan import Plan, cores, make_plan, varied
 from bpexp.sweep.stacks import fail, train_stack
-from bpexp.sweep.terminal import bar, say, summary, warn
+from bpexp.sweep.terminal import bar, summary
 from bpexp.tracking.process import MirrorProcess
 
 if TYPE_CHECKING:
@@ -263,6 +265,9 @@ def _await(mirror: MirrorProcess, harness: Config, interrupt: Interrupt) -> None
 @contextmanager
 def _signals(interrupt: Interrupt) -> Iterator[None]:
     """Let the first Ctrl-C, SIGTERM or SIGHUP stop at the next epoch's end, a second at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python allows handlers in the main thread only; a server has its own
+        return
 
     def handle(number: int, frame: FrameType | None) -> None:
         if interrupt.requested:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpexp.console import say
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import replacing
 from bpexp.record.run import Run
 from bpexp.results.theory import forecast_columns, forecast_run
 from bpexp.sweep.plan import Plan, dataset
 from bpexp.sweep.terminal import forecasts as table
-from bpexp.sweep.terminal import say
 from bpexp.theory import score, trained
 
 if TYPE_CHECKING:

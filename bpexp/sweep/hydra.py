@@ -26,12 +26,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-Plugins.instance()  # before BasicSweeper is imported: it looks for plugins itself
-
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
-
-from bpexp.config import Config  # noqa: E402
-from bpexp.errors import ConfigError, reason  # noqa: E402
+from bpexp.config import Config
+from bpexp.config.overrides import refuse_swept_runtime_key
+from bpexp.errors import ConfigError, reason
+from bpexp.sweep.hydra_private import BasicSweeper
 
 if TYPE_CHECKING:
     from bpexp.sweep.driver import Outcome
@@ -173,6 +171,8 @@ class BpexpSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         own = parser.parse_overrides([f"{key}={value}" for key, value in self.params.items()])
         given = parser.parse_overrides(arguments)
+        for override in (*own, *given):
+            refuse_swept_runtime_key(override)
         if any(override.key_or_group == "quick" and override.value() for override in given):
             own = parser.parse_overrides([_ends(override) for override in own])
         (jobs,) = self.split_arguments([*own, *given], max_batch_size=None) or ((),)

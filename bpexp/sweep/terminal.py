@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from bpexp.console import ErrorStream
 from bpexp.nn.tasks import TASKS
 
 ROWS = 50  # more are left to summary.csv
@@ -29,7 +29,14 @@ def bar(total: int, label: str, unit: str, shown: bool) -> Bar:
 
     # disable=None: tqdm itself leaves the bar away where nobody would see it move
     hidden = None if shown else True
-    made: Bar = tqdm(total=total, desc=label, unit=unit, disable=hidden, dynamic_ncols=True)
+    made: Bar = tqdm(
+        file=ErrorStream(),
+        total=total,
+        desc=label,
+        unit=unit,
+        disable=hidden,
+        dynamic_ncols=True,
+    )
     return made
 
 
@@ -123,13 +130,3 @@ def _number(value: Any, form: str) -> str:
 
 def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def say(*lines: str) -> None:
-    """Print lines at once."""
-    print(*lines, sep="\n", flush=True)
-
-
-def warn(line: str) -> None:
-    """Print a line on standard error."""
-    print(line, file=sys.stderr, flush=True)

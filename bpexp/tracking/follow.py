@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpexp.console import ErrorStream, say, warn
 from bpexp.errors import BpexpError, reason
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _sync(options.study, options.run, options.tracking_uri, options.root)
     except BpexpError as error:
-        print(error, file=sys.stderr)
+        warn(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -62,7 +63,9 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
     except Exception as error:
         raise _refused(uri, error) from None
     failed = 0
-    for path in tqdm([*runs, *sweeps], desc="mirroring", unit="run", disable=None):
+    for path in tqdm(
+        [*runs, *sweeps], desc="mirroring", unit="run", disable=None, file=ErrorStream()
+    ):
         try:
             if path.name == SWEEP:
                 _mirror_sweep(mirror, path)
@@ -70,10 +73,10 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
                 mirror.run(path.parent)
         except BpexpError as error:
             failed += 1
-            print(error, file=sys.stderr)
+            warn(str(error))
         except Exception as error:
             raise _refused(uri, error) from None
-    print(f"{len(runs) - failed} runs mirrored to {mirror.uri}")
+    say(f"{len(runs) - failed} runs mirrored to {mirror.uri}")
     return 1 if failed else 0
 
 

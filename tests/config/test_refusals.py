@@ -43,7 +43,7 @@ ALLOWED["experiment"] = ", ".join(sorted(path.stem for path in tree("experiments
 
 # the words of a command line, and the line that they must print
 WORDS = [
-    ("activtion=relu", "key: 'activtion' is not one of <keys>; did you mean 'activation'?"),
+    ("activtion=relu", "key: 'activtion' is unknown; did you mean 'activation'?"),
     ("activation=rleu", "activation: 'rleu' is not one of <activation>; did you mean 'relu'?"),
     (
         "-m activation=relu,rleu",
@@ -95,11 +95,11 @@ WORDS = [
     ("dtype=float16", "dtype: 'float16' is not one of float32, float64"),
     ("force=maybe", "force: 'maybe' is not true or false"),
     ("log_model=some", "log_model: 'some' is not one of best, all, none"),
-    ("draw=[deed]", "draw: 'deed' is not one of <instruments>; did you mean 'dead'?"),
+    ("draw=[deed]", "draw: 'deed' is unknown; did you mean 'dead'?"),
     ("draw=[weight_norm]", "draw: weight_norm is not measured; add measure=[weight_norm]"),
     (
         "measure=[weight_nrom]",
-        "measure: 'weight_nrom' is not one of <instruments>; did you mean 'weight_norm'?",
+        "measure: 'weight_nrom' is unknown; did you mean 'weight_norm'?",
     ),
     (
         "measure=[jacobian_spectrum]",
@@ -108,8 +108,8 @@ WORDS = [
     ("draw=dead", "draw: 'dead' is not <draw>"),
     ("forecast=maybe", "forecast: 'maybe' is not one of off, on, only"),
     ("probe.every=-1", "probe.every: -1 is not <depth>00000, or null"),
-    ("probe.evry=2", "key: 'probe.evry' is not one of <keys>; did you mean 'probe.every'?"),
-    ("probe=3", "key: 'probe' is not one of <keys>; did you mean 'probe.every'?"),
+    ("probe.evry=2", "key: 'probe.evry' is unknown; did you mean 'probe.every'?"),
+    ("probe=3", "key: 'probe' is unknown; did you mean 'probe.every'?"),
     ("checkpoint.seconds=0", "checkpoint.seconds: 0 is not <lr>, or null"),
     ("study=../../x", "study: '../../x' is not <study>"),
     ("study='a/b'", "study: 'a/b' is not <study>"),
@@ -161,7 +161,7 @@ WORDS = [
     ("-m depth=2,4 depth=8", "depth: given twice; a sweep is depth=a,b"),
     ("depth=2 depth=3", "depth: given twice; a sweep is depth=a,b"),
     ("+foo=1", "key: 'foo' is not one of <keys>"),
-    ("+experimnt=x", "key: 'experimnt' is not one of <keys>; did you mean 'experiment'?"),
+    ("+experimnt=x", "key: 'experimnt' is unknown; did you mean 'experiment'?"),
     ("depth", "depth: no value; an override is key=value"),
     ("=3", "=3: no key before '='"),
     ("depth=[", "depth=[: no viable alternative at input '['"),

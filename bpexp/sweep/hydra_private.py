@@ -1,0 +1,28 @@
+"""The parts of Hydra that are not public, each with the reason for its use.
+
+Tried with Hydra 1.3.8; a release that moves one of them breaks this file alone.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from hydra.core.plugins import Plugins
+
+Plugins.instance()  # before BasicSweeper is imported, which looks for plugins itself
+
+# Its grid expansion (split_arguments) is what `-m` means; Hydra has no public function for it.
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
+
+__all__ = ["BasicSweeper", "flag_parser"]
+
+
+def flag_parser() -> ArgumentParser:
+    """Return the parser of Hydra's command-line flags.
+
+    `hydra.main` parses `sys.argv` itself and offers no other way to tell flags from overrides.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    parser: ArgumentParser = get_args_parser()
+    return parser
