@@ -124,7 +124,7 @@ def _encoded(columns: Columns) -> memoryview:
     Arrow arrays are made from NumPy's memory: `pyarrow.array` would import pandas, which a worker
     does not need. One write of the whole file takes a fraction of the time of Parquet's many.
     """
-    import pyarrow as pa
+    import pyarrow as pa  # which starts a thread: not in the process that forks workers
     import pyarrow.parquet as pq
 
     arrays = []

@@ -1,14 +1,15 @@
-"""Result tables: tidy pandas frames of a study, from its journals or from a tracking server.
+"""Result tables: tidy pandas frames of a study, from its record or from a tracking store.
 
-Every frame starts with the run's own columns: `run` (its identity), `name`, and the configuration
-under its override keys (`activation`, `activation.negative_slope`, `depth`, ...).
-`activation`, `init`, `cost`, `optimizer`, `data`, `dtype` and `verdict` are categories in the order
-of their tables, so that seaborn's order is right. Metrics bear the names of `bpexp.record.metrics`.
+Every frame begins with the run's own columns: `run` (its identity), `name`, `algorithm`, `attempt`,
+and the configuration under its override keys (`activation`, `activation.negative_slope`, `depth`,
+...). A key that a later version added has its neutral value in older runs. `activation`, `init`,
+`cost`, `optimizer`, `data`, `dtype` and `verdict` are ordered categories in the order of their
+tables, which is the order in which seaborn draws them. Metrics have the names of
+`bpexp.record.metrics`.
 """
 
 from bpexp.analysis.paired import paired_differences
 from bpexp.results.studies import (
-    Tables,
     load_curves,
     load_layers,
     load_measurements,
@@ -18,6 +19,7 @@ from bpexp.results.studies import (
     load_tables,
     load_theory,
 )
+from bpexp.results.tables import Tables
 
 __all__ = [
     "Tables",

@@ -1,4 +1,4 @@
-"""Theory applied to runs: their predicted layers, moments and forecast, as columns of frames."""
+"""Theory of recorded runs: predicted layers, moments and forecast, as columns of frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bpexp.theory import (
 LENGTHS = np.geomspace(1e-3, 30, 60)  # q* along a critical line
 
 Known = tuple[Config, Dataset]
-"""What theory needs of a run."""
+"""A run's configuration and data set: what theory needs of it."""
 
 
 def known(start: Mapping[str, Any]) -> Known | None:
@@ -49,12 +49,12 @@ def known(start: Mapping[str, Any]) -> Known | None:
 
 
 def theory_columns(run: Known | None) -> Columns:
-    """Predict a run's probes at step 0, a row a layer; none if theory does not know the run."""
+    """Predict a run's probes at step 0, a row a layer; no columns for None."""
     return predicted_layers(*run) if run else {}
 
 
 def forecast_row(run: Known | None) -> dict[str, Any]:
-    """Forecast a run: theory/... by name; empty if theory does not know it."""
+    """Forecast a run, as columns theory/...; none for None."""
     if run is None:
         return {}
     told = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)}
@@ -62,11 +62,11 @@ def forecast_row(run: Known | None) -> dict[str, Any]:
 
 
 def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
-    """Put each activation's critical line, source "theory", above the runs' points.
+    """Return the critical line of each activation, source "theory", above the rows of `runs`.
 
     Args:
         activations: each once.
-        runs: a row a run, with theory/...
+        runs: a row a run, with columns theory/...; source "measured".
     """
     lines = []
     for choice in activations:
@@ -78,7 +78,7 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
 
 
 def forecast_run(config: Config, data: Dataset) -> Forecast:
-    """Forecast whether a run will train, and give the numbers that the forecast rests on."""
+    """Forecast whether a run will train, from its configuration and data."""
     return _forecast(config.architecture(data), config.init, data, config.probe.examples)
 
 

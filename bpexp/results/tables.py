@@ -1,0 +1,82 @@
+"""The frames that figures are drawn from, of any set of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bpexp.nn import Choice
+from bpexp.record.export import TABLES
+from bpexp.record.metrics import Part
+from bpexp.record.run import Run
+from bpexp.results.frames import joined, own, run_row, typed
+from bpexp.results.theory import forecast_row, known, phase_plane, theory_columns
+
+SPECTRUM = {"jacobian_spectrum": "singular_value"}  # its name in `load_spectra`
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The frames that figures are drawn from.
+
+    Attributes:
+        runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
+            sigma_b2, chi_1, deepest (6 xi_c), first_to_last, trains, jacobian_mean_square, ...
+        layers: as `load_layers`, theory's rows below the measured ones.
+        curves: as `load_curves`.
+        measurements: as `load_measurements`, by instrument: all that were measured but those of
+            one number a layer, which are columns of `layers`.
+        plane: points of the (sigma_w2, sigma_b2) plane: each activation's critical line, source
+            "theory", in columns activation, theory/sigma_w2 and theory/sigma_b2; and the runs.
+    """
+
+    runs: pd.DataFrame
+    layers: pd.DataFrame
+    curves: pd.DataFrame
+    measurements: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    plane: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @classmethod
+    def of(cls, found: Iterable[Run]) -> Tables:
+        """Load the tables of these runs, one run after another."""
+        rows: list[dict[str, Any]] = []
+        parts: dict[str, list[Part]] = {name: [] for name in TABLES}
+        theory: list[Part] = []
+        activations: dict[Choice, None] = {}
+        for run in found:
+            about, foreseen = own(run.start), known(run.start)
+            rows.append(run_row(run) | forecast_row(foreseen))
+            for name, columns in run.tables().items():
+                parts.setdefault(name, []).append((about, columns))
+            theory.append((about, theory_columns(foreseen)))
+            if foreseen:
+                activations[foreseen[0].activation] = None
+        runs = typed(pd.DataFrame(rows))
+        if not rows:
+            return cls(runs, runs, runs)
+        measured = sum(len(columns["layer"]) for _, columns in parts["layers"])
+        both = joined(parts["layers"] + theory)
+        source = np.where(np.arange(len(both)) < measured, "measured", "theory")
+        return cls(
+            runs,
+            both.assign(source=source),
+            joined(parts["curves"]),
+            {name: joined(found) for name, found in parts.items() if name not in TABLES},
+            phase_plane(activations, runs),
+        )
+
+    @property
+    def spectra(self) -> pd.DataFrame:
+        """As `load_spectra`."""
+        return self.table("jacobian_spectrum").rename(columns=SPECTRUM)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table by its name here, or an instrument's; empty if it was not measured."""
+        own = {"runs": self.runs, "layers": self.layers, "curves": self.curves, "plane": self.plane}
+        if name == "spectra":
+            return self.spectra
+        return own[name] if name in own else self.measurements.get(name, pd.DataFrame())
