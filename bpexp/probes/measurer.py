@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,27 +74,25 @@ class Measurer:
                 for name in others:
                     others[name][r] = self._measure(name)
             statistics = self._recorder.statistics(recorded)
-            arrays = {
-                name: _checked(name, row.measure(statistics), 1 + len(row.dims))
-                for name, row in self._equations.items()
-            }
-        return {n: a if a.ndim > 1 else a.tolist() for n, a in arrays.items()} | others
+            values: Measured = {}
+            for name, row in self._equations.items():
+                array = row.measure(statistics)
+                if array.ndim != 1 + len(row.dims):
+                    axes = f"{array.ndim - 1} axes instead of {len(row.dims)}"
+                    raise ValueError(_wrong(name, axes))
+                values[name] = array if row.dims else array.tolist()
+        return values | others
 
     def _measure(self, name: str) -> Value | None:
         """Measure the network that is loaded with an instrument that takes a `ProbedNetwork`."""
         row = self._others[name]
         examples = (self._examples[name],) if row.examples_key else ()
         value = row.measure(self._probed, *examples)
-        return None if value is None else _checked(name, value, len(row.dims))
+        try:
+            return None if value is None else as_value(value, len(row.dims))
+        except ValueError as error:
+            raise ValueError(_wrong(name, str(error))) from None
 
 
-def _checked(name: str, value: Any, axes: int) -> Any:
-    """Return what an instrument returned as a `Value`.
-
-    Raises:
-        ValueError: its number of axes is not that of the instrument's dimensions.
-    """
-    try:
-        return as_value(value, axes)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}, as its dims say") from None
+def _wrong(name: str, found: str) -> str:
+    return f"{name}: {found}, as its row in the table of instruments says"

@@ -213,9 +213,16 @@ def test_training_by_hand_measures_what_is_named():
 
 
 def test_an_instrument_of_other_dimensions_than_it_says_is_refused(monkeypatch):
-    monkeypatch.setitem(INSTRUMENTS, "bias_sum", Instrument(bias_sum, ("layer", "unit"), "network"))
-    with pytest.raises(ValueError, match="bias_sum: 1 axes instead of 2, as its dims say"):
-        train(Network.create([64, 10]), load("digits", limit=96), epochs=0, measure=["bias_sum"])
+    wrong = {
+        "bias_sum": Instrument(bias_sum, ("layer", "unit"), "network"),
+        "share_of_first": Instrument(share_of_first, ("layer",), "statistics"),
+    }
+    for (name, row), axes in zip(
+        wrong.items(), ("1 axes instead of 2", "0 axes instead of 1"), strict=True
+    ):
+        monkeypatch.setitem(INSTRUMENTS, name, row)
+        with pytest.raises(ValueError, match=f"{name}: {axes}, as its row in the table of"):
+            train(Network.create([64, 10]), load("digits", limit=96), epochs=0, measure=[name])
 
 
 @pytest.mark.parametrize(
