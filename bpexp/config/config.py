@@ -107,7 +107,6 @@ class Config:
             if name not in names:
                 raise ConfigError(one_of("key", name, KEYS))
         values: dict[str, Any] = {}
-        mapping = {"measure": [], **mapping}  # runs of version 0.1 have no such key
         for name in names:
             if name not in mapping:
                 raise ConfigError(f"{name}: missing")

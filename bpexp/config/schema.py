@@ -125,7 +125,7 @@ def _name(meaning: str, *names: str) -> Key:
 
 
 def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -> Key:
-    """Return a key that lists names of instruments; none of them is neutral."""
+    """Return a key that lists names of instruments; its neutral value is the empty list."""
 
     def known(key: str, names: list[str]) -> list[str]:
         for name in names:

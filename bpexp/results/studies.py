@@ -69,7 +69,7 @@ def load_runs(
 def load_layers(
     study: str, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
 ) -> pd.DataFrame:
-    """Load every probe of a study: a row a run, step and layer.
+    """Load what a study measured of layers: a row for each run, step and layer.
 
     Args:
         study: the study's name.
@@ -78,8 +78,8 @@ def load_layers(
         superseded: include superseded runs, see `load_runs`.
 
     Returns:
-        The run's own columns, step (int64), epoch (float64), layer (int64, from 1), the probes of
-        `bpexp.probes.PROBES` (float64) and source ("measured").
+        The run's own columns, step (int64), epoch (float64), layer (int64, from 1), the instruments
+        of one number a layer (see `bpexp.probes.INSTRUMENTS`; float64), and source ("measured").
 
     Raises:
         BpexpError: there is no such study.
@@ -90,7 +90,7 @@ def load_layers(
 
 
 def load_theory(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
-    """Predict the probes of a study at step 0, in the columns of `load_layers`.
+    """Predict what is measured of a study's layers at step 0, in the columns of `load_layers`.
 
     Args:
         study: the study's name.
@@ -98,7 +98,7 @@ def load_theory(study: str, *, root: str | Path = ".", superseded: bool = False)
         superseded: include superseded runs, see `load_runs`.
 
     Returns:
-        A row a run and layer, at step 0: the probes that theory predicts (see
+        A row for each run and layer, at step 0: the instruments that theory predicts (see
         `bpexp.theory.predict_batch`; the others are absent), source "theory". Runs whose data set
         cannot be loaded are left out.
 
