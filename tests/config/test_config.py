@@ -87,7 +87,7 @@ def test_identity_holds_what_decides_the_numbers_and_nothing_else(key):
 
 
 def test_every_key_is_tried():
-    assert {*CHANGES, "data", "quick", "executor"} == {*KEYS}
+    assert {*CHANGES, "data", "quick", "executor"} == {*KEYS}  # there is one executor
     assert not IDENTITY_KEYS.keys() & RUNTIME_KEYS.keys()
 
 
