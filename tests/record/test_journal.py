@@ -247,3 +247,19 @@ def test_a_cost_that_is_not_finite_at_the_end_has_no_final_value():
     final = final_metrics(History(observations=seen))
     assert final == {"accuracy/test": 0.1}
     assert final_metrics(History(observations=seen[:-1]))["loss/test"] == 0.4
+
+
+def test_final_metrics_are_those_of_the_runs_task():
+    """R2 of outputs that are not finite is no number, as a cost is not."""
+    seen = [
+        {"step": step, "epoch": step / 7, "metrics": metrics, "layers": None}
+        for step, metrics in [
+            (0, {"loss/test": 2.3, "r2/test": -1.0, "mse/test": 1.1}),
+            (7, {"loss/test": 2.2, "r2/test": 0.4, "mse/test": -math.inf}),
+        ]
+    ]
+    start = {"task": "regression"}
+    assert final_metrics(History(start, seen)) == {"r2/test": 0.4, "loss/test": 2.2}
+    assert final_metrics(History(observations=seen)) == {"loss/test": 2.2}
+    seen[1]["metrics"]["r2/test"] = math.nan
+    assert final_metrics(History(start, seen)) == {"loss/test": 2.2}

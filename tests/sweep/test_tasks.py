@@ -17,9 +17,14 @@ from sklearn.metrics import mean_squared_error, r2_score
 import bpexp
 from bpexp.data import DATASETS, load
 from bpexp.data.dataset import make_dataset
+from bpexp.executors import Interrupt
 from bpexp.nn import Choice
 from bpexp.nn.tasks import TASKS, Task, squared_distance
+from bpexp.record.layout import WEIGHTS
+from bpexp.record.run import Run
 from bpexp.sweep.driver import run_sweep
+from bpexp.sweep.plan import make_plan
+from bpexp.sweep.stacks import train_stack
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
 
@@ -145,6 +150,48 @@ def test_the_store_has_the_metrics_and_the_best_run_as_a_model(sweep, runs, data
     served = np.float32(json.loads(done.stdout.splitlines()[-1])["predictions"])
     network = bpexp.load_network(by_identity.loc[best.data.tags["identity"]].rename(None))
     assert served.tobytes() == np.ascontiguousarray(network.predict(x)).tobytes()
+
+
+def test_an_interrupted_regression_goes_on_bit_for_bit(tmp_path):
+    linear = {"name": "squared_error", "output": "identity"}
+    configs = [
+        make_config(data="diabetes", cost=linear, lr=0.01, epochs=4, seed=seed, stop=stop)
+        for seed, stop in ((0, "none"), (1, "none"), (2, {"name": "r2", "target": 0.3}))
+    ]
+    whole = make_plan(configs, tmp_path / "whole")
+    plan = make_plan(configs, tmp_path)
+    for stack in whole.stacks:
+        train_stack(stack, lambda epochs: None, Interrupt())
+    for stack in plan.stacks:
+        interrupt = Interrupt()
+        train_stack(stack, lambda epochs, i=interrupt: setattr(i, "signal", 2), interrupt)
+    again = make_plan(configs, tmp_path)
+    assert {member.epoch for member in again.members} == {1}
+    for stack in again.stacks:
+        assert set(train_stack(stack, lambda epochs: None, Interrupt())) == {"FINISHED"}
+    for one, other in zip(whole.members, again.members, strict=True):
+        first, second = Run.at(one.folder), Run.at(other.folder)
+        assert first.metrics == second.metrics
+        assert first.end["verdict"] == second.end["verdict"]
+        assert (one.folder / WEIGHTS).read_bytes() == (other.folder / WEIGHTS).read_bytes()
+    assert Run.at(again.members[2].folder).metrics.epoch < 4  # ended by its rule
+
+
+def test_a_run_that_diverged_is_not_the_best_and_has_not_trained(tmp_path):
+    linear = {"name": "squared_error", "output": "identity"}
+    configs = [
+        make_config(data="diabetes", cost=linear, lr=lr, forecast="on") for lr in (1e9, 0.001)
+    ]
+    outcome = run_sweep(configs, root=tmp_path, multirun=True)
+    runs = bpexp.load_runs("bpexp", root=tmp_path).set_index("lr")
+    assert runs.loc[1e9, "verdict"] == "diverged"
+    assert np.isnan(outcome.scores[0])
+    assert np.isnan(runs.loc[1e9, "r2/test"])
+    (folder,) = tmp_path.glob("runs/bpexp/sweeps/*")
+    record = json.loads((folder / "sweep.json").read_text())
+    assert record["models"] == [runs.loc[0.001, "run"]]
+    forecast = pd.read_csv(folder / "forecast.csv").set_index("lr")["trained"]
+    assert not forecast[1e9]
 
 
 def test_a_sweep_of_two_tasks_scores_each_by_its_own_metric(tmp_path):
