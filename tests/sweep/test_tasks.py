@@ -112,11 +112,6 @@ def test_figures_bear_the_metrics_name(sweep):
     assert {"r2/test", "chance"} <= set(drawn)
 
 
-def test_the_same_command_trains_nothing_and_a_longer_one_is_another_run(sweep):
-    again = command([*TEACHER, *SWEEP], sweep[0]).stdout
-    assert "4 of 4 runs are finished already" in again
-
-
 def test_the_store_has_the_metrics_and_the_best_run_as_a_model(sweep, runs, data):
     from mlflow import MlflowClient
 
