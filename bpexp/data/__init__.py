@@ -1,4 +1,4 @@
-"""Data sets: a table of loaders, each of keyword parameters, each returning a Dataset."""
+"""Data sets: a table of loaders, functions of keyword parameters that return a Dataset."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
     (700, 10)
 
     Raises:
-        ConfigError: no such name, or a parameter out of range.
-        DataError: a file that is missing or damaged.
+        ConfigError: the name is not in the table, or a parameter is out of range.
+        DataError: a file is missing or damaged.
     """
     if name not in DATASETS:
         raise ConfigError(one_of("data", name, DATASETS))
@@ -37,5 +37,5 @@ def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
 
 @lru_cache(maxsize=8)
 def load_once(name: str, **parameters: bool | int | float | str | None) -> Dataset:
-    """Load a data set as `load` does, once a process."""
+    """Load a data set as `load` does, and keep it in memory."""
     return load(name, **parameters)

@@ -1,4 +1,4 @@
-"""A user's own arrays: an npz file."""
+"""A user's own data set: the arrays of an npz file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.data.dataset import Dataset, make_dataset, readable, split
+from bpexp.data.dataset import Dataset, make_dataset
+from bpexp.data.preparation import readable, split
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 MAGIC = b"\x93NUMPY"
-LARGEST = 2**32  # bytes of a user's file, unpacked
+LARGEST = 2**32  # bytes of a file, unpacked
 
 
 def npz(*, path: str = "", seed: int = 0, limit: int | None = None) -> Dataset:
@@ -25,7 +26,7 @@ def npz(*, path: str = "", seed: int = 0, limit: int | None = None) -> Dataset:
 
     Args:
         path: the npz file; x (N, ...) numbers; y (N,) integers from 0, or (N,) or (N, K) floats.
-        seed: of the split, where there is one to make.
+        seed: of the split of x and y.
         limit: keep the first examples of the training split only.
     """
     if not path:
@@ -46,7 +47,7 @@ def npz(*, path: str = "", seed: int = 0, limit: int | None = None) -> Dataset:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Read an npz file's arrays; nothing is unpacked beyond LARGEST, nothing is executed."""
+    """Read the arrays of an npz file: at most LARGEST bytes unpacked, and no pickles."""
     try:
         with zipfile.ZipFile(readable(path)) as archive:
             members = archive.infolist()
@@ -62,7 +63,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read an array, unless its header claims more than is there: memory is asked for by it."""
+    """Read an array. Its header must not claim more than is there: NumPy allocates by it."""
     with archive.open(member) as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise DataError(f"{path}: {member.filename} is no NumPy array")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import SeedSequence, default_rng
 from numpy.typing import DTypeLike, NDArray
 
-from bpexp.errors import ConfigError, DataError, out_of_range, reason
-from bpexp.nn.tasks import TASKS, Targets
+from bpexp.errors import ConfigError, DataError, out_of_range
+from bpexp.nn.targets import Targets
+from bpexp.nn.tasks import TASKS
 
 Array = NDArray[Any]
 Examples = tuple[Array, Array]
@@ -190,65 +188,3 @@ def _digest(task: str, arrays: list[Array]) -> str:
     if task != "classification":  # digests are older than tasks
         digest.update(task.encode())
     return digest.hexdigest()[:32]
-
-
-def readable(path: Path) -> Path:
-    """Return the path of a file at hand.
-
-    Raises:
-        DataError: there is none, or it is a folder, a device or a pipe, which might never end.
-    """
-    try:
-        kind = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {reason(error)}") from None
-    if not stat.S_ISREG(kind):
-        raise DataError(f"{path}: not a file")
-    return path
-
-
-def pixels(x: NDArray[np.uint8], largest: int, scale: bool) -> NDArray[np.float32]:
-    """Return pixels 0 .. largest as float32, divided by `largest` if `scale`."""
-    return x.astype(np.float32) / np.float32(largest) if scale else x.astype(np.float32)
-
-
-def standardised(train: Array, test: Array) -> tuple[Array, Array]:
-    """Shift and scale columns so that those of `train` have mean 0 and variance 1.
-
-    A column of equal numbers is shifted only.
-
-    Args:
-        train: (N, n) float64.
-        test: (M, n) float64.
-    """
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    deviation[deviation == 0] = 1
-    return (train - mean) / deviation, (test - mean) / deviation
-
-
-def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Examples]:
-    """Split 80/20 at random; every class gives a fifth of its examples, rounded, to the test split.
-
-    Args:
-        x: inputs (N, ...).
-        y: labels (N,), integers, whose classes are split each by itself; or targets, floats.
-        seed: decides the split.
-        source: where the examples came from.
-
-    Raises:
-        ConfigError: the seed is negative.
-        DataError: there are too few examples to split, or no targets of examples.
-    """
-    if seed < 0:
-        raise ConfigError(out_of_range("data.seed", seed, "an integer of at least 0"))
-    if not y.ndim or len(x) != len(y) or len(y) < 10:
-        shapes = f"shapes {x.shape} and {y.shape}"
-        raise DataError(f"{source}: {shapes} are not (N, ...), and (N,) or (N, K), N >= 10")
-    order = default_rng(SeedSequence(seed)).permutation(len(y))
-    strata = y if y.ndim == 1 and y.dtype.kind in "iu" else np.zeros(len(y), np.int64)
-    test = np.zeros(len(y), bool)
-    for stratum in np.unique(strata):
-        members = order[strata[order] == stratum]
-        test[members[: round(len(members) / 5)]] = True
-    held, kept = order[test[order]], order[~test[order]]
-    return (x[kept], y[kept]), (x[held], y[held])

@@ -1,4 +1,4 @@
-"""IDX files, gzipped or not: the format of MNIST, read as if an enemy had written it.
+"""IDX files, the format of MNIST, gzipped or not; a header's sizes are checked before use.
 
 An IDX file is two zero bytes, a type code (8: unsigned byte), the number of dimensions, each
 dimension as a big-endian 32-bit integer, and the values (LeCun, Cortes & Burges).
@@ -16,7 +16,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.data.dataset import readable
+from bpexp.data.preparation import readable
 from bpexp.errors import DataError, reason
 
 UNSIGNED_BYTE = 8
@@ -28,12 +28,12 @@ def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDAr
     """Read unsigned bytes of a known number of dimensions.
 
     Args:
-        path: the file; `.gz` at its end means gzip.
+        path: the file, gzipped if its name ends in `.gz`.
         n_dimensions: 3 for images, 1 for labels.
         checksum: SHA-256 of the unpacked file, or None.
 
     Raises:
-        DataError: it is missing, damaged, or not what was asked for.
+        DataError: the file is missing, damaged, or of another type or number of dimensions.
     """
     try:
         with _open(readable(path)) as file:
@@ -42,8 +42,8 @@ def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDAr
             size = int(np.prod(shape, dtype=object))
             if not 0 < size <= LARGEST:
                 raise DataError(f"{path}: dimensions {shape} are empty or over {LARGEST} bytes")
-            # One byte more than the header promises tells a longer file, or a decompression
-            # bomb, without unpacking it; in parts, since memory is asked for before it is read.
+            # One byte more than the header says reveals a longer file, or a decompression bomb,
+            # without unpacking it. Read in parts, because a read allocates its size first.
             values = b"".join(_parts(file, size + 1))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None

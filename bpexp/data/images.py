@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bpexp.data.dataset import Dataset, make_dataset, pixels
+from bpexp.data.dataset import Dataset, make_dataset
 from bpexp.data.idx import read_idx
+from bpexp.data.preparation import pixels
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 FILES = (
@@ -137,9 +138,10 @@ def _find(root: Path, file: str) -> Path:
 
 
 def _download(name: str, file: str, url: str, checksum: str) -> Path:
-    """Fetch a file into the cache: pooch writes it aside, checks it, and moves it into place.
+    """Fetch a file into the cache.
 
-    A download that breaks off is tried again.
+    pooch writes a temporary file, checks it, and moves it into place. A download that breaks off is
+    repeated.
     """
     import pooch
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from bpexp.data.dataset import Dataset, make_dataset, standardised
+from bpexp.data.dataset import Dataset, make_dataset
+from bpexp.data.preparation import standardised
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import ACTIVATIONS
 
@@ -17,9 +18,10 @@ LEAST_SPREAD = 1e-6  # of a teacher's outputs, relative to their size: below, di
 
 
 def parity(*, bits: int = 10, limit: int | None = None) -> Dataset:
-    """Numbers of n bits, even (1) or odd (0): 700 of 1024 to train, the rest, larger, to test.
+    """Numbers of n bits labelled even (1) or odd (0), the first 700 of 1024 for training.
 
-    The set of 'Neural Networks: The Backward Pass' (Tashfeen), most significant bit first.
+    The data set of 'Neural Networks: The Backward Pass' (Tashfeen). The test split holds the larger
+    numbers. Inputs are bits, the most significant first.
 
     Args:
         bits: n, from 3 to 20.
@@ -45,7 +47,7 @@ def gaussian(
     seed: int = 0,
     limit: int | None = None,
 ) -> Dataset:
-    """Standard normal inputs with random labels: for theory.
+    """Standard normal inputs with random labels.
 
     Args:
         features: n.

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.data.dataset import Dataset, make_dataset, pixels, split, standardised
+from bpexp.data.dataset import Dataset, make_dataset
+from bpexp.data.preparation import pixels, split, standardised
 
 
 def digits(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Dataset:

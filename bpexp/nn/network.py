@@ -14,7 +14,8 @@ from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
 from bpexp.nn.tape import call_now
-from bpexp.nn.tasks import Targets, find_task
+from bpexp.nn.targets import Targets
+from bpexp.nn.tasks import find_task
 
 
 class Network:

@@ -14,7 +14,8 @@ from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, with_constant_unit
-from bpexp.nn.tasks import Targets, Task, find_task
+from bpexp.nn.targets import Targets
+from bpexp.nn.tasks import Task, find_task
 
 CHUNK = 512  # examples a pass when a whole split is evaluated
 SCORED = 4096  # outputs scored at once: they stay in the cache

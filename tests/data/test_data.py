@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bpexp.data import DATASETS, images, load
-from bpexp.data.dataset import make_dataset, standardised
+from bpexp.data.dataset import make_dataset
 from bpexp.data.idx import PART, read_idx
+from bpexp.data.preparation import standardised
 from bpexp.errors import BpexpError, ConfigError, DataError
 
 

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import accuracy_score, mean_squared_error, r2_score
 
 from bpexp.nn import ACTIVATIONS, COSTS, Choice, Network
-from bpexp.nn.tasks import TASKS, Targets, squared_distance
+from bpexp.nn.targets import Targets
+from bpexp.nn.tasks import TASKS, squared_distance
 
 LINEAR = Choice("squared_error", {"output": "identity"})
 

@@ -9,7 +9,8 @@ from bpexp.data import load
 from bpexp.nn import OPTIMIZERS, Choice, Network
 from bpexp.nn.choices import as_choice
 from bpexp.nn.stack import Architecture, Stack, initial_theta
-from bpexp.nn.tasks import Targets, hits
+from bpexp.nn.targets import Targets
+from bpexp.nn.tasks import hits
 from bpexp.training import STOPS, Trainer, run, train
 from bpexp.training.evaluation import EpochScore
 
