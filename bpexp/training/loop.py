@@ -107,6 +107,9 @@ def train(
     require("batch_size", batch_size, "an integer of at least 1", batch_size >= 1)
     shape, choice = network.architecture, as_choice(stop)
     require("task", shape.task, f"that of data {data.name}, {data.task}", shape.task == data.task)
+    fits = (shape.sizes[0], shape.sizes[-1]) == (data.n_features, data.n_outputs)
+    allowed = f"of {data.n_features} inputs and {data.n_outputs} outputs, as data {data.name} has"
+    require("sizes", shape.sizes, allowed, fits)
     check_stop(data.task, choice)
     stack = Stack(shape, network.theta[None])
     trainer = Trainer(

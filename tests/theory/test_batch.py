@@ -150,6 +150,23 @@ def test_every_layer_of_a_wide_network_is_as_predicted(activation, init, cost):
     )
 
 
+@pytest.mark.parametrize(("activation", "init"), [("relu", "he_normal"), ("tanh", "glorot_normal")])
+def test_a_wide_network_for_regression_is_as_predicted(activation, init):
+    data = load("teacher")
+    cost = Choice("squared_error", {"output": "identity"})
+    architecture = Architecture((16, 300, 300, 1), Choice(activation), cost, "regression")
+    x, y = data.x_train[:B], data.y_train[:B]
+    thetas = [initial_theta(architecture, Choice(init), seed) for seed in range(3 * SEEDS)]
+    stack = Stack.of(architecture, thetas, np.float64)
+    measurer = Measurer(stack, with_constant_unit(x, np.float64), y.T)
+    measure = measurer(stack, None, np.ones(len(thetas), bool))
+    expected = predict_batch(architecture, layer_variances(architecture, Choice(init)), x, y)
+    np.testing.assert_allclose(measure["q"].mean(axis=0)[:-1], expected.q[:-1], rtol=0.03)
+    for name, tolerance in (("delta_norm", 0.05), ("grad_norm", 0.1)):
+        found = np.sqrt(np.mean(measure[name] ** 2, axis=0))
+        np.testing.assert_allclose(found, getattr(expected, name), rtol=tolerance, err_msg=name)
+
+
 def test_a_batch_of_equal_lengths_has_the_simple_prediction():
     architecture = Architecture((20, 30, 40, 3), Choice("tanh"), Choice("cross_entropy"))
     variances = layer_variances(architecture, Choice("glorot_normal", {"bias_std": 0.3}))

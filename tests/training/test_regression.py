@@ -73,6 +73,14 @@ def test_an_epoch_is_what_a_plain_loop_makes_of_it(monkeypatch):
         assert found[f"r2/{split}"] == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_probe_batch_is_scored_against_its_own_mean():
+    net = network()
+    x, y = TEACHER.x_train[:40], TEACHER.y_train[:40]
+    expected = r2_score(y, net.predict(x), multioutput="variance_weighted")
+    (start,) = train(net, TEACHER, epochs=0, probe_examples=40)
+    assert start.metrics["r2/train"] == pytest.approx(expected, rel=1e-12)
+
+
 def test_columns_stand_in_one_order():
     names = ["loss/train", "r2/train", "mse/train", "loss/test", "r2/test", "mse/test"]
     assert list(train(network(), TEACHER, epochs=0)[0].metrics) == names
@@ -122,6 +130,10 @@ def test_a_network_and_a_rule_of_another_task_are_refused():
     line = "task: 'classification' is not that of data teacher, regression"
     with pytest.raises(ValueError, match=line):
         train(labelled, TEACHER)
+    with pytest.raises(
+        ValueError, match=r"sizes: .*is not of 5 inputs and 2 outputs, as data te"
+    ):
+        train(Network.create([5, 3], task="regression"), TEACHER)
     with pytest.raises(ValueError, match="stop: accuracy does not fit a regression task; use stop"):
         train(network(), TEACHER, stop="accuracy")
 
