@@ -1,99 +1,93 @@
-"""The catalogue: which figures a sweep gets, always or if it has something of their kind."""
+"""The catalogue: every figure of a sweep by the name of its files.
+
+A new figure is a function in a file of its own and a row of FIGURES.
+"""
 
 from __future__ import annotations
 
-import pandas as pd
-
-from bpexp.figures.drawing import Drawing
-from bpexp.figures.frames import at_start, first_layer, measured, numeric
-from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer, gradient_heatmap
-from bpexp.figures.layers import (
-    dead_by_rate,
-    dying,
-    leaving_range,
-    prefixed,
+from bpexp.figures.dead_units import dead_after_training, dead_by_rate
+from bpexp.figures.decay_rates import ERROR, RATE, decay_rate_by_depth, decay_rates
+from bpexp.figures.floating_point import (
+    both_precisions,
+    out_of_range,
+    precision_by_layer,
     range_by_layer,
-    score_by_frozen,
-    twinned,
-    twins_by_layer,
 )
-from bpexp.figures.maps import SIGMAS, on_the_plane, phase_diagram, trainability_map
-from bpexp.figures.outcomes import (
-    learning_curves,
-    over_depths,
-    over_settings,
-    paired_by_depth,
-    paired_scores,
+from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer
+from bpexp.figures.heat_map import gradient_heatmap
+from bpexp.figures.jacobians import jacobian_moments, jacobian_spectrum, moments
+from bpexp.figures.learning_curves import learning_curves
+from bpexp.figures.maps import (
+    phase_diagram,
+    points_of_phase_diagram,
+    runs_over_depths,
+    trainability_map,
+)
+from bpexp.figures.paired import paired_by_depth, paired_scores
+from bpexp.figures.parts.selection import at_start, first_layer, measured
+from bpexp.figures.scores import (
+    runs_by_depth,
+    runs_by_frozen,
+    runs_by_setting,
     score_by_depth,
+    score_by_frozen,
     score_by_setting,
-    verdict_map,
 )
-from bpexp.figures.scales import (
-    ERROR,
-    RATE,
-    decay_rate_by_depth,
-    decay_rates,
-    jacobian_moments,
-    jacobian_spectrum,
-    moments,
-)
+from bpexp.figures.spec import FigureSpec
+from bpexp.figures.verdicts import verdict_map
 
+TEST = "score/test"
+SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
+AT = ("step", "layer", "source")
 
-def _with_maps(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs if numeric(runs) and runs["depth"].nunique() > 1 else runs.head(0)
-
-
-# In a file's name "score" becomes the primary metric (accuracy_by_depth.png); as a column it stands
-# for the primary metrics of the tasks that there are.
-FIGURES: dict[str, Drawing] = {
-    "gradient_norm_by_layer": Drawing(
-        gradient_by_layer, "layers", ("grad_norm", "step", "layer", "source"), at_start
+# In a file's name "score" becomes the primary metric (accuracy_by_depth.png).
+# Each row: function, table of the study, columns drawn, and which rows of the table.
+FIGURES: dict[str, FigureSpec] = {
+    "gradient_norm_by_layer": FigureSpec(gradient_by_layer, "layers", ("grad_norm", *AT), at_start),
+    "first_layer_by_depth": FigureSpec(
+        first_layer_by_depth, "layers", ("grad_norm", *AT), first_layer
     ),
-    "first_layer_by_depth": Drawing(
-        first_layer_by_depth, "layers", ("grad_norm", "step", "layer", "source"), first_layer
-    ),
-    "decay_rate_by_depth": Drawing(
+    "decay_rate_by_depth": FigureSpec(
         decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
     ),
-    "score_by_depth": Drawing(score_by_depth, "runs", ("score/test", "chance"), over_depths),
-    "gradient_norm_by_epoch": Drawing(
+    "score_by_depth": FigureSpec(score_by_depth, "runs", (TEST, "chance"), runs_by_depth),
+    "gradient_norm_by_epoch": FigureSpec(
         gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
     ),
-    "learning_curves": Drawing(
-        learning_curves, "curves", ("loss/test", "score/test", "epoch", "cost")
+    "learning_curves": FigureSpec(learning_curves, "curves", ("loss/test", TEST, "epoch", "cost")),
+    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", TEST)),
+    "score_by_setting": FigureSpec(score_by_setting, "runs", (TEST, "chance"), runs_by_setting),
+    "trainability": FigureSpec(
+        trainability_map, "runs", ("score/train", "theory/deepest"), runs_over_depths
     ),
-    "verdicts": Drawing(verdict_map, "runs", ("verdict", "score/test")),
-}
-
-# Those that a sweep gets if it has something of their kind: their rows are empty where not.
-OCCASIONAL: dict[str, Drawing] = {
-    "score_by_setting": Drawing(score_by_setting, "runs", ("score/test", "chance"), over_settings),
-    "trainability": Drawing(
-        trainability_map, "runs", ("score/train", "theory/deepest"), _with_maps
+    "phase_diagram": FigureSpec(
+        phase_diagram, "plane", (*SIGMAS, "score/train", "source"), points_of_phase_diagram
     ),
-    "phase_diagram": Drawing(
-        phase_diagram, "plane", (SIGMAS[0], SIGMAS[1], "score/train", "source"), on_the_plane
+    "paired_score": FigureSpec(
+        paired_by_depth, "runs", ("difference", "factor", "base", TEST), paired_scores
     ),
-    "paired_score": Drawing(
-        paired_by_depth, "runs", ("difference", "factor", "base", "score/test"), paired_scores
-    ),
-    "jacobian_spectrum": Drawing(
+    "jacobian_spectrum": FigureSpec(
         jacobian_spectrum, "spectra", ("singular_value", "step", "example", "rank")
     ),
-    "jacobian_moments": Drawing(jacobian_moments, "runs", ("value", "moment", "source"), moments),
-    "score_by_frozen": Drawing(
-        score_by_frozen, "runs", ("score/test", "chance", "frozen"), prefixed
+    "jacobian_moments": FigureSpec(
+        jacobian_moments, "runs", ("value", "moment", "source"), moments
     ),
-    "dead_by_rate": Drawing(
-        dead_by_rate, "layers", ("dead", "delta_norm", "step", "layer", "source"), dying
+    "score_by_frozen": FigureSpec(
+        score_by_frozen, "runs", (TEST, "chance", "frozen"), runs_by_frozen
     ),
-    "range_by_layer": Drawing(
+    "dead_by_rate": FigureSpec(
+        dead_by_rate, "layers", ("dead", "delta_norm", *AT), dead_after_training
+    ),
+    "range_by_layer": FigureSpec(
         range_by_layer,
         "layers",
-        ("subnormal_share", "zero_share", "q", "delta_norm", "step", "layer", "source"),
-        leaving_range,
+        ("subnormal_share", "zero_share", "q", "delta_norm", *AT),
+        out_of_range,
     ),
-    "twins_by_layer": Drawing(
-        twins_by_layer, "layers", ("grad_norm", "step", "epoch", "layer", "source"), twinned
+    "precision_by_layer": FigureSpec(
+        precision_by_layer,
+        "layers",
+        ("grad_norm", "step", "epoch", "layer", "source"),
+        both_precisions,
     ),
 }

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from bpexp.figures.catalogue import FIGURES, OCCASIONAL
+from bpexp.figures.catalogue import FIGURES
 from bpexp.figures.instruments import of_instrument
-from bpexp.figures.scores import file_name
-from bpexp.figures.style import in_style
+from bpexp.figures.parts.scores import file_name
+from bpexp.figures.parts.style import in_style
+from bpexp.figures.processes import spread
 from bpexp.record.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from bpexp.results import Tables
 
-# What SVG's metadata, which is Dublin Core, may hold of what a PNG's text chunks may.
+# The metadata of an SVG is Dublin Core and holds these keys only; that of a PNG holds any key.
 DUBLIN_CORE = {
     *("Title", "Description", "Keywords", "Source", "Creator", "Contributor", "Publisher"),
     *("Rights", "Identifier", "Language", "Relation", "Coverage", "Type", "Format"),
@@ -36,89 +32,58 @@ def draw_all(
     metadata: Mapping[str, str],
     instruments: Sequence[str] = (),
     jobs: int = 1,
+    failed: Callable[[str, Exception], None] | None = None,
 ) -> list[Path]:
-    """Draw FIGURES, OCCASIONAL and instruments as PNG and SVG, each beside its rows as CSV.
+    """Draw FIGURES and instruments as PNG and SVG, each beside the CSV it was drawn from.
 
     Figures without data are left out. The same tables give the same bytes.
 
     Args:
         tables: the frames of a sweep or study.
-        folder: where to write; made if need be.
-        metadata: Title, Keywords, Source and the like, carried in each file: as text chunks of the
-            PNG and as Dublin Core of the SVG, where other keys are told in its Description.
-        instruments: names of the instruments to draw as well.
-        jobs: processes that draw, where processes can be forked.
+        folder: where to write; made if it is not there.
+        metadata: Title, Keywords, Source and others, written into each file: as text chunks of the
+            PNG and as Dublin Core of the SVG, where further keys are lines of its Description.
+        instruments: names of instruments that are drawn as well.
+        jobs: how many processes draw, where processes can be forked.
+        failed: called with the name of each figure that cannot be drawn and its exception.
 
     Returns:
-        The PNG files.
+        The PNG files that were written.
+
+    Raises:
+        Exception: of the first figure that cannot be drawn, after all others were drawn; only if
+            there is no `failed`.
     """
     make_folder(folder)
-    chosen = [of_instrument(name) for name in instruments if name not in OCCASIONAL]
-    drawings = FIGURES | OCCASIONAL | dict(chosen)
-    found = {name: drawing.data(tables) for name, drawing in drawings.items()}
-    waiting = [name for name, frame in found.items() if not frame.empty]
-    stems = {name: folder / file_name(name, found[name]) for name in waiting}
+    figures = FIGURES | dict(of_instrument(name) for name in instruments if name not in FIGURES)
+    data = {name: figure.data(tables) for name, figure in figures.items()}
+    stems = {name: folder / file_name(name, rows) for name, rows in data.items() if not rows.empty}
+    # The largest first, so that the last figures to be drawn are small.
+    queue = sorted(stems, key=lambda name: data[name].size, reverse=True)
 
-    def draw(name: str) -> None:
-        save(drawings[name].draw(found[name]), stems[name], metadata)
+    def draw(index: int) -> None:
+        name = queue[index]
+        save(figures[name].draw(data[name]), stems[name], metadata)
         with replacing(stems[name].with_suffix(".csv")) as file:
-            file.write(found[name].to_csv(index=False).encode())
+            file.write(data[name].to_csv(index=False).encode())
 
-    # The largest first, so that no process is left alone with it.
-    _spread(draw, sorted(waiting, key=lambda name: found[name].size, reverse=True), jobs)
-    return [stem.with_suffix(".png") for stem in stems.values()]
-
-
-def _spread(draw: Callable[[str], None], names: Sequence[str], jobs: int) -> None:
-    """Draw in this process and in copies of it, which share the tables without a message.
-
-    What a copy did not draw, because it failed or was killed, is drawn again here, where it raises
-    what it raised there.
-    """
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("fork" if "fork" in methods else methods[0])
-    drawn = context.Array("b", len(names), lock=False)
-    turns, giver = os.pipe()  # a byte a figure: no lock that a process could take to its grave
-    os.write(giver, bytes(range(len(names))))
-    os.close(giver)
-
-    def work() -> None:
-        while turn := os.read(turns, 1):
-            draw(names[turn[0]])
-            drawn[turn[0]] = True
-
-    def help_out() -> None:
-        for number in (signal.SIGINT, signal.SIGHUP):  # the terminal's reach all; one decides
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        with suppress(Exception):
-            work()
-
-    copies = min(jobs, len(names)) - 1 if "fork" in methods else 0
-    gc.freeze()  # what is here stays: not to be searched for garbage, nor copied for being searched
-    helpers = [context.Process(target=help_out) for _ in range(copies)]
-    try:
-        for helper in helpers:
-            helper.start()
-        work()
-        for helper in helpers:
-            helper.join()
-    finally:
-        os.close(turns)
-        gc.unfreeze()
-    for index, name in enumerate(names):
-        if not drawn[index]:
-            draw(name)
+    errors = {queue[index]: error for index, error in spread(draw, len(queue), jobs).items()}
+    for name, error in errors.items():
+        if failed is None:
+            raise error
+        failed(stems[name].name, error)
+    return [stem.with_suffix(".png") for name, stem in stems.items() if name not in errors]
 
 
 def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
     """Write a figure as PNG and SVG with metadata; the same figure gives the same bytes."""
     with in_style():
-        # laid out once for both files: it costs as much as drawing
+        # One layout for both files: it costs as much as drawing. The layout engine "none" would be
+        # a placeholder that lays out again for each file.
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.execute(figure)
-            figure.set_layout_engine(None)  # "none" is a placeholder that draws once more a file
+            figure.set_layout_engine(None)
         with replacing(stem.with_suffix(".png")) as file:
             figure.savefig(file, format="png", dpi=150, metadata=dict(metadata))
         with replacing(stem.with_suffix(".svg")) as file:
@@ -127,8 +92,8 @@ def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
 
 def _dublin_core(metadata: Mapping[str, str]) -> dict[str, Any]:
     known = {key: value for key, value in metadata.items() if key in DUBLIN_CORE}
-    told = [f"{key}: {value}" for key, value in metadata.items() if key not in DUBLIN_CORE]
-    if told:
-        known["Description"] = "\n".join([*filter(None, [known.get("Description")]), *told])
-    # without a date the same tables give the same bytes
+    others = [f"{key}: {value}" for key, value in metadata.items() if key not in DUBLIN_CORE]
+    if others:
+        known["Description"] = "\n".join([*filter(None, [known.get("Description")]), *others])
+    # A date would make the bytes of two equal figures differ.
     return {**known, "Date": None}

@@ -1,4 +1,4 @@
-"""Maps: scores over two settings, with the border that theory draws through them."""
+"""Maps of the training score with the border of theory: trainability, and the phase diagram."""
 
 from __future__ import annotations
 
@@ -8,148 +8,152 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from bpexp.errors import one_of
-from bpexp.figures import style
-from bpexp.figures.frames import levels, numeric, parted, settings
-from bpexp.figures.scores import score_label, score_name, scores, tasks_in, with_score
+from bpexp.figures.parts.cells import cell_edges
+from bpexp.figures.parts.factors import axis_label, numeric_settings, panel_factors
+from bpexp.figures.parts.legends import legend
+from bpexp.figures.parts.panels import make_panels
+from bpexp.figures.parts.scores import score_label, score_name, scores, tasks_in, with_score
+from bpexp.figures.parts.selection import measured
+from bpexp.figures.parts.style import styled
+from bpexp.figures.parts.ticks import is_geometric, plain_ticks
 
+SCORE, DEEPEST = "score/train", "theory/deepest"
 BORDER: dict[str, Any] = {"color": "#e31a1c", "linewidth": 1.4}
 SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
 
 
-@style.styled
-def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
-    """Draw the training score over depth and a numeric setting, with 6 xi_c as a line.
+def runs_over_depths(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if depth and a numeric setting vary, so that they fill a map."""
+    return runs if numeric_settings(runs) and runs["depth"].nunique() > 1 else runs.head(0)
 
-    x: the setting, log scale where its values are so spaced. y: hidden layers. Colour: the task's
-    primary metric on the training split at the end, mean over seeds; white where there is no run.
-    Line: 6 xi_c of mean field, the depth to which Schoenholz et al. (2017) found networks
-    trainable. Activations, initializations and other settings part panels.
+
+@styled
+def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+    """Draw the training score over a numeric setting and depth, with the border of mean field.
+
+    x: the setting, on a log scale if its values are geometric. y: hidden layers. Colour: the task's
+    primary metric on the training split at the end, arithmetic mean over seeds, of one network if
+    there is one; white where there is no run. Line: 6 xi_c of mean field at the settings that were
+    run, joined by straight lines: the depth to which Schoenholz et al. (2017) found networks
+    trainable. Activations, initializations and other settings divide the runs into panels.
 
     Args:
         runs: columns run, activation, init, depth, seed, the setting, accuracy/train or the primary
             metric of another task, and if known theory/deepest.
-        setting: the numeric setting; by default the first with three values or more.
+        setting: the numeric setting; by default the first with at least three values.
 
     Raises:
         ValueError: there is no such setting.
     """
-    candidates = numeric(runs)
+    candidates = numeric_settings(runs)
     across = setting or next(iter(candidates), None)
     if across not in runs:
         raise ValueError(one_of("setting", across, candidates))
     runs = with_score(runs, "train")
-    parts = parted(runs, settings(runs, [str(across), "depth"]))
-    figure, axes = style.panels(len(parts), columns=3, size=(3.4, 2.8), sharex=True, sharey=True)
+    factors = panel_factors(runs, [str(across), "depth"])
+    panels = make_panels(runs, factors, size=(3.4, 2.8), columns=3)
+    figure = panels.figure
     mesh = None
-    for panel, (title, part) in zip(axes, parts, strict=True):
-        panel.set_title(title)
-        mesh = _draw_map(panel, part, str(across), _scale(runs))
+    for panel, part in panels.parts:
+        mesh = _draw_map(panel, part, str(across), _limits(runs))
     if mesh is not None:
+        axes = [panel for panel, _ in panels.parts]
         label = score_label(runs, "train")
         figure.colorbar(mesh, ax=axes, label=label, aspect=30, **_ends(runs))
-    figure.supxlabel(str(across))
-    figure.supylabel("hidden layers")
-    if "theory/deepest" in runs and runs["theory/deepest"].min() <= axes[0].get_ylim()[1]:
+    if DEEPEST in runs and runs[DEEPEST].min() <= panels.parts[0][0].get_ylim()[1]:
         border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
-        style.legend(figure, "", {}, notes=[border], loc="outside lower right")
-    figure.suptitle("Trainability")
+        legend(figure, "", {}, notes=[border], loc="outside lower right")
+    panels.label("Trainability", x=axis_label(str(across)), y=axis_label("depth"))
     return figure
 
 
-def _scale(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the scores at the ends of the colours: 0 and 1 where 1 is the best score."""
-    whole = all(task.perfect == 1 for task in tasks_in(frame, "train"))
-    found = scores(frame, "train")
-    return {"vmin": 0, "vmax": 1} if whole else {"vmin": found.min(), "vmax": found.max()}
-
-
-def _ends(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the colour bar's ends: an arrow where scores are below its scale."""
-    return {"extend": "min"} if scores(frame, "train").min() < _scale(frame)["vmin"] else {}
-
-
-def _draw_map(panel: Axes, runs: pd.DataFrame, across: str, scale: dict[str, Any]) -> Any:
-    table = runs.pivot_table(index="depth", columns=across, values="score/train", observed=True)
+def _draw_map(panel: Axes, runs: pd.DataFrame, across: str, limits: dict[str, Any]) -> QuadMesh:
+    table = runs.pivot_table(index="depth", columns=across, values=SCORE, observed=True)
     x, y = table.columns.to_numpy(float), table.index.to_numpy(float)
-    panel.set_xscale("log" if style.is_geometric(x) else "linear")
-    panel.set_yscale("log" if style.is_geometric(y) else "linear")
-    edges = _edges(x), _edges(y)
+    panel.set_xscale("log" if is_geometric(x) else "linear")
+    panel.set_yscale("log" if is_geometric(y) else "linear")
+    edges = [cell_edges(centres, geometric=is_geometric(centres)) for centres in (x, y)]
     cells = np.ma.masked_invalid(table.to_numpy(float))
-    mesh = panel.pcolormesh(*edges, cells, cmap=mpl.colormaps["viridis"], **scale)
+    mesh = panel.pcolormesh(*edges, cells, cmap=mpl.colormaps["viridis"], **limits)
     panel.grid(False)
     panel.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     for axis, values in ((panel.xaxis, x), (panel.yaxis, y)):
-        style.plain(axis, [*values[:: -(-len(values) // 6)]])
-    if "theory/deepest" in runs:
-        line = runs.groupby(across)["theory/deepest"].mean()
+        plain_ticks(axis, [*values[:: -(-len(values) // 6)]])
+    if DEEPEST in runs:
+        line = runs.groupby(across)[DEEPEST].mean()
         panel.plot(line.index, line.clip(upper=1e6), **BORDER)
     return mesh
 
 
-def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the edges of cells about these centres, halfway between them on the axis' scale."""
-    if len(centres) == 1:
-        return np.array([centres[0] * 0.9 - 0.1, centres[0] * 1.1 + 0.1])
-    logarithmic = style.is_geometric(centres)
-    places = np.log(centres) if logarithmic else centres
-    inner = (places[1:] + places[:-1]) / 2
-    edges = np.concatenate([[2 * places[0] - inner[0]], inner, [2 * places[-1] - inner[-1]]])
-    return np.exp(edges) if logarithmic else edges
+def _limits(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the scores at the ends of the colours: 0 and 1 where 1 is the best score."""
+    bounded = all(task.perfect == 1 for task in tasks_in(frame, "train"))
+    found = scores(frame, "train")
+    return {"vmin": 0, "vmax": 1} if bounded else {"vmin": found.min(), "vmax": found.max()}
 
 
-def on_the_plane(plane: pd.DataFrame) -> pd.DataFrame:
-    """Return the plane's rows if its runs make a diagram: three points or more of an activation."""
+def _ends(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the ends of the colour bar: an arrow where scores are below its limits."""
+    return {"extend": "min"} if scores(frame, "train").min() < _limits(frame)["vmin"] else {}
+
+
+def points_of_phase_diagram(plane: pd.DataFrame) -> pd.DataFrame:
+    """Return the plane's rows if an activation has runs at three points or more."""
     if SIGMAS[0] not in plane:
         return plane.head(0)
-    points = plane[plane["source"] == "measured"].drop_duplicates(["activation", *SIGMAS])
+    points = measured(plane).drop_duplicates(["activation", *SIGMAS])
     enough = points["activation"].value_counts().max() >= 3 if len(points) else False
     return plane if enough else plane.head(0)
 
 
-@style.styled
+@styled
 def phase_diagram(plane: pd.DataFrame) -> Figure:
     """Draw the runs in the plane of weight and bias variance, with the critical line.
 
     x: sigma_w2 = n_in Var W. y: sigma_b2 = Var b. Points: the runs, coloured by the task's primary
-    metric on the training split, mean over all that share a point. Line: chi_1 = 1; to its left
-    gradients vanish with depth (the ordered phase), to its right they explode (the chaotic phase).
-    A panel an activation.
+    metric on the training split, the arithmetic mean over all runs at the point: seeds, depths and
+    other settings. Line: chi_1 = 1; to its left gradients vanish with depth (the ordered phase), to
+    its right they explode (the chaotic phase). A panel for each activation.
 
     Args:
         plane: columns activation, theory/sigma_w2, theory/sigma_b2, source, accuracy/train or the
             primary metric of another task.
     """
-    plane = with_score(plane, "train")
-    measured = plane[plane["source"] == "measured"]
-    names = levels(measured, "activation")
-    figure, axes = style.panels(len(names), columns=4, size=(3.0, 2.6))
+    runs = with_score(measured(plane), "train")
+    panels = make_panels(runs, ["activation"], size=(3.0, 2.6), sharex=False, sharey=False)
     dots = None
-    for panel, name in zip(axes, names, strict=True):
-        own = plane[plane["activation"] == name]
-        line = own[own["source"] == "theory"]
-        points = own[own["source"] == "measured"].groupby(list(SIGMAS))["score/train"].mean()
-        x, y = (points.index.get_level_values(sigma).to_numpy(float) for sigma in SIGMAS)
-        look: dict[str, Any] = {"c": points.to_numpy(), "cmap": "viridis", **_scale(plane)}
-        dots = panel.scatter(x, y, s=36, edgecolors="0.3", linewidths=0.5, zorder=3, **look)
-        limits = [0, max(1.1 * x.max(), 2)], [-0.05 * max(y.max(), 0.1), 1.15 * max(y.max(), 0.1)]
-        upright = len(line) and np.ptp(line[SIGMAS[0]]) < 1e-9  # ReLU and its kin: at any bias
-        panel.plot(
-            line[SIGMAS[0]].head(2) if upright else line[SIGMAS[0]],
-            limits[1] if upright else line[SIGMAS[1]],
-            **BORDER,
-        )
-        panel.set(xlim=limits[0], ylim=limits[1], title=name)
+    for panel, own in panels.parts:
+        dots = _draw_points(panel, own, _limits(runs))
+        theory = plane[(plane["source"] == "theory") & plane["activation"].isin(own["activation"])]
+        _draw_critical_line(panel, theory)
     if dots is not None:
-        label = f"train {score_name(plane, 'train')}, mean over depths"
-        figure.colorbar(dots, ax=axes, label=label, aspect=30, **_ends(plane))
-    figure.supxlabel(r"$\sigma_w^2$")
-    figure.supylabel(r"$\sigma_b^2$")
+        axes = [panel for panel, _ in panels.parts]
+        label = f"train {score_name(runs, 'train')}, mean over depths"
+        panels.figure.colorbar(dots, ax=axes, label=label, aspect=30, **_ends(runs))
     border = Line2D([], [], label=r"theory: $\chi_1 = 1$", **BORDER)
-    style.legend(figure, "", {}, notes=[border], loc="outside lower right")
-    figure.suptitle("Phase diagram")
-    return figure
+    legend(panels.figure, "", {}, notes=[border], loc="outside lower right")
+    panels.label("Phase diagram", x=r"$\sigma_w^2$", y=r"$\sigma_b^2$")
+    return panels.figure
+
+
+def _draw_points(panel: Axes, runs: pd.DataFrame, limits: dict[str, Any]) -> PathCollection:
+    points = runs.groupby(list(SIGMAS))[SCORE].mean()
+    x, y = (points.index.get_level_values(sigma).to_numpy(float) for sigma in SIGMAS)
+    look: dict[str, Any] = {"c": points.to_numpy(), "cmap": "viridis", **limits}
+    dots = panel.scatter(x, y, s=36, edgecolors="0.3", linewidths=0.5, zorder=3, **look)
+    height = max(y.max(), 0.1)
+    panel.set(xlim=(0, max(1.1 * x.max(), 2)), ylim=(-0.05 * height, 1.15 * height))
+    return dots
+
+
+def _draw_critical_line(panel: Axes, line: pd.DataFrame) -> None:
+    limits = panel.get_xlim(), panel.get_ylim()
+    x, y = line[SIGMAS[0]], line[SIGMAS[1]]
+    vertical = len(line) and np.ptp(x) < 1e-9  # of ReLU and leaky: the same sigma_w2 at any bias
+    panel.plot(x.head(2) if vertical else x, limits[1] if vertical else y, **BORDER)
+    panel.set(xlim=limits[0], ylim=limits[1])

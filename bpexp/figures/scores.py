@@ -1,82 +1,93 @@
-"""The primary metric of each run's task: as one column, its label and its axis.
-
-Runs of different tasks differ in their data set, which parts panels, so that no line mixes metrics.
-"""
+"""The test score after training: against depth, a numeric setting, or the frozen layers."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bpexp.figures import style
-from bpexp.figures.frames import levels
-from bpexp.figures.gradients import by_setting
-from bpexp.nn.tasks import TASKS, Task
-
-LOWEST = -1.0  # where an axis ends: R2 has no lower bound
-
-
-def tasks_in(frame: pd.DataFrame, split: str) -> list[Task]:
-    """Return the tasks of which a frame has scores on a split, in the order of their table."""
-    names = {task: f"{task.metric}/{split}" for task in TASKS.values()}
-    return [task for task, name in names.items() if name in frame and frame[name].notna().any()]
+from bpexp.errors import one_of
+from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.factors import axis_label, levels, numeric_settings, varies
+from bpexp.figures.parts.legends import note_guess
+from bpexp.figures.parts.scores import limit_scores, score_label, score_name, with_score
+from bpexp.figures.parts.style import GUESS, styled
 
 
-def scores(frame: pd.DataFrame, split: str) -> pd.Series[float]:
-    """Return each row's primary metric on a split, NaN where there is none."""
-    found = pd.Series(np.nan, frame.index)
-    for task in tasks_in(frame, split):
-        found = found.fillna(frame[f"{task.metric}/{split}"])
-    return found
+def runs_by_depth(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if depth is the abscissa: it varies, or no other numeric setting does."""
+    return runs if varies(runs, "depth") or not numeric_settings(runs) else runs.head(0)
 
 
-def with_score(frame: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Return the frame with its scores as a column score/test or score/train."""
-    return frame.assign(**{f"score/{split}": scores(frame, split)})
+def runs_by_setting(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if all have one depth and a numeric setting has at least three values."""
+    return runs.head(0) if len(runs_by_depth(runs)) else runs
 
 
-def score_name(frame: pd.DataFrame, split: str) -> str:
-    """Name the scores of a frame: "accuracy", or "score" of several tasks."""
-    found = tasks_in(frame, split)
-    return found[0].label if len(found) == 1 else "score"
+def runs_by_frozen(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs if they differ in how many of their first layers are frozen."""
+    return runs if varies(runs, "frozen") else runs.head(0)
 
 
-def score_label(frame: pd.DataFrame, split: str) -> str:
-    """Label an axis: "test accuracy (share correct)"."""
-    found = tasks_in(frame, split)
-    words = found[0].unit if len(found) == 1 else ", ".join(task.label for task in found)
-    return f"{split} {score_name(frame, split)} ({words})"
+@styled
+def score_by_depth(runs: pd.DataFrame) -> Figure:
+    """Draw the test score after training against depth.
 
-
-def file_name(name: str, frame: pd.DataFrame) -> str:
-    """Return a figure's name with the primary metric in place of "score", if there is one task."""
-    found = tasks_in(frame, "test")
-    return name.replace("score", found[0].metric) if len(found) == 1 else name
-
-
-def limit_scores(panel: Axes, frame: pd.DataFrame, split: str) -> None:
-    """Let a score's axis end above 1, and at 0 or below the lowest score or guess, at least -1."""
-    if any(task.perfect != 1 for task in tasks_in(frame, split)):
-        return
-    found = [scores(frame, split), *([frame["chance"]] if "chance" in frame else [])]
-    lowest = max(LOWEST, float(np.nanmin([0.0, *(column.min() for column in found)])))
-    panel.set_ylim(lowest - 0.03 if lowest < 0 else 0, 1.03)
-
-
-def draw_scores(runs: pd.DataFrame, x: str) -> Figure:
-    """Draw test scores against a setting, a line an activation (or init), with the best guess.
+    A line for each activation, or initialization if only that varies; other settings that vary
+    divide the runs into panels. x: hidden layers. y: the task's primary metric: in classification
+    the share of the test split classified correctly; in regression R2, whose axis ends at -1.
+    Lines: arithmetic mean over seeds, of one network if there is one seed; bands: its 95 % Student
+    t interval, from three seeds on. Dotted: the best constant guess.
 
     Args:
-        runs: columns run, activation, init, depth, seed, x, the scores, and if known chance.
-        x: a numeric setting, such as depth.
+        runs: columns run, activation, init, depth, seed, accuracy/test or the primary metric of
+            another task, and if known chance.
     """
-    guess = [style.note_guess()] if "chance" in runs and runs["chance"].notna().any() else []
-    figure, panels = by_setting(with_score(runs, "test"), x, "score/test", also=guess)
-    for panel, rows in panels:
-        for chance in levels(rows, "chance") if "chance" in rows else ():
-            panel.axhline(chance, **style.GUESS)
+    return _draw(runs, "depth", axis_label("depth"), "after training")
+
+
+@styled
+def score_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+    """Draw the test score after training against a numeric setting.
+
+    x: the setting, on a log scale if its values are geometric. All else as in `score_by_depth`.
+
+    Args:
+        runs: columns run, activation, init, depth, seed, the setting, accuracy/test or the primary
+            metric of another task, and if known chance.
+        setting: by default the first with at least three values.
+
+    Raises:
+        ValueError: there is no such setting.
+    """
+    candidates = numeric_settings(runs)
+    across = setting or next(iter(candidates), None)
+    if across not in runs:
+        raise ValueError(one_of("setting", across, candidates))
+    return _draw(runs, str(across), axis_label(str(across)), "after training")
+
+
+@styled
+def score_by_frozen(runs: pd.DataFrame) -> Figure:
+    """Draw the test score after training against the number of frozen layers.
+
+    x: how many of the first layers kept their initial weights. All else as in `score_by_depth`;
+    depths are panels. A flat line means that training these layers did not improve the network.
+
+    Args:
+        runs: columns run, activation, init, depth, seed, frozen, accuracy/test or the primary
+            metric of another task, and if known chance.
+    """
+    return _draw(runs, "frozen", "first layers frozen", "with the first layers frozen")
+
+
+def _draw(runs: pd.DataFrame, x: str, label: str, what: str) -> Figure:
+    known = "chance" in runs and runs["chance"].notna().any()
+    notes = [note_guess()] if known else []
+    panels = draw_by_setting(with_score(runs, "test"), x, "score/test", notes=notes)
+    for panel, rows in panels.parts:
+        for guess in levels(rows, "chance") if known else ():
+            panel.axhline(guess, **GUESS)
         limit_scores(panel, runs, "test")
-    figure.supylabel(score_label(runs, "test"))
-    return figure
+    title = f"Test {score_name(runs, 'test')} {what}"
+    panels.label(title, x=label, y=score_label(runs, "test"))
+    return panels.figure

@@ -1,4 +1,4 @@
-"""Lines over tidy rows: the mean over seeds, its interval, theory beside it, zeros at the edge."""
+"""Lines through tidy rows: means over seeds with their intervals, theory, and exact zeros."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from bpexp.figures import style
-from bpexp.figures.frames import levels
+from bpexp.figures.parts import legends, style
+from bpexp.figures.parts.factors import levels
 
 
 def draw_lines(
@@ -30,23 +30,28 @@ def draw_lines(
     least: float = 100.0,
     **kwargs: Any,
 ) -> None:
-    """Draw y against x in panels that share axes; where x repeats, the mean over seeds.
+    """Draw y against x, a line for each level of hue, in panels that share their axes.
 
-    The band is the 95 % Student t interval of that mean, from three seeds on. On a log
-    axis both are of logarithms: geometric mean and its interval. Rows whose `source` is 'theory'
-    are thin dashed lines of the same colour. What is not finite is left out; on a log axis exact
-    zeros are crosses in a grey strip along the lower edge, a row of them a line.
+    Where several rows have the same x and hue, such as one for each seed, a point is their mean and
+    the band its 95 % Student t interval, from three rows on. On a linear axis the mean is
+    arithmetic; on a log axis it is geometric and the interval is that of the mean logarithm. A
+    point of one row is the value of one network.
+
+    Values that are not finite are left out of both. So are exact zeros on a log axis; they are
+    crosses in a grey strip at the lower edge, a row of crosses for each line. Rows whose `source`
+    is "theory" are thin dashed lines in the same colours.
 
     Args:
-        parts: each panel with its rows: columns x, y, hue, and if they are there seed and source.
+        parts: each panel with its rows: columns x, y, hue, and if known seed and source.
         x: column of the abscissa.
         y: column of the ordinate.
-        hue: column that tells lines apart.
-        palette: a colour a level.
-        markers: a marker a level; circles if none.
+        hue: column whose levels are lines.
+        palette: the colour of each level.
+        markers: the marker of each level; circles if None.
         log: draw y on a log axis.
-        least: ratio that a log axis spans at least, so that noise about a constant looks small.
-        kwargs: style of the measured lines, as Line2D takes it.
+        least: ratio of the limits of a log axis at least, so that noise about a constant does not
+            fill the panel.
+        kwargs: style of the measured lines, as `Line2D` takes it.
     """
     for panel, rows in parts:
         panel.set_yscale("log" if log else "linear")
@@ -70,9 +75,9 @@ def _draw(
     kwargs: dict[str, Any],
 ) -> None:
     drawable = rows[np.isfinite(rows[y]) & ((rows[y] > 0) | (panel.get_yscale() == "linear"))]
-    theory = drawable["source"] == "theory" if "source" in rows else drawable[y].isna()
+    theory = drawable.get("source", pd.Series("measured", drawable.index)) == "theory"
     order = levels(rows, hue)
-    panel.set(xlabel=" ", ylabel=" ")  # seaborn lays out all ticks of a panel without labels
+    panel.set(xlabel=" ", ylabel=" ")  # seaborn draws a panel without labels once to lay it out
     common: dict[str, Any] = {"x": x, "y": y, "hue": hue, "hue_order": order, "ax": panel}
     common |= {"palette": dict(palette), "legend": False}
     shapes: dict[str, Any] = {"marker": "o"}
@@ -89,24 +94,24 @@ def _draw(
         before = len(panel.lines)
         sns.lineplot(drawable[theory], errorbar=None, **common, **style.THEORY)
         for line in panel.lines[before:]:
-            if np.size(line.get_xdata()) == 1:  # a line of one point would not be seen
+            if np.size(line.get_xdata()) == 1:  # a line through one point is invisible
                 line.set(marker="_", markersize=12, markeredgecolor=line.get_color())
     panel.set(xlabel="", ylabel="")
 
 
 def _taper(lines: Sequence[Line2D]) -> None:
-    """Make lines thinner in their order, so that one that lies under another shows as a rim."""
-    for place, line in enumerate(reversed(lines)):
-        extra = place / max(len(lines) - 1, 1)
+    """Make earlier lines thicker, so that a line below another one shows at both of its sides."""
+    for position, line in enumerate(reversed(lines)):
+        extra = position / max(len(lines) - 1, 1)
         line.set_linewidth(line.get_linewidth() + extra)
         line.set_markersize(line.get_markersize() * (1 + 0.3 * extra))
 
 
 def interval(values: pd.Series[float]) -> tuple[float, float]:
-    """Return the 95 % Student t interval of the mean of three or more values.
+    """Return the 95 % Student t interval of the arithmetic mean of independent values.
 
-    A bootstrap of three seeds would be far too narrow. Of two values, whose interval is 13 times as
-    wide as they are apart and would hide all else, there is none: NaN.
+    A bootstrap over three seeds would be far too narrow. Two values have no interval (NaN): it
+    would be 13 times as wide as their distance and fill the panel.
 
     >>> low, high = interval(pd.Series([1.0, 2.0, 3.0]))
     >>> f"{low:.3f} {high:.3f}"
@@ -119,29 +124,29 @@ def interval(values: pd.Series[float]) -> tuple[float, float]:
 
 
 def has_interval(rows: pd.DataFrame) -> bool:
-    """Tell whether there are seeds enough for an interval of their mean."""
+    """Return whether there are at least three seeds, so that means over seeds have intervals."""
     return "seed" in rows and rows["seed"].nunique() >= 3
 
 
-def notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]:
-    """Return the legend's notes on what `draw_lines` draws of these rows."""
+def line_notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]:
+    """Return the legend's notes on what `draw_lines` draws from these rows."""
     found: list[Artist] = []
     if has_interval(rows):
-        found.append(style.note_interval())
+        found.append(legends.note_interval())
     if "source" in rows and (rows["source"] == "theory").any():
-        found.append(style.note_theory())
+        found.append(legends.note_theory())
     if log and (rows[y] == 0).any():
-        found.append(style.note_zeros())
+        found.append(legends.note_zeros())
     return found
 
 
 def _height(n: int) -> float:
-    """Return the height of a row of crosses, of n, as a share of the panel."""
+    """Return the height of each of n rows of crosses, as a share of the panel's height."""
     return min(0.035, 0.4 / max(n, 1))
 
 
 def _make_room(panel: Axes, strip: float, least: float) -> None:
-    """Let a log axis span at least a ratio, and leave a strip of the panel's height below."""
+    """Widen the limits of a log axis to a ratio of `least`, and add a strip below the data."""
     low, high = np.log10(panel.get_ylim())
     lacking = max(np.log10(least) - (high - low), 0.0)
     low, high = low - lacking / 2, high + lacking / 2
@@ -149,7 +154,7 @@ def _make_room(panel: Axes, strip: float, least: float) -> None:
     low -= (high - low) * strip / (1 - strip)
     limits = 10.0 ** max(low, -307.0), 10.0**high
     panel.set_ylim(limits)
-    if strip:  # no numbers beside the strip: its crosses are not on the scale
+    if strip:  # no ticks beside the strip: its crosses are not on the scale
         for minor in (False, True):
             ticks = panel.get_yticks(minor=minor)
             panel.set_yticks(ticks[(ticks >= 10.0**floor) & (ticks <= limits[1])], minor=minor)
@@ -158,18 +163,18 @@ def _make_room(panel: Axes, strip: float, least: float) -> None:
 def _mark_zeros(
     panel: Axes, zeros: pd.DataFrame, x: str, hue: str, palette: style.Palette, n: int
 ) -> None:
-    """Draw crosses in n rows at the lower edge, on a strip that sets them apart from the scale."""
+    """Draw crosses in n rows at the lower edge, on a grey strip that separates them from data."""
     if zeros.empty:
         return
     height = _height(n)
     panel.add_patch(
         Rectangle((0, 0), 1, n * height, transform=panel.transAxes, color="0.92", zorder=0)
     )
-    for place, level in enumerate(levels(zeros, hue)):
+    for row, level in enumerate(levels(zeros, hue)):
         positions = levels(zeros[zeros[hue] == level], x)
         panel.plot(
             positions,
-            np.full(len(positions), (place + 0.5) * height),
+            np.full(len(positions), (row + 0.5) * height),
             "x",
             color=palette[level],
             markersize=3.5,

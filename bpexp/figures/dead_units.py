@@ -1,0 +1,62 @@
+"""Dead units after training, against the learning rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bpexp.figures.parts.factors import compared_factor, levels, panel_factors, varies
+from bpexp.figures.parts.legends import legend
+from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.panels import make_panels
+from bpexp.figures.parts.selection import at_step, measured
+from bpexp.figures.parts.style import shades, styled
+
+
+def dead_after_training(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that `dead_by_rate` draws if any unit died and learning rates vary."""
+    if "dead" not in layers:
+        return layers.head(0)
+    rows = _after_training(layers)
+    return rows if (rows["dead"] > 0).any() and varies(rows, "lr") else rows.head(0)
+
+
+def _after_training(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's last probe; runs that diverged have no slopes and are left out."""
+    rows: pd.DataFrame = at_step(measured(layers), "last")
+    finite: pd.DataFrame = rows[np.isfinite(rows["delta_norm"])]
+    return finite
+
+
+@styled
+def dead_by_rate(layers: pd.DataFrame) -> Figure:
+    """Draw the share of dead units after training against learning rate.
+
+    A line for each hidden layer; a panel for each activation, or init if only that varies; other
+    settings that vary divide panels further. x: learning rate, log scale. y: share of a layer's
+    units whose slope g' is 0 on the whole probe batch. Lines: arithmetic mean over seeds, of one
+    network if there is one seed; bands: its 95 % Student t interval, from three seeds on. Runs that
+    diverged are left out: there the mean is over the other seeds.
+
+    Args:
+        layers: columns run, activation, init, depth, seed, lr, step, layer, dead, delta_norm,
+            source.
+    """
+    rows = _after_training(layers).dropna(subset=["dead"])
+    factor = compared_factor(rows)
+    palette = shades([int(layer) for layer in levels(rows, "layer")])
+    panels = make_panels(
+        rows,
+        [factor, *panel_factors(rows, [factor, "lr"])],
+        size=(2.9, 2.4),
+        alone=(4.6, 3.4),
+        shows=lambda part: bool((part["dead"] > 0).any()),
+    )
+    draw_lines(panels.parts, "lr", "dead", "layer", palette, markersize=4, markeredgewidth=0.3)
+    for panel, _ in panels.parts:
+        panel.set(xscale="log", ylim=(-0.03, 1.03))
+    panels.label("Dead units after training", x="learning rate", y="share of dead units")
+    notes = line_notes(rows, "dead")
+    legend(panels.figure, "layer", palette, dict.fromkeys(palette, ""), notes=notes)
+    return panels.figure

@@ -1,0 +1,72 @@
+"""The decay rate of the gradient before training, against depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bpexp.analysis.summaries import decay
+from bpexp.figures.parts import style
+from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.factors import axis_label, compared_factor
+from bpexp.figures.parts.lines import has_interval
+from bpexp.figures.parts.selection import at_start, measured
+
+RATE, ERROR = "gradient/decay_rate", "gradient/decay_rate_se"
+
+
+def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the decay rate of each run and source at the run's first probe.
+
+    Args:
+        layers: columns run, source, step, layer, delta_norm and the configuration; a frame that has
+            decay rates already is returned as it is.
+
+    Returns:
+        A row for each run and source: the columns of a run, gradient/decay_rate and
+        gradient/decay_rate_se (nats a layer), each of one network. Runs of fewer than two hidden
+        layers, or with exact zeros, have no rate and are left out.
+    """
+    if RATE in layers:
+        return layers
+    rows = at_start(layers).sort_values("layer")
+    found = []
+    for _, run in rows.groupby(["run", "source"], sort=False):
+        summary = decay(run["delta_norm"].to_numpy(float))
+        if RATE in summary:
+            found.append(run.head(1).assign(**{RATE: summary[RATE], ERROR: summary[ERROR]}))
+    none = rows.head(0).assign(**{RATE: [], ERROR: []})
+    return pd.concat(found, ignore_index=True) if found else none
+
+
+@style.styled
+def decay_rate_by_depth(layers: pd.DataFrame) -> Figure:
+    """Draw the decay rate before training against depth.
+
+    A line for each activation, or initialization if only that varies; other settings that vary
+    divide the rows into panels. x: hidden layers. y: mean over layers of
+    log(delta_norm^(l) / delta_norm^(l+1)), nats a layer: negative where the gradient vanishes
+    towards the input, positive where it explodes. Lines: arithmetic mean over seeds; bands: its
+    95 % Student t interval, from three seeds on. Bars, with fewer seeds: 1.96 standard errors from
+    the scatter over the layers of one network. Thin dashed lines: theory.
+
+    Args:
+        layers: columns run, activation, init, depth, seed, step, layer, delta_norm, source; or what
+            `decay_rates` returns.
+    """
+    rates = decay_rates(layers)
+    panels = draw_by_setting(rates, "depth", RATE)
+    factor = compared_factor(rates)
+    palette = style.colours(rates, factor)
+    for panel, rows in panels.parts:
+        panel.axhline(0, **style.ZERO_LINE)
+        if has_interval(rows):
+            continue
+        for level, part in measured(rows).groupby(factor, observed=True):
+            look: dict[str, Any] = {"fmt": "none", "ecolor": palette[level], "elinewidth": 1}
+            panel.errorbar(part["depth"], part[RATE], yerr=1.96 * part[ERROR], capsize=2, **look)
+    title = "Decay rate of the gradient before training"
+    panels.label(title, x=axis_label("depth"), y="decay rate (nats a layer)")
+    return panels.figure

@@ -1,0 +1,70 @@
+"""The forecast of theory for each cell of a sweep, and what happened there, as a map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bpexp.figures.parts.cells import draw_word_map
+from bpexp.figures.parts.factors import axis_label, compared_factor
+from bpexp.figures.parts.style import styled
+
+# Blue where training is expected and orange where it is not, pale before the outcome is known;
+# red and green where the forecast was wrong.
+COLOURS = {
+    "trains": "#d1e5f0",
+    "trains as expected": "#92c5de",
+    "fails unexpectedly": "#f08070",
+    "fails": "#fee0b6",
+    "fails as expected": "#fdb863",
+    "trains unexpectedly": "#b8e186",
+}
+
+
+@styled
+def forecast_map(cells: pd.DataFrame) -> Figure:
+    """Draw the forecast over depth and activation, with the outcomes once they are known.
+
+    Columns are initializations if only those vary; other settings that vary divide the runs into
+    panels. The words and the colour of a cell of several seeds are those of the majority. The
+    number is the predicted ratio of the signal in the first layer to that in the last, the
+    geometric mean over the cell's seeds.
+
+    Args:
+        cells: columns run, activation, init, depth and other settings, trains (bool), trained
+            (bool, or missing before training) and first_to_last.
+    """
+    across = compared_factor(cells)
+    panels = draw_word_map(
+        cells,
+        "depth",
+        across,
+        _cell,
+        COLOURS,
+        size=(1.15, 0.62),
+        margin=(0.4, 0.6),
+        least=2.4,
+        fontsize=7,
+    )
+    known = ", and outcome" if cells["trained"].notna().any() else ""
+    title = f"Forecast of theory{known}\nnumber: predicted signal, first layer / last"
+    panels.label(title, x=axis_label(across), y=axis_label("depth"))
+    return panels.figure
+
+
+def _cell(runs: pd.DataFrame) -> tuple[str, str]:
+    """Return the outcome of a cell's runs and the words that the cell shows."""
+    outcome = _outcome(runs)
+    ratio = np.exp(np.log(runs["first_to_last"]).mean())
+    return outcome, f"{outcome.replace(' ', chr(10), 1)}\n{ratio:.1e}"
+
+
+def _outcome(runs: pd.DataFrame) -> str:
+    expected = bool(runs["trains"].mean() >= 0.5)
+    known = runs["trained"].dropna()
+    if known.empty:
+        return "trains" if expected else "fails"
+    trained = bool(known.astype(float).mean() >= 0.5)
+    word = "trains" if trained else "fails"
+    return f"{word} {'as expected' if trained == expected else 'unexpectedly'}"

@@ -1,0 +1,55 @@
+"""Paired differences of test scores between runs that share their draws, against depth."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bpexp.analysis.paired import paired_differences
+from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.factors import axis_label, compared_factor, varies
+from bpexp.figures.parts.lines import has_interval
+from bpexp.figures.parts.scores import score_name, with_score
+from bpexp.figures.parts.style import ZERO_LINE, styled
+
+
+def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return paired differences of test scores between activations, or inits if those vary.
+
+    Args:
+        runs: as `bpexp.load_runs` returns them; a frame of differences is returned as it is.
+
+    Returns:
+        What `bpexp.paired_differences` returns; no rows with fewer than three seeds.
+    """
+    if "difference" in runs:
+        return runs
+    factor = compared_factor(runs)
+    if not (varies(runs, factor) and has_interval(runs)):
+        return runs.head(0)
+    return paired_differences(with_score(runs, "test"), factor, "score/test")
+
+
+@styled
+def paired_by_depth(differences: pd.DataFrame) -> Figure:
+    """Draw paired differences of test scores against depth, a line for each level compared.
+
+    A difference is between two networks: a run and the run of the base level with the same seed,
+    and so the same base draw of weights and the same order of batches. x: hidden layers. y:
+    difference of the task's primary metric on the test split. Lines: arithmetic mean over
+    seeds; bands: its 95 % Student t interval. Where a band excludes 0 the levels differ.
+
+    Args:
+        differences: as `bpexp.paired_differences` returns them.
+    """
+    base, factor = differences["base"].iloc[0], differences["factor"].iloc[0]
+    panels = draw_by_setting(differences, "depth", "difference", factor=factor)
+    for panel, _ in panels.parts:
+        panel.axhline(0, **ZERO_LINE)
+    title = f"Paired differences from {base}, same draws"
+    panels.label(
+        title,
+        x=axis_label("depth"),
+        y=f"test {score_name(differences, 'test')} less that of {base}",
+    )
+    return panels.figure

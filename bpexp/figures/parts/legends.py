@@ -1,0 +1,79 @@
+"""Legends: the levels of a factor, and notes on what else is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from bpexp.figures.parts import style
+
+
+def legend(
+    figure: Figure,
+    title: str,
+    palette: style.Palette,
+    markers: Mapping[Any, str] | None = None,
+    *,
+    notes: Sequence[Artist] = (),
+    **place: Any,
+) -> None:
+    """Add a legend outside of all panels: the levels, then the notes.
+
+    Args:
+        figure: the figure.
+        title: the factor's name.
+        palette: the colour of each level. Of more than eight numbers about six are shown.
+        markers: the marker of each level; a circle where it has none.
+        notes: further entries, such as `note_theory()`.
+        place: keywords of `Figure.legend`; by default the legend is at the right.
+    """
+    entries: list[Artist] = []
+    for level in _thinned(list(palette)):
+        marker = (markers or {}).get(level, "o")
+        line = Line2D([], [], color=palette[level], marker=marker, markersize=5)
+        line.set_label(str(level))
+        entries.append(line)
+    handles = [*entries, *notes]
+    if handles:
+        place = {"loc": "outside right center", **place}
+        figure.legend(handles=handles, title=title, alignment="left", **place)
+
+
+def _thinned(values: list[Any]) -> list[Any]:
+    """Return about six of more than eight numbers, both ends among them; else all values."""
+    if len(values) <= 8 or not all(pd.api.types.is_number(value) for value in values):
+        return values
+    every = -(-len(values) // 6)
+    return [*values[:-1:every], *values[-1:]]
+
+
+def note_theory() -> Artist:
+    """Return the entry of lines that theory predicts."""
+    return Line2D([], [], color=style.NEUTRAL, label="theory", **style.THEORY)
+
+
+def note_zeros() -> Artist:
+    """Return the entry of the crosses at the lower edge."""
+    look: dict[str, Any] = {"linestyle": "", "marker": "x", "markersize": 5}
+    return Line2D([], [], color=style.NEUTRAL, label="exactly 0", **look)
+
+
+def note_guess() -> Artist:
+    """Return the entry of the dotted line."""
+    return Line2D([], [], label="best constant\nguess", **style.GUESS)
+
+
+def note_interval() -> Artist:
+    """Return the entry of the bands."""
+    return Patch(facecolor=style.NEUTRAL, alpha=0.2, label="95 % interval\nover seeds")
+
+
+def note_colour(colour: Any, label: str) -> Artist:
+    """Return the entry of an area's colour."""
+    return Patch(facecolor=colour, edgecolor="0.6", linewidth=0.5, label=label)

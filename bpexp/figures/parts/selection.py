@@ -1,0 +1,105 @@
+"""Which rows of a table are drawn: measured ones, of which probe, of which layer and rank.
+
+Frames are never modified; every function returns a new frame or a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bpexp.errors import out_of_range
+from bpexp.figures.parts.factors import PANEL_KEYS, group
+
+Step = Literal["first", "last"] | int
+
+NOISE = 1e-15  # singular values below this share of the largest are rounding errors
+
+# Settings without effect before training: what is measured then is the same whatever they are.
+TRAINING_KEYS = {"lr", "optimizer", "batch_size", "epochs", "stop", "frozen"}
+
+
+def measured(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that were measured, without those of theory."""
+    return layers[layers["source"] == "measured"]
+
+
+def at_step(layers: pd.DataFrame, step: Step = "first") -> pd.DataFrame:
+    """Return the rows of one probe of each run: its first, its last, or that at a step.
+
+    A run's first and last probes are found from its measured rows, so that theory, which is for
+    step 0, is never returned with the end of training. A run without measured rows uses the first
+    or last step of all runs.
+
+    Args:
+        layers: columns run, step, source.
+        step: "first", "last", or the number of optimizer steps done.
+
+    Raises:
+        ValueError: no run was probed at that step.
+    """
+    if isinstance(step, int):
+        rows = layers[layers["step"] == step]
+        if rows.empty and not layers.empty:
+            bounds = f"a probed step from {layers['step'].min()} to {layers['step'].max()}"
+            raise ValueError(out_of_range("step", step, bounds))
+        return rows
+    source = measured(layers)
+    if source.empty:
+        source = layers
+    pick = "min" if step == "first" else "max"
+    wanted = layers["run"].map(source.groupby("run")["step"].agg(pick))
+    return layers[layers["step"] == wanted.fillna(source["step"].agg(pick))]
+
+
+def at_start(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each run's first probe, one run for each set of initial weights.
+
+    Runs that differ only in settings of training, such as the learning rate, are equal before it.
+    If all were kept, an interval would count the same network several times.
+    """
+    rows = at_step(layers, "first")
+    if (rows["step"] != 0).any():
+        return rows
+    rows = rows.drop(columns=[name for name in rows if group(name) in TRAINING_KEYS])
+    initial = [name for name in rows if group(name) in {*PANEL_KEYS, "seed"}]
+    return rows.drop_duplicates([*initial, "layer", "source"])
+
+
+def first_layer(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of layer 1 at each run's first probe."""
+    start = at_start(layers)
+    return start[start["layer"] == 1]
+
+
+def ends_of_training(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each run's first and last probe, with a column `when`.
+
+    It is "before training" or "after training"; of a run that was probed once it is the former.
+    """
+    steps = rows.groupby("run")["step"]
+    first, last = steps.transform("min"), steps.transform("max")
+    words = ["before training", "after training"]
+    when = pd.Categorical(np.where(rows["step"] == first, *words), words, ordered=True)
+    return rows.assign(when=when)[(rows["step"] == first) | (rows["step"] == last)]
+
+
+def above_noise(rows: pd.DataFrame, values: str, others: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of singular values that are not rounding errors, with a column `share`.
+
+    Args:
+        rows: columns run, step, rank, those of `others` and the values.
+        values: the column of the singular values.
+        others: the dimensions beside rank.
+
+    Returns:
+        The rows above 1e-15 of the largest value of their run, step and other dimensions; share is
+        the rank divided by the number of ranks.
+    """
+    series = rows.groupby(["run", "step", *others])
+    share = rows["rank"] / series["rank"].transform("max")
+    noise = NOISE * series[values].transform("max")
+    return rows.assign(share=share)[rows[values] > noise]

@@ -1,0 +1,104 @@
+"""The style of all figures: matplotlib's settings, and a colour and marker for each level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib.style
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+Palette = Mapping[Any, Any]
+
+# The colour and marker of each activation in every figure. Any two colours differ by at least 14 in
+# CIELAB, for normal sight and in simulated protanopia, deuteranopia and tritanopia (Machado,
+# Oliveira and Fernandes 2009). The marker is a second cue.
+ACTIVATIONS: dict[str, tuple[str, str]] = {
+    "identity": ("#b0b0b0", "P"),
+    "sigmoid": ("#d55e00", "o"),
+    "tanh": ("#d55ca0", "s"),
+    "softsign": ("#882255", "D"),
+    "softplus": ("#7a5c1e", "X"),
+    "relu": ("#0072b2", "^"),
+    "leaky": ("#56b4e9", "v"),
+    "elu": ("#009e73", "<"),
+    "selu": ("#332288", ">"),
+    "silu": ("#f0a400", "p"),
+    "gelu": ("#000000", "h"),
+}
+MEASURED: dict[str, Any] = {"linewidth": 1.6, "linestyle": "-", "zorder": 2}
+THEORY: dict[str, Any] = {"linewidth": 0.8, "linestyle": "--", "zorder": 2.5}
+NEUTRAL = "0.35"  # of legend entries that hold for lines of any colour
+GUESS: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
+ZERO_LINE: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.6, "zorder": 1}
+
+RC: dict[Any, Any] = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 8.5,
+    "legend.frameon": False,
+    "figure.titlesize": 11,
+    "figure.labelsize": 9.5,
+    # matplotlib ships DejaVu Sans, so that figures are the same on every machine
+    "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bpexp",
+}
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Set the style of all figures within a `with` block, then restore the caller's settings.
+
+    The style is RC on top of matplotlib's own defaults. The user's matplotlibrc has no effect.
+    """
+    with matplotlib.style.context(["default", RC]):
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Decorate a function that draws a figure, so that it draws in the style of all figures."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with in_style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def colours(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
+    """Return the colour of each level: an activation's own, else one by the level's position."""
+    return {level: colour for level, (colour, _) in _appearances(frame, factor).items()}
+
+
+def markers(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
+    """Return the marker of each level, chosen as `colours` are."""
+    return {level: marker for level, (_, marker) in _appearances(frame, factor).items()}
+
+
+def _appearances(frame: pd.DataFrame, factor: str) -> dict[Hashable, tuple[str, str]]:
+    column = frame[factor]
+    known = column.cat.categories if hasattr(column, "cat") else sorted(column.dropna().unique())
+    cycle = list(ACTIVATIONS.values())
+    by_position = {level: cycle[i % len(cycle)] for i, level in enumerate(known)}
+    own = ACTIVATIONS if factor == "activation" else {}
+    return {level: own.get(level, pair) for level, pair in by_position.items()}
+
+
+def shades(values: Sequence[Any]) -> dict[Any, Any]:
+    """Return a colour for each of some ordered values, from light to dark."""
+    return dict(zip(values, sns.color_palette("crest", len(values)), strict=True))

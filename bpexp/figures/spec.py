@@ -1,0 +1,64 @@
+"""What the catalogue says of a figure: its function and the data it is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bpexp.figures.parts.factors import panel_factors
+from bpexp.figures.parts.scores import tasks_in
+
+if TYPE_CHECKING:
+    from bpexp.results import Tables
+
+RUN = ("run", "name", "activation", "init", "depth", "seed")
+
+
+def _all(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure and the data it is drawn from; a call with a study's tables draws it.
+
+    Attributes:
+        draw: from a frame to a figure. The frame of `rows` gives the same figure as the table.
+        table: the study's table: runs, layers, curves, spectra, plane, or an instrument's name.
+        columns: the columns drawn, beside those of the run. Without a value in the first one there
+            is no figure. score/test and score/train stand for the primary metrics of the tasks that
+            the table has.
+        rows: from the table to the rows drawn. It returns no rows where the figure would show
+            nothing.
+    """
+
+    draw: Callable[[pd.DataFrame], Figure]
+    table: str
+    columns: tuple[str, ...]
+    rows: Callable[[pd.DataFrame], pd.DataFrame] = _all
+
+    def __call__(self, tables: Tables) -> Figure:
+        """Draw the figure from a study's tables."""
+        return self.draw(self.data(tables))
+
+    def data(self, tables: Tables) -> pd.DataFrame:
+        """Return the rows and columns drawn; no rows if there is nothing to draw."""
+        frame = tables.table(self.table)
+        if frame.empty:
+            return frame
+        rows = self.rows(frame)
+        if not any(rows[name].notna().any() for name in _named(self.columns[0], rows)):
+            return frame.head(0)
+        columns = [*RUN, *panel_factors(rows, ["depth"]), *self.columns]
+        return rows[[*dict.fromkeys(name for column in columns for name in _named(column, rows))]]
+
+
+def _named(column: str, rows: pd.DataFrame) -> list[str]:
+    """Return the column if the rows have it; for score/... the primary metrics they have."""
+    what, _, split = column.partition("/")
+    names = [f"{t.metric}/{split}" for t in tasks_in(rows, split)] if what == "score" else [column]
+    return [name for name in names if name in rows]
