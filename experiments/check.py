@@ -23,8 +23,16 @@ from runpy import run_path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
-from bpexp.results import load_curves, load_layers, load_runs, load_spectra, load_tables
+from bpexp.results import (
+    load_curves,
+    load_layers,
+    load_runs,
+    load_spectra,
+    load_tables,
+    load_theory,
+)
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"
@@ -59,6 +67,11 @@ class Study:
         return self.layers.query("step == 0")
 
     @cached_property
+    def theory(self) -> pd.DataFrame:
+        """The rows of `start` as theory predicts them."""
+        return load_theory(self.name, root=self.root)
+
+    @cached_property
     def curves(self) -> pd.DataFrame:
         """A row a run and epoch."""
         return load_curves(self.name, root=self.root)
@@ -90,6 +103,11 @@ def digits(value: float, n: int = 2) -> str:
 def geometric_mean(values: pd.Series[float]) -> float:
     """Return exp of the mean logarithm."""
     return float(np.exp(np.log(values).mean()))
+
+
+def half_width(values: pd.Series[float]) -> float:
+    """Return half the width of the 95 % interval of a mean, by Student's t."""
+    return float(t.ppf(0.975, len(values) - 1) * values.sem())
 
 
 def pattern(text: str) -> re.Pattern[str]:

@@ -1,17 +1,8 @@
 """What experiments/README.md says of `he`, computed from its runs."""
 
-import numpy as np
-from check import digits, geometric_mean, table
-from scipy.stats import t
+from check import digits, geometric_mean, half_width, table
 
 NAMES = {"glorot_normal": "Xavier", "he_normal": "He"}
-
-
-def interval(values):
-    """Return a mean and the half width of its 95 % interval."""
-    n = len(values)
-    half = t.ppf(0.975, n - 1) * values.std() / np.sqrt(n)
-    return f"{values.mean():.3f} +- {half:.3f}"
 
 
 def findings(study):
@@ -31,7 +22,7 @@ def findings(study):
         rows.append(row)
     header = "depth | Xavier: accuracy (least, greatest) | He | "
     yield table(header + "Xavier: first / last, geometric mean (theory) | He", rows)
-    rates = [interval(groups[init, 30]["start/gradient_decay_rate"]) for init in NAMES]
-    yield f"{rates[0]} and {rates[1]} nats a layer"
+    rates = [groups[init, 30]["start/gradient_decay_rate"] for init in NAMES]
+    yield " and ".join(f"{rate.mean():.3f} +- {half_width(rate):.3f}" for rate in rates)
     cells = study.forecast
     yield f"The forecast was right for {(cells.trains == cells.trained).sum()} of {len(cells)} runs"

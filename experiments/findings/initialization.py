@@ -1,29 +1,39 @@
 """What experiments/README.md says of `initialization`, computed from its runs."""
 
-from check import table
-
-import bpexp
+import numpy as np
+from check import half_width, table
+from scipy.stats import t
 
 INITS = ("standard", "glorot_normal", "he_normal", "orthogonal", "lsuv")
 ACTIVATIONS = ("sigmoid", "tanh", "softsign", "relu", "selu", "gelu")
 RATE = "start/gradient_decay_rate"
 
 
+def decay_rate(layers):
+    """Return the mean of log(delta_norm^(l) / delta_norm^(l+1)) over the layers of a run."""
+    return -np.diff(np.log(layers.sort_values("layer")["delta_norm"])).mean()
+
+
 def findings(study):
-    rates = study.runs.groupby(["init", "activation"], observed=True)[RATE].mean()
-    theory = theoretical_rates(study)
+    by = ["init", "activation"]
+    rates = study.runs.groupby(by, observed=True)[RATE].mean()
+    predicted = study.theory.groupby([*by, "run"], observed=True).apply(decay_rate)
+    theory = predicted.groupby(level=by, observed=True).mean()
     rows = [
         [init, *(f"{rates[init, name]:.3f} / {theory[init, name]:.3f}" for name in ACTIVATIONS)]
         for init in INITS
     ]
     yield table(f"init | {' | '.join(ACTIVATIONS)}", rows)
     cells = study.forecast
-    yield f"The forecast was right for {(cells.trains == cells.trained).sum()} of {len(cells)} runs"
-    pairs = study.runs.query("init in ('he_normal', 'glorot_normal')")
-    paired = bpexp.paired_differences(pairs, "init", RATE)
-    print(paired)
-
-
-def theoretical_rates(study):
-    """Return mean field's decay rate of each initialization and activation."""
-    raise NotImplementedError
+    right = (cells.trains == cells.trained).sum()
+    yield f"The forecast was right for {right} of {len(cells)} runs"
+    paired, apart = [], []
+    for name, label in {"tanh": "tanh", "relu": "ReLU"}.items():
+        own = study.runs[study.runs["activation"] == name].sort_values("seed")
+        he, glorot = (own[own["init"] == f"{init}_normal"][RATE] for init in ("he", "glorot"))
+        difference = he - glorot.to_numpy()
+        paired.append(f"{difference.mean():.4f} +- {half_width(difference):.4f} ({label})")
+        error = np.hypot(he.sem(), glorot.sem())
+        apart.append(f"+- {t.ppf(0.975, len(he) + len(glorot) - 2) * error:.4f}")
+    yield f"`he_normal` and `glorot_normal` is {' and '.join(paired)}"
+    yield f"independent samples the same runs give {' and '.join(apart)}"
