@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bpexp.nn import ACTIVATIONS, INITIALIZERS, Choice
-from bpexp.nn.initializers import stream
+from bpexp.nn.initializers import BIASES, WEIGHTS, batch_order, stream
 from bpexp.nn.stack import Architecture, initial_theta, with_constant_unit
 
 N_IN, N_OUT, SLOPE = 400, 600, 0.2
@@ -94,6 +94,16 @@ def test_the_draw_depends_on_seed_and_layer_and_on_nothing_else():
     assert (first[1] == deeper[1]).all()
     assert not (first[1][1:] == deeper[2][1:]).any()
     assert not np.isclose(first[0][1:], other[0][1:]).any()
+
+
+def test_weights_biases_and_batch_order_have_streams_of_their_own():
+    layers, _ = draw("normal", bias_std=1.0)
+    for theta in layers:
+        assert not np.isclose(theta[0], theta[1]).any()  # biases are not the first weights again
+    order = batch_order(0, 1, 100).tolist()
+    assert sorted(order) == [*range(100)]
+    for purpose in (WEIGHTS, BIASES):
+        assert stream(0, purpose, 1).permutation(100).tolist() != order
 
 
 @pytest.mark.parametrize(

@@ -165,20 +165,35 @@ def test_every_scheme_has_its_variances(init):
         assert var_b == 0
 
 
-def test_the_forecast_knows_what_is_known():
-    def told(activation, depth, init="he_normal"):
-        sizes = (64, *[64] * depth, 10)
-        architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
-        variances = layer_variances(architecture, Choice(init))
-        return forecast(architecture, variances, input_moment=0.3)
+def forecast_of(activation, depth, init="he_normal", **parameters):
+    sizes = (64, *[64] * depth, 10)
+    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    variances = layer_variances(architecture, Choice(init, parameters))
+    return forecast(architecture, variances, input_moment=0.3)
 
-    assert told("relu", 8).trains
-    assert told("leaky", 8).trains
-    assert told("sigmoid", 2).trains
-    deep = told("sigmoid", 8)
+
+def test_the_forecast_knows_what_is_known():
+    assert forecast_of("relu", 8).trains
+    assert forecast_of("leaky", 8).trains
+    assert forecast_of("sigmoid", 2).trains
+    deep = forecast_of("sigmoid", 8)
     assert not deep.trains
     assert "6 xi_c" in deep.reason
     assert deep.first_to_last < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("activation", "depth", "std", "trains", "reason"),
+    [
+        ("relu", 1, 1e3, False, "explodes"),
+        ("sigmoid", 1, 1e-4, False, "vanishes"),
+        ("sigmoid", 1, 1e-2, True, "pass"),  # 6 xi_c < 1, but one layer is no depth
+        ("sigmoid", 2, 1e-2, False, "6 xi_c"),
+    ],
+)
+def test_the_forecast_gives_its_reason(activation, depth, std, trains, reason):
+    found = forecast_of(activation, depth, "normal", std=std)
+    assert (found.trains, reason in found.reason) == (trains, True), found
 
 
 def test_scores_are_a_confusion_matrix():
