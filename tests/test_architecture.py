@@ -85,7 +85,7 @@ STANDARD = {
 def test_the_kernel_and_theory_import_numpy_alone(path):
     others = {m.split(".")[0] for m in imports(path)} - {*STANDARD, "numpy", "bpexp"}
     # which tells which BLAS NumPy has; without it the kernel works as well
-    assert others <= ({"threadpoolctl"} if path.name == "products.py" else set())
+    assert others <= ({"threadpoolctl"} if path.name == "tuning.py" else set())
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -14,9 +14,8 @@ from bpexp.config.identity import flatten
 from bpexp.config.schema import KEYS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
 from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of, out_of_range
-from bpexp.nn import Choice
+from bpexp.nn import Architecture, Choice
 from bpexp.nn.choices import Value
-from bpexp.nn.stack import Architecture
 from bpexp.probes.instruments import INSTRUMENTS, selected
 from bpexp.training import check_stop
 
@@ -72,6 +71,7 @@ class Config:
     cost: Choice
     optimizer: Choice
     lr: float
+    schedule: Choice
     batch_size: int
     epochs: int
     stop: Choice
@@ -128,7 +128,7 @@ class Config:
         """
         sizes = (data.n_features, *[self.width] * self.depth, data.n_outputs)
         try:
-            shape = Architecture(sizes, self.activation, self.cost, data.task)
+            shape = Architecture.dense(sizes, self.activation, self.cost, data.task)
         except ValueError as error:
             raise ConfigError(str(error)) from None
         if shape.n_parameters > LARGEST_NETWORK:

@@ -18,7 +18,7 @@ from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
 from bpexp.nn.choices import Value
 from bpexp.probes import INSTRUMENTS
-from bpexp.training import STOPS
+from bpexp.training import SCHEDULES, STOPS
 
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
 LARGEST = 1e30  # of a number: it and its square must fit in what computes with it
@@ -176,6 +176,11 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
     "cost": Group(COSTS, "the cost, which brings the output layer's activation"),
     "optimizer": Group(OPTIMIZERS, "the update rule"),
     "lr": _number("learning rate"),
+    "schedule": Group(
+        SCHEDULES,
+        "how the learning rate changes from step to step",
+        neutral={"name": "constant", "warmup": 0},
+    ),
     "batch_size": _integer("examples a step", 1),
     "epochs": _integer("passes over the training split; 0 measures only", 0, 10**7),
     "stop": Group(STOPS, "when to stop before the last epoch"),

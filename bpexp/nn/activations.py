@@ -1,17 +1,18 @@
-"""Activations g and their slopes g', accurate in both tails, in the fewest cheap NumPy calls.
+"""Activations g and their slopes g', accurate in both tails, in few and fast NumPy calls.
 
-Every evaluation has one form, `evaluate(do, z, a, slope, scratch)`: through `do` (see
-`bpexp.nn.tape`) it writes g(z) into `a` and, unless `slope` is None, g'(z) into `slope`. All arrays
-share one shape and float dtype, none overlaps another, and z stays as it is. g' is never taken
-from a rounded g: 1 - tanh(z)^2 has no correct digit left in float32 from z = 9 on, and
-sigma (1 - sigma) none from z = 17 on. A z that is not finite may give a NaN where g has a limit:
-what has overflowed has diverged.
+Every activation has one form, `evaluate(emit, z, a, slope, scratch)`. It records or makes calls
+(see `bpexp.nn.tape`) that write g(z) into `a` and, unless `slope` is None, g'(z) into `slope`. All
+arrays have one shape and one floating dtype, they do not overlap, and z is not changed. g' is
+computed from z, never from a rounded g: in float32 1 - tanh(z)^2 has no correct digit from z = 9
+on, and sigma (1 - sigma) none from z = 17 on. For infinite z the result may be NaN, even where g
+has a limit; such a run counts as diverged.
 
-Which calls are cheap was measured (NumPy 2.4): `maximum`, `copysign` and comparisons that write
-floats cost two to five times what a product does, Python's numbers as operands twice as much as
-arrays without dimensions. So a choice by sign is a comparison into `scratch.mask`, and a product.
-`fmax` and `fmin` of two arrays cost what a product does, of an array and a number two to three
-times that: constants are filled in first. They pass over NaN, which a product with z brings back.
+Which calls are fast was measured (NumPy 2.4). `maximum`, `copysign` and comparisons that write
+floats take two to five times as long as a product; Python numbers as operands take twice as long as
+arrays without dimensions. A choice by sign is therefore a comparison into `scratch.mask` and a
+product. `fmax` and `fmin` of two arrays take as long as a product, of an array and a number two to
+three times as long: the array is filled with the number first. They ignore NaN; multiplying by z
+restores it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Scratch:
-    """Memory for what comes up between z and g(z), of z's shape and dtype.
+    """Memory for intermediate results, of z's shape.
 
     Attributes:
-        first: floats.
-        second: floats.
+        first: of z's dtype.
+        second: of z's dtype.
         mask: booleans.
     """
 
@@ -45,7 +46,12 @@ class Scratch:
 
     @classmethod
     def like(cls, z: Array, empty_like: Callable[..., NDArray[Any]] = np.empty_like) -> Scratch:
-        """Allocate for arrays like z, in memory laid out as z is."""
+        """Allocate for arrays like z.
+
+        Args:
+            z: gives shape, dtype and the order of the axes in memory.
+            empty_like: allocates one array.
+        """
         return cls(empty_like(z), empty_like(z), empty_like(z, np.bool_))
 
     def number(self, value: float) -> Array:
@@ -58,13 +64,13 @@ Evaluate = Callable[[Emit, Array, Array, Array | None, Scratch], None]
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation and what others must know of it.
+    """An activation and the properties that initialization, probes and theory use.
 
     Attributes:
-        evaluate: writes g(z) and g'(z); see the module's first lines.
-        bounded: g has two horizontal asymptotes, so a unit can saturate.
+        evaluate: writes g(z) and g'(z); see the module's docstring.
+        bounded: g has two horizontal asymptotes, so that a unit can saturate.
         max_slope: the largest |g'|.
-        negative_slope: g'(z) as z goes to minus infinity, which He's initialization asks for.
+        negative_slope: the limit of g'(z) for z to minus infinity, used by He's initialization.
     """
 
     evaluate: Evaluate
@@ -73,7 +79,11 @@ class Activation:
     negative_slope: float = 0.0
 
     def __call__(self, z: Array) -> tuple[Array, Array]:
-        """Return (g(z), g'(z)) as new arrays: for use by hand, not in the training step."""
+        """Return (g(z), g'(z)) as new arrays, for use outside of the training step.
+
+        Args:
+            z: pre-activations of any shape; integers are converted to floating point.
+        """
         z = np.asarray(z, dtype=np.result_type(z, np.float32))
         flat = np.ravel(z)
         a, slope = np.empty_like(flat), np.empty_like(flat)
@@ -203,9 +213,7 @@ def gelu() -> Activation:
 
     def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         inner, square = scratch.second, scratch.first
-        emit(
-            np.clip, z, -far, far, inner
-        )  # sigma(2u) is 0 or 1 there already, and z^3 stays finite
+        emit(np.clip, z, -far, far, inner)  # so that z^3 is finite; sigma(2u) is 0 or 1 there
         emit(np.multiply, inner, inner, square)
         emit(np.multiply, square, scratch.number(cubic), square)
         emit(np.add, square, scratch.number(1), square)

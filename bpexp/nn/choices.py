@@ -12,21 +12,43 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Choice:
-    """A row of a table by its name, with the parameters that differ from the row's defaults.
+    """The name of a row of a table, and the parameters that differ from the row's defaults.
 
-    >>> Choice("leaky", {"negative_slope": 0.2}).name
-    'leaky'
+    >>> Choice("leaky", {"negative_slope": 0.2})
+    Choice('leaky', {'negative_slope': 0.2})
+    >>> str(Choice("leaky", {"negative_slope": 0.2}))
+    'leaky(negative_slope=0.2)'
+
+    Attributes:
+        name: the row's name.
+        parameters: keyword arguments of the row's factory.
     """
 
     name: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Return the expression that makes this choice."""
+        given = f", {dict(self.parameters)!r}" if self.parameters else ""
+        return f"Choice({self.name!r}{given})"
+
+    def __str__(self) -> str:
+        """Return the name, with the parameters in brackets if there are any."""
+        given = ", ".join(f"{key}={value}" for key, value in self.parameters.items())
+        return f"{self.name}({given})" if given else self.name
+
     def __hash__(self) -> int:
-        """Hash by value, as dataclasses do for fields that are hashable."""
+        """Return a hash of name and parameters: equal choices have equal hashes."""
         return hash((self.name, tuple(sorted(self.parameters.items()))))
 
     def build(self, table: Mapping[str, Callable[..., T]]) -> T:
         """Call the factory of this name.
+
+        Args:
+            table: factories by name.
+
+        Returns:
+            What the factory returns for the parameters.
 
         Raises:
             ValueError: the name is not in the table, or a parameter is out of its range.
@@ -38,12 +60,18 @@ class Choice:
 
 
 def as_choice(choice: str | Choice) -> Choice:
-    """A bare name stands for the row with its default parameters."""
+    """Return the choice of a name with its default parameters; return a choice unchanged."""
     return Choice(choice) if isinstance(choice, str) else choice
 
 
 def require(name: str, value: object, allowed: str, holds: bool) -> None:
-    """Refuse a parameter out of its range.
+    """Refuse a parameter that is out of its range.
+
+    Args:
+        name: the parameter's name.
+        value: what was received.
+        allowed: what is allowed, in words.
+        holds: whether the value is allowed.
 
     Raises:
         ValueError: `holds` is false.

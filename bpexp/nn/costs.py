@@ -1,10 +1,10 @@
-"""Costs C of the output layer: per-example values, and dC/dz from z itself.
+"""Costs C of the output layer: the value of each example, and dC/dz computed from z.
 
-The output layer's pre-activations z and targets t have shape (K, ...): K outputs of any examples.
-A cost belongs to one example; the batch's mean is the caller's. The last layer's activation is the
-cost's own (softmax, sigmoid, ...), so that dC/dz is formed from z directly: no factor g'
-underflows. The target's own unit is p - 1, which is exact to one rounding of 1: an example that is
-sure to 1e-7 in float32 (1e-16 in float64) pulls no more.
+Pre-activations z and targets t of the output layer have shape (K, ...): K outputs of any examples.
+A cost belongs to one example; the caller takes the mean over the batch. A cost includes the output
+layer's activation (softmax, sigmoid, ...), so that dC/dz is formed from z directly and no factor g'
+underflows. For the target's own unit dC/dz is p - 1, which is exact to one rounding of 1: it is 0
+for an example whose p differs from 1 by less than 1e-7 in float32 (1e-16 in float64).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ class Cost:
     """A cost and the output layer's activation.
 
     Attributes:
-        delta: `delta(do, z, t, out, slope, scratch)` writes dC_i/dz_i of each example into `out`,
-            through `do` (see `bpexp.nn.tape`); `slope` is memory like z. Nothing overlaps.
-        value: `value(z, t)` gives C_i in float64, shape (...).
-        output: `output(do, z, out, scratch)` writes the network's output a^(L) into `out`.
+        delta: `delta(emit, z, t, out, slope, scratch)` records calls (see `bpexp.nn.tape`) that
+            write dC_i/dz_i of each example into `out`; `slope` is memory like z. No arrays overlap.
+        value: `value(z, t)` returns C_i in float64, shape (...).
+        output: `output(emit, z, out, scratch)` records calls that write the network's output a^(L)
+            into `out`.
         linear: whether a^(L) is z^(L) itself, so that targets may be any real numbers.
     """
 
@@ -47,8 +48,8 @@ def cross_entropy() -> Cost:
         emit(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
-        # Exponentials in z's dtype, sums in float64: a small cost is a sum of small exponentials
-        # beside one 1, and float32 would lose them there.
+        # Exponentials in z's dtype, sums in float64: a small cost is the logarithm of 1 plus small
+        # exponentials, which a sum in float32 would lose.
         shifted = z - np.maximum.reduce(z)
         log_sum = np.log(np.add.reduce(np.exp(shifted), dtype=np.float64))
         np.multiply(shifted, t, out=shifted)
@@ -60,8 +61,8 @@ def cross_entropy() -> Cost:
 def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
     """C = factor * sum_k (a_k - t_k)^2 with a = g(z); dC/dz = 2 factor (a - t) g'(z).
 
-    `output` names the output layer's activation g; `factor` is 1 or 0.5, the two conventions of
-    the texts.
+    `output` is the name of the output layer's activation g. `factor` is 1 or 0.5, the two
+    conventions of the texts.
     """
     require("factor", factor, "1 or 0.5", factor in (1.0, 0.5))
     require("output", output, f"one of {', '.join(ACTIVATIONS)}", output in ACTIVATIONS)
@@ -102,9 +103,10 @@ def _output(activation: Activation, emit: Emit, z: Array, out: Array, scratch: S
 
 
 def _softmax(emit: Emit, z: Array, out: Array, scratch: Scratch) -> None:
-    """Write softmax into `out`.
+    """Record softmax.
 
-    A row that meets every unit is copied to all of them first: that takes half the time.
+    A row is copied to all units before it is combined with them, which takes half the time of
+    broadcasting it.
     """
     row, wide = scratch.first[0], scratch.second
     emit(np.maximum.reduce, z, 0, None, row)

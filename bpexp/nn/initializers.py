@@ -1,8 +1,8 @@
-"""Initial weights and biases of one layer, from a draw that the scheme only scales.
+"""Initial weights and biases of one layer: a random draw that the scheme only scales.
 
-A scheme gives Var W of a layer with n_in inputs and n_out units. The draw under it comes from a
-stream of the run's seed and the layer's number alone, so two runs that differ in activation,
-gain or scheme (of one family, normal or uniform) start from the same numbers, scaled.
+A scheme defines Var W of a layer with n_in inputs and n_out units. The draw behind it comes from a
+stream of the run's seed and the layer's number. Two runs that differ in activation, gain or scheme
+(within the normal or the uniform family) therefore start from the same numbers, scaled.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bpexp.nn.choices import require
 Weights = NDArray[np.float64]
 Variance = Callable[[int, int, float], float]
 
-# The independent streams of a run's seed; the batch order has its own (see batch_order).
 WEIGHTS, BIASES, ORDER = 0, 1, 2
+"""Purposes of the random streams of a run's seed."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ class Initializer:
     """A scheme for one layer.
 
     Attributes:
-        weights: `weights(rng, n_in, n_out, negative_slope)` gives (n_in, n_out) float64.
-        variance: `variance(n_in, n_out, negative_slope)` is Var W, for theory.
-        bias_std: biases are N(0, bias_std^2).
-        unit_variance: rescale layer by layer until Var z = 1 on a batch (LSUV).
+        weights: `weights(rng, n_in, n_out, negative_slope)` returns (n_in, n_out) float64.
+        variance: `variance(n_in, n_out, negative_slope)` returns Var W, for theory.
+        bias_std: standard deviation of the biases, which are normal.
+        unit_variance: whether the weights are then scaled, layer by layer, to Var z = 1 on a batch
+            (LSUV).
     """
 
     weights: Callable[[Generator, int, int, float], Weights]
@@ -41,12 +42,23 @@ class Initializer:
 
 
 def stream(seed: int, *key: int) -> Generator:
-    """Return the generator of one purpose of a run's seed: independent of all other keys."""
+    """Return a random generator of a seed, independent of those of all other keys.
+
+    Args:
+        seed: the run's seed.
+        key: a purpose, and further integers such as the layer's number.
+    """
     return default_rng(SeedSequence(seed, spawn_key=key))
 
 
 def batch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
-    """Return the order of n examples in an epoch (from 1): a function of seed and epoch alone."""
+    """Return the order of the examples in an epoch, (n,), which depends on seed and epoch alone.
+
+    Args:
+        seed: the run's seed.
+        epoch: from 1.
+        n: number of examples.
+    """
     return stream(seed, ORDER, epoch).permutation(n)
 
 
@@ -143,7 +155,7 @@ def _haar(rng: Generator, n_in: int, n_out: int) -> Weights:
     draw = rng.standard_normal((n_in, n_out))
     tall = draw if n_in >= n_out else draw.T
     q, r = np.linalg.qr(tall)
-    q = q * np.sign(np.diag(r))  # without the signs QR is not uniform over the group
+    q = q * np.sign(np.diag(r))  # QR alone is not uniform over the orthogonal group
     return np.asarray(q if n_in >= n_out else q.T)
 
 

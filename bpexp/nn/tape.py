@@ -1,11 +1,12 @@
-"""A tape: NumPy calls on fixed buffers, recorded once and played every step.
+"""A tape: NumPy calls on fixed buffers, recorded once and played in every step.
 
-For small networks the step's cost is Python's: looking up names, entering functions, turning
-numbers into arrays. All of that is the same in every step, so it is done once, when the calls are
-recorded; what is left to do is to make them, one after another.
+In a small network most of a step's time is Python's overhead: looking up names, entering functions,
+converting numbers to arrays. None of that changes from step to step, so it is done once, while the
+calls are recorded. Playing the tape only makes the calls, in order.
 
-What computes is written against a parameter `do`, called as `do(function, *arguments)`: given
-`now` it computes at once, given a tape's `record` it is recorded.
+Code that computes takes a parameter `emit` and writes each NumPy call as `emit(function,
+*arguments)`. With `call_now` as `emit` the call is made at once; with a tape's `record` it is
+recorded. Recorded code must not branch on values: they are not there yet.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 Emit = Callable[..., object]
+"""Takes a function and its arguments, and calls the function now or records the call."""
 
 
 def call_now(function: Callable[..., object], *arguments: object) -> None:
@@ -25,12 +27,15 @@ def call_now(function: Callable[..., object], *arguments: object) -> None:
 
 
 def assign(emit: Emit, out: NDArray[Any], values: NDArray[Any]) -> None:
-    """Write values into `out`, cast (whatever is lost) and broadcast: `np.copyto` at less cost."""
+    """Write values into `out`, cast to its dtype and broadcast to its shape.
+
+    The method costs less per call than `np.copyto`.
+    """
     emit(out.__setitem__, ..., values)
 
 
 class Tape:
-    """Calls with their arguments, in order.
+    """A list of calls with their arguments.
 
     >>> import numpy as np
     >>> x, tape = np.zeros(2), Tape()
@@ -43,7 +48,7 @@ class Tape:
         self._calls: list[Callable[[], object]] = []
 
     def record(self, function: Callable[..., object], *arguments: object) -> None:
-        """Put a call at the end."""
+        """Append a call."""
         self._calls.append(partial(function, *arguments))
 
     def __len__(self) -> int:
@@ -51,6 +56,6 @@ class Tape:
         return len(self._calls)
 
     def play(self) -> None:
-        """Make all calls."""
+        """Make all calls in the order in which they were recorded."""
         for call in self._calls:
             call()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import pairwise
+
 import numpy as np
 
 from bpexp.nn.propagation import Propagation
@@ -38,9 +41,11 @@ def jacobian_spectrum(probed: ProbedNetwork, examples: int) -> Values | None:
 
 def _jacobians(passes: Propagation) -> Values:
     """Return J of each example, (E, n_{L-1}, n_1), after a forward pass."""
-    layers = [theta[0] for theta in passes.stack.layers]
-    jacobians = np.eye(layers[0].shape[1])[None]
-    for number, theta in enumerate(layers[1:-1], start=1):
-        slopes = passes.slope[number][0].T[:, :, None].astype(np.float64)  # (E, n_l, 1)
-        jacobians = theta[1:].T.astype(np.float64) @ (slopes * jacobians)
-    return jacobians
+    layers, at = passes.stack.architecture.layers, passes.buffers
+    z = np.eye(layers[0].n_out)[None]
+    # The derivatives of a^(l), as far down as a layer reads; the inputs do not depend on z^(1).
+    tangents = deque([np.zeros(())], maxlen=max(layer.reach for layer in layers))
+    for number, (layer, above) in enumerate(pairwise(layers[:-1]), start=1):
+        tangents.append(layer.tangent_a(at, number, z, tangents))
+        z = above.tangent_z(at, number + 1, tangents)
+    return z

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bpexp.nn.activations import Array
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack
@@ -10,8 +12,9 @@ from bpexp.nn.stack import Stack
 class ProbedNetwork:
     """One network and the probe batch that it is measured on.
 
-    The parameters are copied in from a stack, one network after another: buffers are allocated once
-    and stay in the cache, and the numbers of a run cannot depend on the runs beside it.
+    Parameters and state are copied in from a stack, one network after another: buffers are
+    allocated once and stay in the cache, and the numbers of a run cannot depend on the runs beside
+    it.
 
     Attributes:
         stack: the network, as a stack of one.
@@ -21,7 +24,7 @@ class ProbedNetwork:
 
     def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
         """Allocate for networks of the stack's architecture."""
-        self.stack = Stack(stack.architecture, stack.theta[:1].copy())
+        self.stack = stack.select(np.array([0]))
         self.rows, self.targets = rows, targets
         self._passes: dict[int, Propagation] = {}
 
@@ -32,7 +35,7 @@ class ProbedNetwork:
 
     def load(self, stack: Stack, r: int) -> None:
         """Copy network r of a stack in."""
-        self.stack.theta[0] = stack.theta[r]
+        self.stack.assign(stack, r)
 
     def passes(self, examples: int) -> Propagation:
         """Return passes over the first `examples` of the probe batch, all if it has fewer.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bpexp.nn import memory
 from bpexp.nn.activations import Array, Scratch
+from bpexp.nn.buffers import Buffers
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.tape import Emit, assign
 from bpexp.probes.network import ProbedNetwork
@@ -37,7 +38,7 @@ class StatisticsRecorder:
         stack, examples = probed.stack, len(probed.rows)
         self._stack, self._examples = stack, examples
         self._before = np.full_like(stack.theta, np.nan)
-        self._layers_before = stack.architecture.layers(self._before)
+        self._layers_before = stack.architecture.thetas(self._before)
         # In a float32 run norms are recorded as their squares, which fit float64, and the roots of
         # all are taken at the end. In a float64 run squares may overflow, and `norm` rescales.
         self._squared = stack.theta.dtype != np.float64
@@ -76,24 +77,24 @@ class StatisticsRecorder:
         sizes = np.array(self._stack.architecture.sizes, np.float64)
         return LayerStatistics(self._examples, sizes[1:], sizes[:-1] * sizes[1:], **named)
 
-    def _forward(self, passes: Propagation, emit: Emit, layer: int) -> None:
+    def _forward(self, at: Buffers, emit: Emit, layer: int) -> None:
         """Record the statistics of layer l that need the arrays of the forward pass."""
-        z = passes.z[layer][0]
+        z = at.z[layer][0]
         self._geometry(emit, z, layer)
         if layer == len(self._stack.layers):
             a = memory.empty_like(z)
             self._stack.cost.output(emit, z, a, Scratch.like(z, memory.empty_like))
             self._activity(emit, a, layer)
         else:
-            self._activity(emit, passes.a[layer][0, 1:], layer)
-            self._slopes(emit, passes.slope[layer][0], layer)
+            self._activity(emit, at.a[layer][0, 1:], layer)
+            self._slopes(emit, at.slope[layer][0], layer)
 
-    def _backward(self, passes: Propagation, emit: Emit, layer: int) -> None:
+    def _backward(self, at: Buffers, emit: Emit, layer: int) -> None:
         """Record the statistics of layer l that need the arrays of the backward pass."""
-        self._norm(emit, passes.delta[layer][0], "delta", layer)
+        self._norm(emit, at.delta[layer][0], "delta", layer)
         if layer < len(self._stack.layers):
-            self._norm(emit, passes.backward_signal[layer][0], "signal", layer)
-        self._gradient(emit, passes.gradients[layer - 1][0], layer)
+            self._norm(emit, at.backward_signal[layer][0], "signal", layer)
+        self._gradient(emit, at.gradients[layer]["theta"][0], layer)
         theta, before = self._stack.layers[layer - 1][0], self._layers_before[layer - 1][0]
         moved = _like(self._work, theta)
         emit(np.subtract, theta, before, moved)

@@ -13,14 +13,14 @@ import pandas as pd
 from bpexp.config import Config, flatten
 from bpexp.data import Dataset, load_once
 from bpexp.errors import BpexpError
-from bpexp.nn import ACTIVATIONS, Choice
-from bpexp.nn.stack import Architecture
+from bpexp.nn import ACTIVATIONS, Architecture, Choice
 from bpexp.record.metrics import Columns, flat_name
 from bpexp.results.frames import typed
 from bpexp.theory import (
     BatchPrediction,
     Forecast,
     Prediction,
+    UnknownLayerError,
     critical_line,
     forecast,
     jacobian_moments,
@@ -49,15 +49,25 @@ def known(start: Mapping[str, Any]) -> Known | None:
 
 
 def theory_columns(run: Known | None) -> Columns:
-    """Predict a run's probes at step 0, a row a layer; no columns for None."""
-    return predicted_layers(*run) if run else {}
+    """Predict a run's probes at step 0, a row a layer.
+
+    No columns for None, and for a network with a layer that theory does not know.
+    """
+    try:
+        return predicted_layers(*run) if run else {}
+    except UnknownLayerError:
+        return {}
 
 
 def forecast_row(run: Known | None) -> dict[str, Any]:
-    """Forecast a run, as columns theory/...; none for None."""
-    if run is None:
+    """Forecast a run, as columns theory/...
+
+    None for None, and for a network with a layer that theory does not know.
+    """
+    try:
+        told = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
+    except UnknownLayerError:
         return {}
-    told = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)}
     return {f"theory/{flat_name(name)}": value for name, value in told.items()}
 
 
@@ -78,7 +88,11 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
 
 
 def forecast_run(config: Config, data: Dataset) -> Forecast:
-    """Forecast whether a run will train, from its configuration and data."""
+    """Forecast whether a run will train, from its configuration and data.
+
+    Raises:
+        UnknownLayerError: theory does not know a layer of the run's network.
+    """
     return _forecast(config.architecture(data), config.init, data, config.probe.examples)
 
 

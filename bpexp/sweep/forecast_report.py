@@ -14,7 +14,7 @@ from bpexp.record.run import Run
 from bpexp.results.theory import forecast_columns, forecast_run
 from bpexp.sweep.plan import Plan, dataset
 from bpexp.sweep.terminal import forecasts as table
-from bpexp.theory import score, trained
+from bpexp.theory import UnknownLayerError, score, trained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,8 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
     """Print what theory expects of each run, and write it to forecast.csv.
 
     Returns:
-        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`.
+        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`. Of a
+        run that theory does not know, `reason` says why, and the other fields are missing.
     """
     import pandas as pd
 
@@ -35,9 +36,11 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for member in plan.members:
         config, data = member.config, dataset(member.config)
-        told = forecast_run(config, data)
-        own = {"run": member.identity, "name": member.name}
-        rows.append({**own, **config.flat(), **forecast_columns(told)})
+        own = {"run": member.identity, "name": member.name, **config.flat()}
+        try:
+            rows.append({**own, **forecast_columns(forecast_run(config, data))})
+        except UnknownLayerError as error:
+            rows.append({**own, "trains": None, "reason": f"not known: {error}"})
     say("forecast (before training):", "", table(rows), "")
     cells = typed(pd.DataFrame(rows))
     _write(cells, folder)
@@ -58,7 +61,7 @@ def settle(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
             outcomes[run.identity] = trained(run.score("train"), chance, perfect)
     cells = cells.assign(trained=cells["run"].map(outcomes))
     _write(cells, folder)
-    known = cells.dropna(subset=["trained"])
+    known = cells.dropna(subset=["trained", "trains"])
     found = score(known["trains"].astype(bool), known["trained"].astype(bool))
     say(
         f"forecast: {found.accuracy:.0%} right; trained as expected {found.hits}, failed as "
@@ -76,8 +79,11 @@ def _write(cells: pd.DataFrame, folder: Path) -> None:
 def _draw(cells: pd.DataFrame, folder: Path) -> None:
     from bpexp.figures import forecast_map, save
 
+    known = cells.dropna(subset=["trains"])
+    if known.empty:
+        return
     (folder / "figures").mkdir(exist_ok=True)
-    save(forecast_map(cells), folder / "figures" / "forecast", {"Keywords": " ".join(cells["run"])})
+    save(forecast_map(known), folder / "figures" / "forecast", {"Keywords": " ".join(known["run"])})
 
 
 def draw(cells: pd.DataFrame, folder: Path) -> None:

@@ -162,13 +162,13 @@ def _decides(key: str) -> bool:
 def stack_size(config: Config, data: Dataset) -> int:
     """Return how many networks of this shape to train in lockstep.
 
-    One step of one network touches its parameters, their gradient, scratch and the optimizer's
-    memory, about three buffers of activity a layer, and the inputs twice; as many networks are
-    stacked as keep that within the cache.
+    A step of one network reads or writes its parameters, their gradient, scratch and the
+    optimizer's memory, the activity that each layer declares, and the inputs twice. A stack holds
+    as many networks as keep that within the cache.
     """
     shape, width = config.architecture(data), np.dtype(config.dtype).itemsize
     batch = min(config.batch_size, len(data.x_train))
-    activity = batch * (2 * (shape.sizes[0] + 1) + 3 * sum(shape.sizes[1:]))
+    activity = batch * (2 * (shape.sizes[0] + 1) + sum(layer.activity for layer in shape.layers))
     parameters = (3 + config.optimizer.build(OPTIMIZERS).slots) * shape.n_parameters
     size = min(LARGEST_STACK, CACHE_BYTES // ((parameters + activity) * width))
     return size if size >= SMALLEST_STACK else 1
@@ -186,7 +186,7 @@ def cores() -> int:
 
 
 _SHORT = {"depth": "d", "width": "w", "lr": "lr", "seed": "s", "batch_size": "b", "epochs": "e"}
-_BARE = ("data", "activation", "init", "cost", "optimizer", "stop", "dtype")
+_BARE = ("data", "activation", "init", "cost", "optimizer", "schedule", "stop", "dtype")
 
 
 def varied(plan: Plan) -> list[str]:

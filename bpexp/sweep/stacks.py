@@ -128,10 +128,12 @@ class _StackRun:
         trainer = Trainer(
             Stack.of(self._shape, rows, config.dtype),
             data,
-            rates=[m.config.lr for m in self._members],
+            learning_rates=[m.config.lr for m in self._members],
             seeds=[m.config.seed for m in self._members],
             optimizer=config.optimizer,
             batch_size=config.batch_size,
+            schedule=config.schedule,
+            epochs=config.epochs,
             frozen=config.frozen,
             probe_examples=config.probe.examples,
             instruments=config.instruments,
@@ -149,7 +151,7 @@ class _StackRun:
     def _finish(self, row: int, r: int, diverged_at: int | None) -> None:
         member, journal = self._members[row], self._journals[row]
         with replacing(member.folder / WEIGHTS) as file:
-            Network(self._shape, self._trainer.stack.theta[r]).save(file)
+            Network.of(self._trainer.stack, r).save(file)
         word, evidence = verdict(
             Evidence.of(
                 [seen.layers for seen in journal.observations if seen.layers],

@@ -93,10 +93,10 @@ def forecasts(rows: Sequence[dict[str, Any]]) -> str:
     body = [
         [
             row["name"],
-            "trains" if row["trains"] else "fails",
-            f"{row['chi_1']:.3g}",
-            f"{row['deepest']:.3g}",
-            f"{row['first_to_last']:.1e}",
+            {None: "not known", True: "trains", False: "fails"}[row["trains"]],
+            _number(row.get("chi_1"), "{:.3g}"),
+            _number(row.get("deepest"), "{:.3g}"),
+            _number(row.get("first_to_last"), "{:.1e}"),
             row["reason"],
         ]
         for row in rows[:ROWS]

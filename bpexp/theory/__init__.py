@@ -4,6 +4,7 @@ from bpexp.theory.batch import BatchPrediction, predict_batch
 from bpexp.theory.finite_width import log_norm_std, moment_ratio
 from bpexp.theory.forecast import Forecast, Score, forecast, score, trained
 from bpexp.theory.jacobian import jacobian_moments
+from bpexp.theory.known import UnknownLayerError
 from bpexp.theory.layerwise import Prediction, field_of, layer_variances, predict
 from bpexp.theory.mean_field import MeanField, critical_line, critical_sigma_w2
 
@@ -13,6 +14,7 @@ __all__ = [
     "MeanField",
     "Prediction",
     "Score",
+    "UnknownLayerError",
     "critical_line",
     "critical_sigma_w2",
     "field_of",

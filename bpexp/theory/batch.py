@@ -25,12 +25,13 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from bpexp.nn import ACTIVATIONS, COSTS, Choice
+from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
 from bpexp.nn.activations import Scratch
-from bpexp.nn.stack import Architecture
+from bpexp.nn.layers import Dense
 from bpexp.nn.tape import call_now
 from bpexp.theory.gaussian import MEDIUM, USUAL, Vector, mean_products
 from bpexp.theory.kernels import Matrix, Pairs
+from bpexp.theory.known import knows
 
 LARGEST_BATCH = 512  # examples; a larger batch is represented by so many of it
 DRAWS = 5000  # of outputs, for the expectations of the output layer's delta: 0.5 % of noise
@@ -53,6 +54,7 @@ class BatchPrediction:
     bias_grad_norm: Vector
 
 
+@knows(Dense)
 def predict_batch(
     architecture: Architecture,
     variances: Sequence[tuple[float, float]],
@@ -70,6 +72,7 @@ def predict_batch(
 
     Raises:
         ValueError: the cost's delta is not an affine function of the targets.
+        UnknownLayerError: a layer is not dense.
     """
     x, targets = _evenly_spaced(x), _evenly_spaced(targets)
     sizes = architecture.sizes

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bpexp.nn.stack import Architecture
+from bpexp.nn import Architecture
+from bpexp.nn.layers import Dense
+from bpexp.theory.known import knows
 from bpexp.theory.layerwise import field_of, predict
 from bpexp.theory.mean_field import MeanField
 
@@ -37,6 +39,7 @@ class Forecast:
     first_to_last: float
 
 
+@knows(Dense)
 def forecast(
     architecture: Architecture, variances: Sequence[tuple[float, float]], input_moment: float
 ) -> Forecast:
@@ -46,6 +49,9 @@ def forecast(
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
         input_moment: mean of x^2 over examples and features.
+
+    Raises:
+        UnknownLayerError: a layer is not dense.
     """
     depth = len(architecture.sizes) - 2
     factor = predict(architecture, variances, input_moment).first_to_last

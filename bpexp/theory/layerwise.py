@@ -8,10 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from bpexp.nn import ACTIVATIONS, INITIALIZERS, Choice
+from bpexp.nn import ACTIVATIONS, INITIALIZERS, Architecture, Choice
 from bpexp.nn.activations import Array
-from bpexp.nn.stack import Architecture, initial_theta
+from bpexp.nn.layers import Dense
+from bpexp.nn.stack import initial_theta
 from bpexp.theory.gaussian import Vector
+from bpexp.theory.known import knows
 from bpexp.theory.mean_field import MeanField, activity, slope_moment
 
 
@@ -42,6 +44,7 @@ class Prediction:
         return float(self.delta_norm[0])
 
 
+@knows(Dense)
 def layer_variances(
     architecture: Architecture, init: Choice, seed: int = 0, batch: Array | None = None
 ) -> list[tuple[float, float]]:
@@ -52,10 +55,13 @@ def layer_variances(
         init: the initialization.
         seed: of the draw, for lsuv.
         batch: inputs (B, n_0), for lsuv.
+
+    Raises:
+        UnknownLayerError: a layer is not dense.
     """
     scheme = init.build(INITIALIZERS)
     if scheme.unit_variance:
-        layers = architecture.layers(initial_theta(architecture, init, seed, batch))
+        layers = architecture.thetas(initial_theta(architecture, init, seed, batch))
         return [(float(np.mean(theta[1:] ** 2)), 0.0) for theta in layers]
     slope = architecture.activation.build(ACTIVATIONS).negative_slope
     return [
@@ -64,6 +70,7 @@ def layer_variances(
     ]
 
 
+@knows(Dense)
 def predict(
     architecture: Architecture, variances: Sequence[tuple[float, float]], input_moment: float
 ) -> Prediction:
@@ -77,6 +84,9 @@ def predict(
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
         input_moment: mean of x^2 over examples and features.
+
+    Raises:
+        UnknownLayerError: a layer is not dense.
     """
     g = architecture.activation.build(ACTIVATIONS)
     var_w, sigma_b2 = np.array(variances).T
@@ -93,6 +103,7 @@ def predict(
     return Prediction(sigma_w2, sigma_b2, q, weight, slope, delta)
 
 
+@knows(Dense)
 def field_of(architecture: Architecture, variances: Sequence[tuple[float, float]]) -> MeanField:
     """The mean field of the hidden layers after the first: where the network's signal settles.
 

@@ -2,7 +2,8 @@
 
 from bpexp.training.loop import run, train
 from bpexp.training.records import Observation, Record
+from bpexp.training.schedules import SCHEDULES
 from bpexp.training.stopping import STOPS, check_stop
 from bpexp.training.trainer import Trainer
 
-__all__ = ["STOPS", "Observation", "Record", "Trainer", "check_stop", "run", "train"]
+__all__ = ["SCHEDULES", "STOPS", "Observation", "Record", "Trainer", "check_stop", "run", "train"]

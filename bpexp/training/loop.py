@@ -60,6 +60,7 @@ def train(
     epochs: int = 20,
     batch_size: int = 32,
     optimizer: str | Choice = "sgd",
+    schedule: str | Choice = "constant",
     seed: int = 0,
     frozen: int = 0,
     stop: str | Choice = "none",
@@ -86,6 +87,8 @@ def train(
         epochs: passes over the training split; 0 measures the network and trains nothing.
         batch_size: examples a step; the last batch of an epoch may be smaller.
         optimizer: the update rule: its name, or a Choice with parameters.
+        schedule: how the learning rate changes from step to step: the schedule's name, or a Choice
+            with parameters.
         seed: decides the order of the examples.
         frozen: the first k layers keep their parameters.
         stop: when to stop before the last epoch: the rule's name, or a Choice with parameters.
@@ -111,14 +114,16 @@ def train(
     allowed = f"of {data.n_features} inputs and {data.n_outputs} outputs, as data {data.name} has"
     require("sizes", shape.sizes, allowed, fits)
     check_stop(data.task, choice)
-    stack = Stack(shape, network.theta[None])
+    stack = Stack(shape, network.theta[None], network.state[None])
     trainer = Trainer(
         stack,
         data,
-        rates=[lr],
+        learning_rates=[lr],
         seeds=[seed],
         optimizer=as_choice(optimizer),
         batch_size=batch_size,
+        schedule=schedule,
+        epochs=epochs,
         frozen=frozen,
         probe_examples=probe_examples,
         instruments=_instruments(measure),

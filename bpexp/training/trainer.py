@@ -1,8 +1,8 @@
-"""A trainer: a stack of networks, its optimizer's memory and its place in time."""
+"""A trainer: a stack of networks, the memory of its optimizer, and how far it has trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,40 +12,30 @@ from numpy.typing import NDArray
 from bpexp.data import Dataset
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
-from bpexp.nn.choices import Choice
+from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.initializers import batch_order
-from bpexp.nn.optimizers import OPTIMIZERS, Parameters
-from bpexp.nn.propagation import Propagation
+from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.nn.stack import Stack
-from bpexp.nn.tape import Tape
 from bpexp.nn.tasks import find_task
+from bpexp.nn.tuning import UFUNC_BUFFER
 from bpexp.probes import Measurer
 from bpexp.probes.measurer import Measured
 from bpexp.training.evaluation import EpochScore, Evaluator, Scores, splits
-
-# NumPy copies an operand that lies in pieces through a buffer, to have longer loops, where two of
-# the pieces fit into it. In the 8192 numbers of the default those of a stack's a^(l) do, and a step
-# then takes up to a tenth longer.
-BUFFER = 1024
+from bpexp.training.rates import LearningRates
+from bpexp.training.schedules import SCHEDULES
+from bpexp.training.steps import Steps
 
 SCORES = "accuracies"  # what checkpoints have called the scores since there was one task
-
-Batches = Callable[[int], Sequence[NDArray[np.int64]]]
-"""From the epoch, counted from 1, to its batches: indices of training examples, (R, B) each."""
-
-Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array], None]
-"""Takes a step on training examples: their indices and their targets' columns in the table of
-targets (R, B), and where to keep their outputs (R, K, B)."""
 
 Metrics = dict[str, NDArray[np.float64]]
 
 
 class Trainer:
-    """R networks of one architecture on one data set, in lockstep.
+    """R networks of one architecture on one data set, trained in lockstep.
 
     Attributes:
-        stack: the networks.
-        rows: which of the first R networks are still in training.
+        stack: the networks that are still in training.
+        rows: which of the first R networks these are.
         epoch: epochs done.
         step: optimizer steps done.
         costs: loss/train of the epochs done, (R,) each.
@@ -57,31 +47,34 @@ class Trainer:
         stack: Stack,
         data: Dataset,
         *,
-        rates: Sequence[float],
+        learning_rates: Sequence[float],
         seeds: Sequence[int],
         optimizer: Choice,
         batch_size: int,
+        schedule: str | Choice = "constant",
+        epochs: int | None = None,
         frozen: int = 0,
         probe_examples: int = 512,
         instruments: Mapping[str, int] | None = None,
-        batches: Batches | None = None,
-        divisor: float | None = None,
     ) -> None:
         """Prepare to train; nothing is computed yet.
 
         Args:
-            stack: R networks; their parameters are trained in place.
+            stack: R networks; their parameters and state are trained in place.
             data: the data set.
-            rates: learning rate of each network.
+            learning_rates: lr of each network.
             seeds: decide each network's order of examples.
             optimizer: the update rule.
             batch_size: examples a step; an epoch's last batch may be smaller.
+            schedule: how the learning rate changes from step to step.
+            epochs: epochs in all, which a schedule that is not constant depends on.
             frozen: the first k layers keep their weights.
             probe_examples: size of the probe batch, the first examples of the training split.
             instruments: what to measure beside the standard instruments, each with the number of
                 examples it is measured at; 0 for those that take no such number.
-            batches: the batches of an epoch instead of a shuffle by seed.
-            divisor: divide a batch's summed cost by this instead of by its own size.
+
+        Raises:
+            ValueError: the schedule depends on `epochs`, and none were given.
         """
         self.stack = stack
         self.rows = np.arange(len(stack))
@@ -89,53 +82,58 @@ class Trainer:
         self.costs: list[NDArray[np.float64]] = []
         self.scores: list[NDArray[np.float64]] = []
         self._optimizer = optimizer.build(OPTIMIZERS)
-        self._batch_size, self._divisor, self._given_batches = batch_size, divisor, batches
+        self._epochs = epochs or 0
         self._train, self._test = splits(data, stack.theta.dtype)
+        self._ends = [*range(batch_size, len(self._train), batch_size), len(self._train)]
         self._probe = self._train.head(probe_examples)
         targets = self._probe.targets.columns
         self._measurer = Measurer(stack, self._probe.rows, targets, instruments)
         self._lowest = min(frozen, len(stack.layers)) + 1
-        self._trained = slice(stack.architecture.first_parameter(self._lowest), None)
-        is_weight = np.ones(stack.theta.shape[1], stack.theta.dtype)
-        for theta in stack.architecture.layers(is_weight):
-            theta[0] = 0
-        self._is_weight = is_weight[self._trained]
-        self._rates = np.array(rates, np.float64)[:, None]
+        rates = np.array(learning_rates, np.float64)[:, None]
+        planned = as_choice(schedule).build(SCHEDULES)
+        self._rates = LearningRates(rates, self._optimizer, planned, stack.theta.dtype)
+        if self._rates.varies and epochs is None:
+            raise ValueError(f"epochs: the schedule {schedule} depends on them; none were given")
         self._seeds = list(seeds)
-        shape = (self._optimizer.slots, *stack.theta[:, self._trained].shape)
+        first, total = stack.architecture.first_parameter(self._lowest), stack.theta.shape[1]
+        shape = (self._optimizer.slots, len(stack), total - first)
         self._memory = memory.copy(np.zeros(shape, stack.theta.dtype))
         self._probed: Array | None = None
-        self._count = np.zeros((), np.int64)
         self._allocate()
 
     def initial_metrics(self) -> Metrics:
-        """Score the networks before any step; the training split is stood in by the probe batch."""
+        """Score the networks before any step, the probe batch in place of the training split."""
         with np.errstate(all="ignore"):
             scores = Evaluator(self.stack, self._probe)()
         return {**_named(scores, "train"), **self._test_metrics()}
 
     def advance(self, every: int | None = None) -> Iterator[float]:
-        """Take an epoch's steps, stopping on the way where the step is a multiple of `every`.
+        """Take the steps of an epoch, and yield where the step is a multiple of `every`.
+
+        Args:
+            every: steps; None: yield nowhere.
 
         Yields:
-            The part of the epoch that is done there.
+            The part of the epoch that is done.
         """
-        order, self._ends = self._next_batches()
+        order = np.array([batch_order(s, self.epoch + 1, len(self._train)) for s in self._seeds])
         self._index = index = self._train.targets.index.take(order, mode="clip")
-        outputs = self._score.z
+        outputs, starts, rates = self._score.z, [0, *self._ends], self._rates
+        steps = self._steps
+        if rates.varies:
+            self._prepare_rates()
         done, last = 0, len(self._ends)
-        starts = [0, *self._ends]
         while done < last:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
-                np.setbufsize(BUFFER)  # until errstate ends
-                self._count[...] = self.step
-                for start, end in pairwise(starts[done : pause + 1]):
-                    if (batch := end - start) not in self._steps:
-                        self._steps[batch] = self._step_on(batch)
+                np.setbufsize(UFUNC_BUFFER)  # until errstate ends
+                steps.count[...] = self.step
+                parts = enumerate(pairwise(starts[done : pause + 1]), start=done)
+                for number, (start, end) in parts:
+                    scale = rates.write(number) if rates.varies else None
                     self.step += 1
                     part = np.s_[..., start:end]
-                    self._steps[batch](order[part], index[part], outputs[part])
+                    steps.of(end - start)(order[part], index[part], outputs[part], scale)
             done = pause
             if done < last:
                 yield done / last
@@ -179,10 +177,11 @@ class Trainer:
         return measured
 
     def state(self, r: int) -> dict[str, NDArray[Any]]:
-        """Return all that network r needs to go on from the end of this epoch."""
+        """Return all arrays that network r needs to resume from the end of this epoch."""
         probed = self.stack.theta if self._probed is None else self._probed
         return {
             "theta": self.stack.theta[r],
+            "state": self.stack.state[r],
             "memory": self._memory[:, r],
             "probed": probed[r],
             "costs": np.array([cost[r] for cost in self.costs]),
@@ -192,20 +191,21 @@ class Trainer:
         }
 
     def restore(self, states: Sequence[dict[str, NDArray[Any]]]) -> None:
-        """Go on from what `state` returned, one a network, all at the end of the same epoch."""
+        """Resume from what `state` returned for each network, all at the end of the same epoch."""
         self.epoch, self.step = int(states[0]["epoch"]), int(states[0]["step"])
         self._probed = np.empty_like(self.stack.theta)
         for r, state in enumerate(states):
             self.stack.theta[r] = state["theta"]
+            self.stack.state[r] = state.get("state", ())  # checkpoints of version 0.1 have none
             self._memory[:, r] = state["memory"]
             self._probed[r] = state["probed"]
         self.costs = list(np.array([state["costs"] for state in states]).T)
         self.scores = list(np.array([state[SCORES] for state in states]).T)
 
     def keep(self, which: NDArray[np.bool_]) -> None:
-        """Go on with the networks `which` (R,) only."""
-        self.stack = Stack(self.stack.architecture, memory.copy(self.stack.theta[which]))
-        self.rows, self._rates = self.rows[which], self._rates[which]
+        """Remove all networks but `which`, (R,)."""
+        self.stack, self.rows = self.stack.select(which), self.rows[which]
+        self._rates = self._rates.select(which)
         self._seeds = [seed for seed, kept in zip(self._seeds, which, strict=True) if kept]
         self._memory = memory.copy(self._memory[:, which])
         self._probed = None if self._probed is None else self._probed[which]
@@ -214,62 +214,18 @@ class Trainer:
         self._allocate()
 
     def _allocate(self) -> None:
-        """Make the buffers whose size depends on R; nothing is allocated in a step."""
-        self._gradient = memory.copy(np.zeros_like(self.stack.theta))
-        theta, gradient = self.stack.theta[:, self._trained], self._gradient[:, self._trained]
-        self._scale, rest = self._optimizer.split(self._rates)
-        rest = rest.astype(theta.dtype)
-        # One without dimensions: NumPy multiplies by it in half the time.
-        rest = rest.reshape(()) if len(rest) == 1 else rest
-        parameters = Parameters(
-            theta=theta,
-            gradient=gradient,
-            rest=None if (rest == 1).all() else rest,
-            state=self._memory,
-            work=memory.empty_like(theta),
-            is_weight=self._is_weight,
-            step=self._count,
+        """Allocate the buffers whose size depends on R, so that no step allocates any."""
+        self._steps = Steps(
+            self.stack, self._train, self._optimizer, self._rates, self._memory, self._lowest
         )
-        self._update = Tape()
-        self._optimizer.record(self._update.record, parameters)
         self._score = EpochScore(self.stack, self._train.targets)
         self._evaluate_test = Evaluator(self.stack, self._test)
-        self._steps: dict[int, Step] = {}
 
-    def _step_on(self, batch: int) -> Step:
-        """Return the optimizer step on B examples, whatever it needs looked up beforehand."""
-        shape = (len(self.stack), batch, self._train.rows.shape[1])
-        rows = memory.empty(shape, self.stack.theta.dtype)
-        passes = Propagation(
-            self.stack,
-            rows,
-            lowest=self._lowest,
-            gradient=self._gradient,
-            scale=self._scale / (batch if self._divisor is None else self._divisor),
-        )
-        columns, forward, backward = passes.columns, passes.forward, passes.backward
-        # The methods: np.take looks them up, for four times the cost on small batches.
-        take_rows, take_targets = self._train.rows.take, self._train.targets.table.take
-        update = self._update.play
-
-        def step(order: NDArray[np.int64], index: NDArray[np.int64], outputs: Array) -> None:
-            take_rows(order, 0, rows, "clip")
-            take_targets(index, 1, columns, "clip")
-            outputs[...] = forward()
-            backward()
-            update()
-
-        return step
-
-    def _next_batches(self) -> tuple[NDArray[np.int64], list[int]]:
-        """Return the epoch's order of examples (R, N), and where each batch ends in it."""
-        if self._given_batches is not None:
-            batches = self._given_batches(self.epoch + 1)
-            ends = np.cumsum([batch.shape[1] for batch in batches])
-            return np.concatenate(batches, axis=1), ends.tolist()
-        n, size = len(self._train), self._batch_size
-        order = np.array([batch_order(seed, self.epoch + 1, n) for seed in self._seeds])
-        return order, [*range(size, n, size), n]
+    def _prepare_rates(self) -> None:
+        """Compute the learning rates of the next epoch."""
+        n = len(self._ends)
+        steps = range(self.step + 1, self.step + n + 1)
+        self._rates.prepare(steps, self._epochs * n, np.diff(self._ends, prepend=0).tolist())
 
     def _test_metrics(self) -> Metrics:
         with np.errstate(all="ignore"):

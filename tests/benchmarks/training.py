@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from bpexp.data.dataset import Dataset, make_dataset
-from bpexp.nn import Choice
-from bpexp.nn.stack import Architecture, Stack, initial_theta
+from bpexp.nn import Architecture, Choice
+from bpexp.nn.stack import Stack, initial_theta
 from bpexp.training import Trainer
 
 Epoch = Callable[[], object]
@@ -73,12 +73,12 @@ def steps_of(shape: Shape) -> int:
 
 def trainer(shape: Shape, copies: int = 1, test: int = CLASSES) -> Trainer:
     """A stack of `copies` networks, ready to train."""
-    architecture = Architecture(shape.sizes, Choice("relu"), Choice("cross_entropy"))
+    architecture = Architecture.dense(shape.sizes, Choice("relu"), Choice("cross_entropy"))
     rows = [initial_theta(architecture, Choice("he_normal"), seed) for seed in range(copies)]
     return Trainer(
         Stack.of(architecture, rows, "float32"),
         data(shape.inputs, test),
-        rates=[RATE] * copies,
+        learning_rates=[RATE] * copies,
         seeds=range(copies),
         optimizer=Choice("sgd"),
         batch_size=shape.batch,

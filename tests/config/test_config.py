@@ -10,6 +10,7 @@ import yaml
 from helpers import ROOT, defaults, make_config
 
 from bpexp.config import Config, flatten
+from bpexp.config.identity import ALGORITHM, identity
 from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS, Group
 from bpexp.errors import ConfigError
 from bpexp.nn import Choice
@@ -54,6 +55,7 @@ CHANGES = {
     "cost": "squared_error",
     "optimizer": "adam",
     "lr": 0.051,
+    "schedule": "cosine",
     "batch_size": 17,
     "epochs": 3,
     "stop": "patience",
@@ -102,6 +104,15 @@ def test_a_parameter_of_a_choice_is_part_of_identity():
     assert steep.identity("d") != make_config(activation="leaky").identity("d")
     spelled_out = make_config(activation={"name": "leaky", "negative_slope": 0.01})
     assert spelled_out.identity("d") == make_config(activation="leaky").identity("d")
+
+
+def test_a_constant_learning_rate_leaves_identity_as_it_was_without_schedules():
+    config = make_config()
+    without = {key: value for key, value in config.nested().items() if key != "schedule"}
+    assert config.schedule == Choice("constant", {"warmup": 0})
+    assert config.identity("d") == identity(without, "d", ALGORITHM)
+    warm = make_config(schedule={"name": "constant", "warmup": 1})
+    assert warm.identity("d") != config.identity("d")
 
 
 def test_quick_shrinks_epochs_and_examples():

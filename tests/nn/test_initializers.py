@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bpexp.nn import ACTIVATIONS, INITIALIZERS, Choice
+from bpexp.nn import ACTIVATIONS, INITIALIZERS, Architecture, Choice
 from bpexp.nn.initializers import BIASES, WEIGHTS, batch_order, stream
-from bpexp.nn.stack import Architecture, initial_theta, with_constant_unit
+from bpexp.nn.stack import initial_theta, with_constant_unit
 
 N_IN, N_OUT, SLOPE = 400, 600, 0.2
 VARIANCE = {
@@ -26,10 +26,10 @@ VARIANCE = {
 
 
 def draw(name, seed=0, activation="relu", sizes=(30, 20, 20, 5), **parameters):
-    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    architecture = Architecture.dense(sizes, Choice(activation), Choice("cross_entropy"))
     batch = np.random.default_rng(3).standard_normal((64, sizes[0]))
     flat = initial_theta(architecture, Choice(name, parameters), seed, batch)
-    return architecture.layers(flat), batch
+    return architecture.thetas(flat), batch
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bpexp.nn import Choice, memory
+from bpexp.nn import Architecture, Choice, memory
 from bpexp.nn.propagation import Propagation
-from bpexp.nn.stack import Architecture, Stack, initial_theta
+from bpexp.nn.stack import Stack, initial_theta
 
 
 def begins_at_a_line(array) -> bool:
@@ -49,11 +49,12 @@ def test_a_copy_is_in_c_order_and_of_the_dtype_asked_for():
 @pytest.mark.parametrize("copies", [1, 3])
 def test_the_buffers_of_a_pass_begin_at_a_line(copies):
     """16 float32 numbers to a line: with 16 units and examples every layer does."""
-    architecture = Architecture((15, 16, 32, 16), Choice("tanh"), Choice("cross_entropy"))
+    architecture = Architecture.dense((15, 16, 32, 16), Choice("tanh"), Choice("cross_entropy"))
     draws = [initial_theta(architecture, Choice("he_normal"), seed) for seed in range(copies)]
     stack = Stack.of(architecture, draws, "float32")
     passes = Propagation(stack, memory.empty((copies, 16, 16), "float32"))
-    arrays = [*passes.z, *passes.a[1:], *passes.slope, *passes.delta, passes.columns]
-    arrays += [part for scratch in passes._scratch for part in vars(scratch).values()]
-    arrays += [*stack.layers, *passes.gradients]
+    at = passes.buffers
+    arrays = [*at.z, *at.a[1:], *at.slope, *at.delta, passes.columns]
+    arrays += [part for scratch in at.scratch for part in vars(scratch).values()]
+    arrays += [*stack.layers, *(arrays["theta"] for arrays in at.gradients[1:])]
     assert all(begins_at_a_line(array) for array in arrays if array.size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from bpexp.nn import COSTS, Choice, Network
+from bpexp.nn import COSTS, Architecture, Choice, Network
 from bpexp.nn.activations import Scratch
+from bpexp.nn.stack import Stack
 from bpexp.nn.tape import call_now
 
 
@@ -20,6 +22,54 @@ def test_saving_and_loading_keeps_every_bit(tmp_path):
     assert loaded.architecture == network.architecture
     assert loaded.theta.dtype == np.float32
     assert loaded.theta.tobytes() == network.theta.tobytes()
+
+
+def test_a_file_of_version_0_1_is_read(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "theta_001": rng.standard_normal((6, 4)).astype(np.float32),
+        "theta_002": rng.standard_normal((5, 3)).astype(np.float32),
+    }
+    activation = {"name": "leaky", "negative_slope": 0.2}
+    fields = {"sizes": [5, 4, 3], "activation": activation, "cost": {"name": "cross_entropy"}}
+    np.savez(tmp_path / "net.npz", architecture=np.array(json.dumps(fields)), **arrays)
+    loaded = Network.load(tmp_path / "net.npz")
+    leaky = Choice("leaky", {"negative_slope": 0.2})
+    assert loaded.architecture == Architecture.dense((5, 4, 3), leaky, "cross_entropy")
+    for layer, expected in zip(loaded.layers, arrays.values(), strict=True):
+        assert layer.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"theta_002": np.zeros((3, 5))}, r"theta_002: shape \(3, 5\) is not \(5, 3\)"),
+        ({"architecture": np.array("{")}, "Expecting property name"),
+        ({"architecture": np.array('{"sizes": [5, 4, 3]}')}, "not an architecture: KeyError"),
+        ({"theta_001": None}, "theta_001 is not a file in the archive"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_in_one_line(tmp_path, change, told):
+    Network.create([5, 4, 3]).save(tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as file:
+        arrays = {**file, **change}
+    np.savez(tmp_path / "other.npz", **{k: v for k, v in arrays.items() if v is not None})
+    with pytest.raises(ValueError, match=told) as caught:
+        Network.load(tmp_path / "other.npz")
+    assert str(caught.value).count("\n") == 0
+
+
+def test_networks_stacks_architectures_and_choices_are_shown_by_what_they_are():
+    network = Network.create([64, *[32] * 8, 10], activation="tanh")
+    shape = "64-32x8-10, tanh, cross_entropy"
+    assert repr(network) == f"<Network {shape}, 9802 parameters, float32>"
+    assert repr(network.architecture) == f"<Architecture {shape}>"
+    stack = Stack(network.architecture, network.theta[None])
+    assert repr(stack) == f"<Stack of 1: <Architecture {shape}>, float32>"
+    steep = Choice("leaky", {"negative_slope": 0.2})
+    assert eval(repr(steep)) == steep
+    assert eval(repr(Choice("relu"))) == Choice("relu")
+    assert str(steep) == "leaky(negative_slope=0.2)"
 
 
 def test_outputs_are_probabilities_and_predictions_their_largest():

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from bpexp.nn import OPTIMIZERS
-from bpexp.nn.optimizers import Parameters
 from bpexp.nn.tape import Tape
+from bpexp.nn.updates import Parameters
 
 STEPS, RATE = 25, 0.1
 
 
-def run(optimizer, theta, gradient_of, rates, steps=STEPS, is_weight=None):
+def run(optimizer, theta, gradient_of, rates, steps=STEPS, decayed=None):
     theta = np.array(theta, ndmin=2)
     state = np.zeros((optimizer.slots, *theta.shape), theta.dtype)
     rates = np.array(rates, theta.dtype).reshape(-1, 1)
-    is_weight = np.ones(theta.shape[1], theta.dtype) if is_weight is None else is_weight
-    scale, rest = optimizer.split(rates)
-    rest = None if (rest == 1).all() else rest
-    update, gradient = recorded(optimizer, theta, rest, state, is_weight)
+    decayed = np.ones(theta.shape[1], theta.dtype) if decayed is None else decayed
+    scale, remaining = optimizer.backpropagated_rate(rates), optimizer.remaining_rate(rates)
+    remaining = None if (remaining == 1).all() else remaining
+    update, gradient = recorded(optimizer, theta, remaining, state, decayed)
     trace = [theta.copy()]
     for _ in range(steps):
         gradient[:] = gradient_of(theta) * scale
@@ -30,10 +30,10 @@ def run(optimizer, theta, gradient_of, rates, steps=STEPS, is_weight=None):
     return np.array(trace)
 
 
-def recorded(optimizer, theta, rest, state, is_weight, done=0):
+def recorded(optimizer, theta, remaining, state, decayed, done=0):
     """The update to play after `done` steps, and the gradient to fill before."""
     tape, gradient, work = Tape(), np.empty_like(theta), np.empty_like(theta)
-    moved = Parameters(theta, gradient, rest, state, work, is_weight, np.array(done))
+    moved = Parameters(theta, gradient, remaining, state, work, decayed, np.array(done))
     optimizer.record(tape.record, moved)
     return tape.play, gradient
 
@@ -89,9 +89,9 @@ def test_rows_of_a_stack_move_as_they_do_alone(name):
 
 
 def test_weight_decay_leaves_biases_alone():
-    is_weight = np.array([0.0, 1.0])
+    decayed = np.array([0.0, 1.0])
     optimizer = OPTIMIZERS["sgd"](weight_decay=0.5)
-    trace = run(optimizer, [1.0, 1.0], np.zeros_like, [0.1], steps=1, is_weight=is_weight)
+    trace = run(optimizer, [1.0, 1.0], np.zeros_like, [0.1], steps=1, decayed=decayed)
     assert trace[-1].tolist() == [[1.0, 0.95]]
 
 
@@ -138,8 +138,8 @@ def test_clipping_depends_on_no_neighbour_and_holds_over_float64():
 
     def step(gradient):
         theta = np.zeros_like(gradient)
-        rest, state = np.ones((len(gradient), 1)), np.zeros((0, *gradient.shape))
-        update, own = recorded(optimizer, theta, rest, state, np.ones(gradient.shape[1]))
+        ones, state = np.ones((len(gradient), 1)), np.zeros((0, *gradient.shape))
+        update, own = recorded(optimizer, theta, ones, state, np.ones(gradient.shape[1]))
         own[:] = gradient
         update()
         return theta
@@ -159,8 +159,8 @@ def test_a_velocity_does_not_stay_among_the_subnormal_numbers(name, dtype):
     theta = np.array([[1, 1]], dtype)
     state = np.zeros((optimizer.slots, 1, 2), dtype)
     rates, ones = np.array([[0.01]], dtype), np.ones(2, dtype)
-    scale, rest = optimizer.split(rates)
-    update, gradient = recorded(optimizer, theta, rest, state, ones)
+    scale, remaining = optimizer.backpropagated_rate(rates), optimizer.remaining_rate(rates)
+    update, gradient = recorded(optimizer, theta, remaining, state, ones)
     for step in range(1, steps + 1):
         gradient[:] = [[step <= 3, 0.5]] * scale  # one dies, its neighbour lives
         update()

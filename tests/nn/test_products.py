@@ -1,4 +1,4 @@
-"""Products in blocks of rows: when, and that they are the same products."""
+"""Products by other calls: when they are used, and that they are the same products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from bpexp.nn import products
+from bpexp.nn import products, tuning
 from bpexp.nn.tape import Tape, call_now
 
 RNG = np.random.default_rng(0)
@@ -21,15 +21,15 @@ AVX2 = SimpleNamespace(architecture="Haswell", num_threads=1)
 @pytest.fixture
 def avx512(monkeypatch):
     """Whatever the processor is."""
-    monkeypatch.setattr(products, "_numpys_blas", lambda: AVX512)
+    monkeypatch.setattr(tuning, "_numpys_blas", lambda: AVX512)
 
 
 @pytest.mark.parametrize(("blas", "turned"), [(AVX512, True), (AVX2, False), (None, False)])
 def test_a_delta_is_turned_for_some_kernels_only(monkeypatch, blas, turned):
-    monkeypatch.setattr(products, "_numpys_blas", lambda: blas)
-    assert products.turning_pays(64, 64, 128) is turned
-    assert not products.turning_pays(64, 64, 256)
-    assert not products.turning_pays(32, 32, 32)
+    monkeypatch.setattr(tuning, "_numpys_blas", lambda: blas)
+    assert tuning.turning_pays(64, 64, 128) is turned
+    assert not tuning.turning_pays(64, 64, 256)
+    assert not tuning.turning_pays(32, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_delta_is_turned_for_some_kernels_only(monkeypatch, blas, turned):
     ],
 )
 def test_a_block_is_the_largest_that_is_small(avx512, shape, rows):
-    assert products.rows_at_a_time(*shape) == rows
+    assert tuning.rows_at_a_time(*shape) == rows
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_a_block_is_the_largest_that_is_small(avx512, shape, rows):
     ],
 )
 def test_other_processors_and_more_threads_take_all_rows(monkeypatch, blas, rows):
-    monkeypatch.setattr(products, "_numpys_blas", lambda: blas)
-    assert products.rows_at_a_time(128, 128, 128) == rows
+    monkeypatch.setattr(tuning, "_numpys_blas", lambda: blas)
+    assert tuning.rows_at_a_time(128, 128, 128) == rows
 
 
 def test_numpys_blas_is_found_beside_others_and_tells_its_threads():
     pytest.importorskip("scipy.linalg")
-    products._numpys_blas.cache_clear()
-    blas = products._numpys_blas()
+    tuning._numpys_blas.cache_clear()
+    blas = tuning._numpys_blas()
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
     if "openblas" in built:
         assert blas.internal_api == "openblas"
@@ -76,9 +76,9 @@ def test_numpys_blas_is_found_beside_others_and_tells_its_threads():
 def test_the_kernel_works_without_threadpoolctl(monkeypatch):
     """As where a model is served."""
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    products._numpys_blas.cache_clear()
-    assert products.rows_at_a_time(128, 128, 128) == 128
-    products._numpys_blas.cache_clear()
+    tuning._numpys_blas.cache_clear()
+    assert tuning.rows_at_a_time(128, 128, 128) == 128
+    tuning._numpys_blas.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -8,19 +8,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Choice, Network, products
-from bpexp.nn.optimizers import FLUSH_EVERY, Parameters
-from bpexp.nn.products import turning_pays
+from bpexp.nn import ACTIVATIONS, COSTS, OPTIMIZERS, Architecture, Choice, Network, tuning
 from bpexp.nn.propagation import Propagation
-from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.nn.tape import Tape
+from bpexp.nn.tuning import turning_pays
+from bpexp.nn.updates import FLUSH_EVERY, Parameters
 
 AVX512 = SimpleNamespace(architecture="SkylakeX", num_threads=1)
 AVX2 = SimpleNamespace(architecture="Haswell", num_threads=1)
 
 
 def make(sizes, runs, batch, activation="tanh", cost="cross_entropy", dtype="float32"):
-    architecture = Architecture(sizes, Choice(activation), Choice(cost))
+    architecture = Architecture.dense(sizes, Choice(activation), Choice(cost))
     rows = [initial_theta(architecture, Choice("glorot_normal"), seed) for seed in range(runs)]
     rng = np.random.default_rng(0)
     x = np.stack(
@@ -36,7 +36,7 @@ def gradients(stack, x, targets, **options):
         np.copyto(propagation.targets, targets)
         propagation.forward()
         propagation.backward()
-    return propagation.gradients
+    return [arrays["theta"] for arrays in propagation.buffers.gradients[1:]]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -60,7 +60,7 @@ def test_a_stack_has_the_bits_of_its_networks_alone(batch, activation, sizes, dt
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch", [33, 257])
 def test_so_has_a_wide_stack_whatever_the_processor(monkeypatch, batch, dtype, blas):
-    monkeypatch.setattr(products, "_numpys_blas", lambda: blas)
+    monkeypatch.setattr(tuning, "_numpys_blas", lambda: blas)
     stack, x, targets = make((600, 64, 100, 10), 3, batch, dtype=dtype)
     scale = np.array([0.3, 1, 20])
     together = gradients(stack, x, targets, scale=scale)
@@ -83,7 +83,7 @@ def test_the_gradient_is_that_of_the_sum_times_each_networks_scale(runs, cost):
 
 
 def test_turned_deltas_give_the_sum_of_the_gradients_of_two_halves(monkeypatch):
-    monkeypatch.setattr(products, "_numpys_blas", lambda: AVX512)
+    monkeypatch.setattr(tuning, "_numpys_blas", lambda: AVX512)
     stack, x, targets = make((17, 64, 64, 10), 2, 256, dtype="float64")
     assert turning_pays(64, 64, 128)
     assert not turning_pays(64, 64, 256)
@@ -103,19 +103,19 @@ def test_observers_have_everything_of_a_layer_at_hand():
     def keep(name, layer, array):
         found[name, layer] = array.copy()
 
-    def on_forward(passes, emit, layer):
+    def on_forward(at, emit, layer):
         emit(order.append, layer)
-        emit(keep, "z", layer, passes.z[layer])
+        emit(keep, "z", layer, at.z[layer])
         if layer < 3:
-            emit(keep, "a", layer, passes.a[layer])
-            emit(keep, "slope", layer, passes.slope[layer])
+            emit(keep, "a", layer, at.a[layer])
+            emit(keep, "slope", layer, at.slope[layer])
 
-    def on_backward(passes, emit, layer):
+    def on_backward(at, emit, layer):
         emit(order.append, -layer)
-        emit(keep, "delta", layer, passes.delta[layer])
-        emit(keep, "gradient", layer, passes.gradients[layer - 1])
+        emit(keep, "delta", layer, at.delta[layer])
+        emit(keep, "gradient", layer, at.gradients[layer]["theta"])
         if layer < 3:
-            emit(keep, "signal", layer, passes.backward_signal[layer])
+            emit(keep, "signal", layer, at.backward_signal[layer])
 
     plain = gradients(stack, x, targets)
     gradients(stack, x, targets, on_forward=on_forward, on_backward=on_backward)
@@ -153,9 +153,9 @@ def test_a_frozen_prefix_gets_no_gradient(lowest):
 
 
 def test_layers_are_views_that_cover_the_buffer():
-    architecture = Architecture((4, 3, 2), Choice("relu"), Choice("cross_entropy"))
+    architecture = Architecture.dense((4, 3, 2), Choice("relu"), Choice("cross_entropy"))
     flat = np.arange(architecture.n_parameters, dtype=float)
-    layers = architecture.layers(flat)
+    layers = architecture.thetas(flat)
     assert [theta.shape for theta in layers] == [(5, 3), (4, 2)]
     assert all(np.shares_memory(theta, flat) for theta in layers)
     assert np.concatenate([theta.ravel() for theta in layers]).tolist() == flat.tolist()
@@ -174,7 +174,7 @@ def test_gradients_of_1e_minus_30_are_as_right_as_any():
 
 def test_a_small_networks_step_makes_few_calls(monkeypatch):
     """They are its cost: 11 of the last layer, 7 a hidden one, and one that turns a delta."""
-    monkeypatch.setattr(products, "_numpys_blas", lambda: AVX512)
+    monkeypatch.setattr(tuning, "_numpys_blas", lambda: AVX512)
     calls = []
     for sizes in ((64, 10), (64, 32, 10), (64, 32, 32, 10)):
         stack, x, _ = make(sizes, 1, 16, activation="relu")
@@ -193,9 +193,9 @@ def step_peak(stack, x, targets, optimizer):
     np.copyto(propagation.targets, targets)
     state = np.zeros((optimizer.slots, *stack.theta.shape), stack.theta.dtype)
     rates = np.full((len(stack), 1), 0.01, stack.theta.dtype)
-    work, is_weight = np.empty_like(stack.theta), np.ones_like(stack.theta[0])
+    work, decayed = np.empty_like(stack.theta), np.ones_like(stack.theta[0])
     tape, done = Tape(), np.array(FLUSH_EVERY - 3)
-    moved = Parameters(stack.theta, gradient, rates, state, work, is_weight, done)
+    moved = Parameters(stack.theta, gradient, rates, state, work, decayed, done)
     optimizer.record(tape.record, moved)
     with np.errstate(all="ignore"):
         for step in range(FLUSH_EVERY - 2, FLUSH_EVERY + 1):

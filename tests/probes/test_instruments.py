@@ -206,7 +206,9 @@ def test_training_by_hand_measures_what_is_named():
     assert "step 3, epoch 1: loss/train" in text
     assert "weight_spectrum 3 arrays" in text
     assert len(text) < 500
-    with pytest.raises(ValueError, match=r"'weight_nrm' is (unknown|not one of .*); did you mean 'weight_norm'"):
+    with pytest.raises(
+        ValueError, match=r"'weight_nrm' is (unknown|not one of .*); did you mean 'weight_norm'"
+    ):
         train(network, digits, epochs=1, measure=["weight_nrm"])
     with pytest.raises(ValueError, match="measure: jacobian_spectrum: 0 is not a mapping of it to"):
         train(network, digits, epochs=1, measure=["jacobian_spectrum"])
@@ -228,7 +230,10 @@ def test_an_instrument_of_other_dimensions_than_it_says_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"measure": ["weigth_norm"]}, "measure: 'weigth_norm' is unknown; did you mean 'weight_norm'"),
+        (
+            {"measure": ["weigth_norm"]},
+            "measure: 'weigth_norm' is unknown; did you mean 'weight_norm'",
+        ),
         ({"measure": "weight_norm"}, "measure: 'weight_norm' is not a list of names of instr"),
         ({"measure": [3]}, r"measure: \[3\] is not a list of names of instruments"),
         ({"measure": ["jacobian_spectrum"]}, "jacobian_spectrum has a key of its own, probe.jaco"),

@@ -9,8 +9,8 @@ import pytest
 from helpers import one_hot
 
 from bpexp.data import load
-from bpexp.nn import ACTIVATIONS, COSTS, Choice
-from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
+from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.theory import layer_variances, predict, predict_batch
 from bpexp.theory.batch import _activation_means
@@ -71,7 +71,7 @@ def one_hot_delta(cost, z, targets):
 def test_every_quantity_agrees_with_closed_forms_over_all_pairs(activation, slope, init, cost):
     """Depth 3, in the limit of width: within 3 %; the outputs' expectations are draws here."""
     data, sizes, count = load("digits"), (64, 100, 100, 100, 10), 100
-    architecture = Architecture(sizes, Choice(activation), Choice(cost))
+    architecture = Architecture.dense(sizes, Choice(activation), Choice(cost))
     variances = layer_variances(architecture, Choice(init))
     x, targets = data.x_train[:count].astype(float), np.eye(10)[data.y_train[:count]]
     kernel, covariances, kernels, slopes = x @ x.T / 64, [], [], []
@@ -110,7 +110,7 @@ def test_a_cost_that_is_not_affine_in_its_targets_is_refused(monkeypatch):
 
     cost = dataclasses.replace(COSTS["squared_error"](), delta=delta)
     monkeypatch.setitem(COSTS, "odd", lambda: cost)
-    architecture = Architecture((2, 3, 2), Choice("relu"), Choice("odd"))
+    architecture = Architecture.dense((2, 3, 2), Choice("relu"), Choice("odd"))
     with pytest.raises(ValueError, match="theory does not know the cost odd"):
         predict_batch(architecture, [(1.0, 0.0)] * 2, np.eye(2), np.eye(2))
 
@@ -128,7 +128,7 @@ def test_a_cost_that_is_not_affine_in_its_targets_is_refused(monkeypatch):
 def test_every_layer_of_a_wide_network_is_as_predicted(activation, init, cost):
     """Root mean squares over draws; gradients, heavy-tailed and of a sampled batch, within 25 %."""
     data, depth, width = load("digits"), 5, 300
-    architecture = Architecture((64, *[width] * depth, 10), Choice(activation), Choice(cost))
+    architecture = Architecture.dense((64, *[width] * depth, 10), Choice(activation), Choice(cost))
     x, y = data.x_train[:B], data.y_train[:B]
     thetas = [initial_theta(architecture, Choice(init), seed) for seed in range(SEEDS)]
     stack = Stack.of(architecture, thetas, np.float32)
@@ -154,7 +154,7 @@ def test_every_layer_of_a_wide_network_is_as_predicted(activation, init, cost):
 def test_a_wide_network_for_regression_is_as_predicted(activation, init):
     data = load("teacher")
     cost = Choice("squared_error", {"output": "identity"})
-    architecture = Architecture((16, 300, 300, 1), Choice(activation), cost, "regression")
+    architecture = Architecture.dense((16, 300, 300, 1), Choice(activation), cost, "regression")
     x, y = data.x_train[:B], data.y_train[:B]
     thetas = [initial_theta(architecture, Choice(init), seed) for seed in range(3 * SEEDS)]
     stack = Stack.of(architecture, thetas, np.float64)
@@ -168,7 +168,7 @@ def test_a_wide_network_for_regression_is_as_predicted(activation, init):
 
 
 def test_a_batch_of_equal_lengths_has_the_simple_prediction():
-    architecture = Architecture((20, 30, 40, 3), Choice("tanh"), Choice("cross_entropy"))
+    architecture = Architecture.dense((20, 30, 40, 3), Choice("tanh"), Choice("cross_entropy"))
     variances = layer_variances(architecture, Choice("glorot_normal", {"bias_std": 0.3}))
     x = np.random.default_rng(0).standard_normal((12, 20))
     x /= np.sqrt((x**2).mean(axis=1, keepdims=True))
@@ -181,7 +181,7 @@ def test_a_batch_of_equal_lengths_has_the_simple_prediction():
 
 def test_a_large_batch_is_represented_evenly():
     data = load("parity")
-    architecture = Architecture((10, 200, 200, 2), Choice("tanh"), Choice("cross_entropy"))
+    architecture = Architecture.dense((10, 200, 200, 2), Choice("tanh"), Choice("cross_entropy"))
     variances = layer_variances(architecture, Choice("glorot_normal"))
     x, targets = data.x_train, np.eye(2)[data.y_train]  # 700 numbers in their order
     length = np.mean(np.sum(x**2, axis=1)) * variances[0][0]
@@ -190,7 +190,7 @@ def test_a_large_batch_is_represented_evenly():
 
 
 def test_large_variances_are_integrated_finely():
-    architecture = Architecture((30, *[300] * 4, 10), Choice("tanh"), Choice("cross_entropy"))
+    architecture = Architecture.dense((30, *[300] * 4, 10), Choice("tanh"), Choice("cross_entropy"))
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((128, 30)), rng.integers(0, 10, 128)
     init = Choice("normal", {"std": 0.5})  # q is about 75

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bpexp.nn import ACTIVATIONS, Choice
-from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.nn import ACTIVATIONS, Architecture, Choice
+from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import ProbedNetwork
 from bpexp.probes.jacobian import jacobian_spectrum
 from bpexp.theory import jacobian_moments, layer_variances, predict
@@ -35,7 +35,7 @@ def test_wide_networks_have_the_predicted_moments(activation, init):
     width, depth = 300, 6
     gain2 = 2.0 if activation == "relu" else 1.3
     parameters = {"gain": gain2**0.5} if init == "orthogonal" else {"sigma_w2": gain2}
-    architecture = Architecture(
+    architecture = Architecture.dense(
         (width, *[width] * depth, 2), Choice(activation), Choice("cross_entropy")
     )
     choice = Choice(init, parameters)

@@ -7,8 +7,8 @@ import pytest
 from helpers import one_hot
 from scipy.integrate import quad
 
-from bpexp.nn import ACTIVATIONS, Choice
-from bpexp.nn.stack import Architecture, Stack, initial_theta, with_constant_unit
+from bpexp.nn import ACTIVATIONS, Architecture, Choice
+from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.theory import (
     MeanField,
@@ -114,7 +114,7 @@ WIDTH, DEPTH, SEEDS = 500, 6, 20
 def measured(activation, init):
     """Mean squared delta and q of each layer over wide random networks."""
     sizes = (WIDTH, *[WIDTH] * DEPTH, 10)
-    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    architecture = Architecture.dense(sizes, Choice(activation), Choice("cross_entropy"))
     rng = np.random.default_rng(0)
     x = with_constant_unit(rng.standard_normal((64, WIDTH)), np.float32)
     columns = one_hot(rng.integers(0, 10, 64), 10, np.float32).T
@@ -144,7 +144,7 @@ def test_wide_random_networks_do_as_predicted(activation, sigma_w2, sigma_b2, to
     """The mean of ||delta||^2 ratios, not of their logarithms; a factor is its L-th root."""
     init = Choice("mean_field", {"sigma_w2": sigma_w2, "sigma_b2": sigma_b2})
     sizes, squares, lengths = measured(activation, init)
-    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    architecture = Architecture.dense(sizes, Choice(activation), Choice("cross_entropy"))
     expected = predict(architecture, layer_variances(architecture, init), input_moment=1.0)
     np.testing.assert_allclose(lengths[:-1], expected.q[:-1], rtol=0.05)
     found = squares[0] ** (1 / (DEPTH - 1))
@@ -155,19 +155,19 @@ def test_wide_random_networks_do_as_predicted(activation, sigma_w2, sigma_b2, to
 @pytest.mark.parametrize("init", ["orthogonal", "lsuv", "glorot_uniform", "he_normal"])
 def test_every_scheme_has_its_variances(init):
     batch = np.random.default_rng(1).standard_normal((200, 40))
-    architecture = Architecture((40, 60, 30, 10), Choice("tanh"), Choice("cross_entropy"))
+    architecture = Architecture.dense((40, 60, 30, 10), Choice("tanh"), Choice("cross_entropy"))
     variances = layer_variances(architecture, Choice(init), batch=batch)
     draws = [initial_theta(architecture, Choice(init), seed, batch) for seed in range(60)]
     tolerance = 0.15 if init == "lsuv" else 0.02  # lsuv's own are measured on one draw
     for i, (var_w, var_b) in enumerate(variances):
-        found = np.mean([(architecture.layers(draw)[i][1:] ** 2).mean() for draw in draws])
+        found = np.mean([(architecture.thetas(draw)[i][1:] ** 2).mean() for draw in draws])
         assert var_w == pytest.approx(found, rel=tolerance)
         assert var_b == 0
 
 
 def forecast_of(activation, depth, init="he_normal", **parameters):
     sizes = (64, *[64] * depth, 10)
-    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    architecture = Architecture.dense(sizes, Choice(activation), Choice("cross_entropy"))
     variances = layer_variances(architecture, Choice(init, parameters))
     return forecast(architecture, variances, input_moment=0.3)
 
@@ -222,7 +222,7 @@ def test_networks_of_all_depths_share_one_point_of_the_plane():
     """Else a map over depth would draw them beside each other, and colour by the last alone."""
     init = Choice("mean_field", {"sigma_w2": 1.3, "sigma_b2": 0.05})
     shapes = [
-        Architecture((64, *[100] * depth, 10), Choice("tanh"), Choice("cross_entropy"))
+        Architecture.dense((64, *[100] * depth, 10), Choice("tanh"), Choice("cross_entropy"))
         for depth in range(2, 101)
     ]
     fields = {field_of(shape, layer_variances(shape, init)) for shape in shapes}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import MNIST, needs_mnist
+from helpers import MNIST, needs_mnist, one_hot
 
 from bpexp.data import load
-from bpexp.nn import Choice, Network
-from bpexp.nn.stack import Architecture, Stack
-from bpexp.training import STOPS, Trainer, run
+from bpexp.nn import Architecture, Choice, Network
+from bpexp.nn.propagation import Propagation
+from bpexp.nn.stack import Stack, with_constant_unit
 
 EPOCHS = 1000
 PUBLISHED = [
@@ -20,61 +20,55 @@ PUBLISHED_MNIST = [
 ]  # fmt: skip
 
 
-def backward_pass(data, hidden, size, dtype="float64"):
-    """A trainer that draws as 'Neural Networks: The Backward Pass' (Tashfeen) does.
+def descend(data, hidden, size, epochs, dtype="float64"):
+    """Train as 'Neural Networks: The Backward Pass' (Tashfeen) does.
 
     All sigmoid, E = sum (y - a)^2, weights and biases N(0, 1) from numpy's legacy generator, seed
     0, W (out, in) before b, layer by layer; each epoch shuffles a fresh arange; eta 0.3; the last
-    batch of an epoch takes the rest and is divided by the batches' size too.
+    batch of an epoch takes the rest and is divided by the batches' size too. `Trainer` draws and
+    divides otherwise, so the passes are driven here.
+
+    Returns:
+        The network, and the error of each epoch as the text prints it: the mean of its batches'
+        errors, each a sum over examples divided by the batches' size.
     """
     random = np.random.RandomState(0)
     cost = Choice("squared_error", {"output": "sigmoid", "factor": 1.0})
-    sizes = (data.n_features, hidden, data.n_outputs)
-    architecture = Architecture(sizes, Choice("sigmoid"), cost)
+    architecture = Architecture.dense((data.n_features, hidden, data.n_outputs), "sigmoid", cost)
     theta = np.zeros(architecture.n_parameters)
-    for layer in architecture.layers(theta):
+    for layer in architecture.thetas(theta):
         n_in, n_out = layer.shape[0] - 1, layer.shape[1]
         layer[1:] = random.randn(n_out, n_in).T
         layer[0] = random.randn(n_out)
-
-    def batches(epoch):
-        order = np.arange(len(data.x_train))
+    stack = Stack.of(architecture, [theta], dtype)
+    rows = with_constant_unit(data.x_train, dtype)
+    targets = one_hot(data.y_train, data.n_outputs, dtype).T
+    gradient, passes, errors = np.zeros_like(stack.theta), {}, []
+    for _ in range(epochs):
+        order, costs = np.arange(len(rows)), []
         random.shuffle(order)
         starts = range(0, len(order) // size * size, size)
-        ends = [*starts[1:], len(order)]
-        return [order[None, a:b] for a, b in zip(starts, ends, strict=True)]
-
-    return Trainer(
-        Stack.of(architecture, [theta], dtype),
-        data,
-        rates=[0.3],
-        seeds=[0],
-        optimizer=Choice("sgd"),
-        batch_size=size,
-        batches=batches,
-        divisor=size,
-    )
-
-
-def errors(trainer, data, size, epochs):
-    """The error of each epoch as the text prints it: the mean of its batches' errors.
-
-    A batch's error is a sum over its examples divided by the batches' size.
-    """
-    records = list(run(trainer, epochs=epochs, stop=STOPS["none"](), probe_every=0))[1:]
-    examples = len(data.x_train)
-    scale = examples / (size * (examples // size))
-    return [record.metrics["loss/train"][0] * scale for record in records]
+        for index in np.split(order, starts[1:]):
+            if (n := len(index)) not in passes:
+                batch = np.empty((1, n, rows.shape[1]), dtype)
+                passes[n] = Propagation(stack, batch, gradient=gradient, scale=0.3 / size)
+            now = passes[n]
+            rows.take(index, 0, now.rows[0], "clip")
+            now.targets[0] = targets[:, index]
+            with np.errstate(all="ignore"):
+                costs.append(stack.cost.value(now.forward()[0], targets[:, index]).sum() / size)
+                now.backward()
+            stack.theta -= gradient
+        errors.append(np.mean(costs))
+    return Network.of(stack, 0), errors
 
 
 def test_the_parity_network_has_the_published_errors_and_accuracy():
     """Source: section 7.1; [10, 3, 2], batches of 8."""
     data = load("parity")
-    trainer = backward_pass(data, 3, 8)
-    found = errors(trainer, data, 8, EPOCHS)
+    network, found = descend(data, 3, 8, EPOCHS)
     np.testing.assert_allclose(found[:10], PUBLISHED, rtol=1e-4)
     assert found[998] == pytest.approx(4.031e-5, rel=1e-4)
-    network = Network(trainer.stack.architecture, trainer.stack.theta[0])
     assert (network.predict(data.x_test) == data.y_test).all()
     assert len(data.y_test) == 324
 
@@ -88,7 +82,7 @@ def test_raw_mnist_follows_the_published_errors():
     1: the text's numbers are followed to a tenth, not to their last digit.
     """
     data = load("mnist", root=str(MNIST), scale=False)
-    found = errors(backward_pass(data, 32, 256), data, 256, epochs=11)
+    _, found = descend(data, 32, 256, epochs=11)
     np.testing.assert_allclose(found, PUBLISHED_MNIST, rtol=0.12)
 
 
@@ -97,6 +91,5 @@ def test_raw_mnist_follows_the_published_errors():
 def test_scaled_mnist_reaches_the_published_accuracy():
     """Source: section 7.2, test accuracy .9259 after 300 epochs; with pixels in [0, 1]."""
     data = load("mnist", root=str(MNIST))
-    trainer = backward_pass(data, 32, 256, "float32")
-    records = list(run(trainer, epochs=200, stop=STOPS["none"](), probe_every=0))
-    assert records[-1].metrics["accuracy/test"][0] >= 0.9259
+    network, _ = descend(data, 32, 256, epochs=200, dtype="float32")
+    assert (network.predict(data.x_test) == data.y_test).mean() >= 0.9259

@@ -9,6 +9,7 @@ from sklearn.metrics import mean_squared_error, r2_score
 from bpexp.data import load
 from bpexp.nn import Choice, Network
 from bpexp.nn.choices import as_choice
+from bpexp.nn.initializers import batch_order
 from bpexp.nn.stack import Stack
 from bpexp.training import Trainer, evaluation, run, train
 from bpexp.training.stopping import STOPS
@@ -27,7 +28,7 @@ def make(seeds=(0,), rates=(0.02,), optimizer="momentum", dtype="float32"):
     return Trainer(
         Stack.of(network().architecture, rows, dtype),
         TEACHER,
-        rates=rates,
+        learning_rates=rates,
         seeds=seeds,
         optimizer=as_choice(optimizer),
         batch_size=32,
@@ -44,17 +45,9 @@ def test_an_epoch_is_what_a_plain_loop_makes_of_it(monkeypatch):
     first = history[0].metrics
     assert first["r2/train"] == pytest.approx(r2_score(TEACHER.y_train, start, **weighted))
     assert first["mse/train"] == pytest.approx(mean_squared_error(TEACHER.y_train, start))
-    trainer = Trainer(
-        Stack(plain.architecture, plain.theta[None]),
-        TEACHER,
-        rates=[0.05],
-        seeds=[3],
-        optimizer=Choice("sgd"),
-        batch_size=32,
-    )
-    order, ends = trainer._next_batches()
+    order = batch_order(3, 1, len(TEACHER.x_train))
     outputs, targets = [], []
-    for index in np.split(order[0], ends[:-1]):
+    for index in np.split(order, range(32, len(order), 32)):
         x, y = TEACHER.x_train[index], TEACHER.y_train[index]
         outputs.append(plain.predict(x))
         targets.append(y)
@@ -130,9 +123,7 @@ def test_a_network_and_a_rule_of_another_task_are_refused():
     line = "task: 'classification' is not that of data teacher, regression"
     with pytest.raises(ValueError, match=line):
         train(labelled, TEACHER)
-    with pytest.raises(
-        ValueError, match=r"sizes: .*is not of 5 inputs and 2 outputs, as data te"
-    ):
+    with pytest.raises(ValueError, match=r"sizes: .*is not of 5 inputs and 2 outputs, as data te"):
         train(Network.create([5, 3], task="regression"), TEACHER)
     with pytest.raises(ValueError, match="stop: accuracy does not fit a regression task; use stop"):
         train(network(), TEACHER, stop="accuracy")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from bpexp.data import load
-from bpexp.nn import OPTIMIZERS, Choice, Network
+from bpexp.nn import OPTIMIZERS, Architecture, Choice, Network
 from bpexp.nn.choices import as_choice
-from bpexp.nn.stack import Architecture, Stack, initial_theta
+from bpexp.nn.initializers import batch_order
+from bpexp.nn.stack import Stack, initial_theta
 from bpexp.nn.targets import Targets
 from bpexp.nn.tasks import hits
 from bpexp.training import STOPS, Trainer, run, train
@@ -28,12 +29,12 @@ def make(
     **options,
 ):
     sizes = (data.n_features, *[16] * depth, data.n_outputs)
-    architecture = Architecture(sizes, Choice(activation), Choice("cross_entropy"))
+    architecture = Architecture.dense(sizes, activation, "cross_entropy")
     rows = [initial_theta(architecture, Choice("he_normal"), seed) for seed in seeds]
     return Trainer(
         Stack.of(architecture, rows, dtype),
         data,
-        rates=rates or [0.1] * len(seeds),
+        learning_rates=rates or [0.1] * len(seeds),
         seeds=seeds,
         optimizer=as_choice(optimizer),
         batch_size=32,
@@ -108,20 +109,19 @@ def test_step_zero_is_before_any_update():
     assert first.metrics["loss/train"][0] == pytest.approx(expected, rel=1e-6)
 
 
-def next_batches(trainer):
-    """The next epoch's batches of a trainer's first network: indices."""
-    order, ends = trainer._next_batches()
-    return np.split(order[0], ends[:-1])
+def batches(seed=0, epoch=1):
+    """An epoch's batches of 32 of DIGITS: indices."""
+    order = batch_order(seed, epoch, 200)
+    return [order[start : start + 32] for start in range(0, 200, 32)]
 
 
 def test_an_epoch_is_what_a_loop_of_gradients_makes_of_it():
     """The running mean of the cost, and the last, smaller batch divided by its own size."""
     trainer = make(dtype="float64")
     network = Network(trainer.stack.architecture, trainer.stack.theta[0].copy())
-    batches = next_batches(trainer)
-    assert [len(batch) for batch in batches] == [32] * 6 + [8]
+    assert [len(index) for index in batches()] == [32] * 6 + [8]
     total = 0.0
-    for index in batches:
+    for index in batches():
         x, y = DIGITS.x_train[index], DIGITS.y_train[index]
         total += network.loss(x, y) * len(index)
         for theta, gradient in zip(network.layers, network.gradients(x, y), strict=True):
@@ -135,23 +135,18 @@ def test_an_epoch_is_what_a_loop_of_gradients_makes_of_it():
 
 @pytest.mark.parametrize("clip", [None, 0.3])
 @pytest.mark.parametrize("decay", [0.0, 0.02])
-@pytest.mark.parametrize("divisor", [None, 20])
-def test_each_network_has_its_own_rate(clip, decay, divisor):
+def test_each_network_has_its_own_rate(clip, decay):
     """Clipped, then pulled to 0, then times the rate; a network's rate is not its neighbour's."""
     rates = [0.1, 1e-4, 1.3]
     parameters = {"clip_norm": clip, "weight_decay": decay}
-    trainer = make(
-        [0, 1, 2], rates, optimizer=Choice("sgd", parameters), dtype="float64", divisor=divisor
-    )
+    trainer = make([0, 1, 2], rates, optimizer=Choice("sgd", parameters), dtype="float64")
     starts = trainer.stack.theta.copy()
-    order, ends = trainer._next_batches()
     go(trainer, epochs=1)
-    for start, rate, indices, found in zip(starts, rates, order, trainer.stack.theta, strict=True):
-        network = Network(trainer.stack.architecture, start)
-        for index in np.split(indices, ends[:-1]):
+    for seed, (start, rate) in enumerate(zip(starts, rates, strict=True)):
+        network, found = Network(trainer.stack.architecture, start), trainer.stack.theta[seed]
+        for index in batches(seed):
             gradients = network.gradients(DIGITS.x_train[index], DIGITS.y_train[index])
-            gradient = np.concatenate([g.ravel() for g in gradients]) * len(index)
-            gradient /= divisor or len(index)
+            gradient = np.concatenate([g.ravel() for g in gradients])
             norm = np.linalg.norm(gradient)
             gradient *= min(1, clip / norm) if clip else 1
             for layer in network.layers:
@@ -168,8 +163,8 @@ def test_frozen_layers_keep_their_initial_weights(frozen):
     moved = [
         (a != b).any()
         for a, b in zip(
-            trainer.stack.architecture.layers(before[0]),
-            trainer.stack.architecture.layers(final[0]),
+            trainer.stack.architecture.thetas(before[0]),
+            trainer.stack.architecture.thetas(final[0]),
             strict=True,
         )
     ]
@@ -186,7 +181,7 @@ def test_divergence_ends_a_run_at_its_step():
     again = make(rates=[1e9])
     network = Network(again.stack.architecture, again.stack.theta[0])
     finite = []
-    for index in next_batches(again):
+    for index in batches():
         x, y = DIGITS.x_train[index], DIGITS.y_train[index]
         with np.errstate(all="ignore"):
             finite.append(np.isfinite(network.loss(x, y)))
@@ -213,13 +208,11 @@ def test_a_resumed_run_is_the_undisturbed_one(optimizer):
 
 
 def test_order_is_a_function_of_seed_and_epoch():
-    one, other = make(seeds=(3,)), make(seeds=(3,))
-    first = one._next_batches()[0]
-    assert (first == other._next_batches()[0]).all()
-    list(one.advance())
-    second = one._next_batches()[0]
-    assert (np.sort(first) == np.arange(200)).all()
+    first, second, other = batch_order(3, 1, 200), batch_order(3, 2, 200), batch_order(4, 1, 200)
+    assert (first == batch_order(3, 1, 200)).all()
+    assert all((np.sort(order) == np.arange(200)).all() for order in (first, second, other))
     assert (first != second).any()
+    assert (first != other).any()
 
 
 def test_training_by_hand_reaches_what_the_readme_says():
@@ -268,7 +261,7 @@ def test_a_networks_accuracy_knows_nothing_of_its_neighbours():
 
 def test_a_mean_cost_beyond_float64_is_the_largest_costs_step():
     cost = Choice("squared_error", {"output": "identity"})
-    stack = Stack(Architecture((2, 2), Choice("relu"), cost), np.zeros((1, 6)))
+    stack = Stack(Architecture.dense((2, 2), "relu", cost), np.zeros((1, 6)))
     labels = np.array([0, 1, 0, 1])
     score = EpochScore(stack, Targets.of(labels, 2, float, labels=True))
     score.z[..., :2], score.z[..., 2:] = 0, 9e153

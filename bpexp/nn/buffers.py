@@ -1,0 +1,106 @@
+"""The arrays of a forward and a backward pass over a batch, allocated once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from bpexp.nn import memory
+from bpexp.nn.activations import Activation, Array, Scratch
+from bpexp.nn.stack import Stack
+
+
+class Buffers:
+    """What the layers of a stack read and write for R networks and B examples.
+
+    Lists are indexed by the layer: entry 0 is the input, and entries of what a layer lacks are
+    empty. All arrays have units before examples; see `bpexp.nn.stack`.
+
+    Attributes:
+        activation: that of the hidden layers.
+        last: the number L of the last layer.
+        lowest: the lowest layer whose gradient is wanted, where backpropagation ends; L + 1 if
+            none is.
+        trains: whether a forward pass updates the layers' state.
+        evaluates: whether the layers' state stands in for statistics of the batch.
+        parameters: each layer's parameter arrays by name, (R, *shape).
+        state: each layer's other arrays by name, (R, *shape).
+        gradients: sum_i dC_i/dtheta^(l) times the scale, by name, shaped as the parameters.
+        a: a^(l) with the constant unit as row 0, (R, n_l + 1, B), for l < L; a^(0) views the rows.
+        z: z^(l), (R, n_l, B). Hidden layers share its memory, which then stays in the cache.
+        slope: g'(z^(l)), (R, n_l, B), of hidden layers from `lowest` on.
+        delta: delta^(l) of each example's own cost times the scale, in the memory of slope.
+        backward_signal: dC/da^(l) of each example's own cost times the scale, (R, n_l, B), for
+            l < L, in the memory of z.
+        passed: further terms of dC/da^(l), from layers that read a^(l) beside the weights of l + 1.
+        scratch: memory shaped as z^(l), shared by all layers: valid within one layer's calls.
+        own: arrays that a layer allocates for itself while it records.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        rows: Array,
+        gradient: Array | None,
+        *,
+        lowest: int,
+        trains: bool,
+        evaluates: bool,
+    ) -> None:
+        """Allocate.
+
+        Args:
+            stack: the networks.
+            rows: the inputs with the constant unit, (R, B, n_0 + 1) or (B, n_0 + 1).
+            gradient: what `gradients` views, (R, P); None if there is no backward pass.
+            lowest: see the attribute, as for the rest.
+            trains: updates the state.
+            evaluates: uses the state.
+        """
+        architecture = stack.architecture
+        sizes, copies, batch = architecture.sizes, len(stack), rows.shape[-2]
+        dtype, hidden, units = stack.theta.dtype, (0, *sizes[1:-1]), (0, *sizes[1:])
+
+        def shared(dtype: DTypeLike = dtype) -> list[NDArray[Any]]:
+            """Return arrays (R, n_l, B) that begin at one address."""
+            place = memory.empty((copies * max(units) * batch,), dtype)
+            return [place[: copies * n * batch].reshape(copies, n, batch) for n in units]
+
+        self.activation: Activation = stack.activation
+        self.last, self.lowest = len(architecture.layers), lowest
+        self.trains, self.evaluates = trains, evaluates
+        self.parameters = [{}, *stack.parameters]
+        self.state = [{}, *stack.states]
+        self.gradients: list[dict[str, Array]] = [{} for _ in sizes]
+        if gradient is not None:
+            self.gradients[1:] = architecture.parameters(gradient)
+        output = _output_buffer((copies, sizes[-1], batch), dtype)
+        self.backward_signal: list[Array] = shared()[:-1]
+        self.z: list[Array] = [*self.backward_signal, output]
+        self.slope: list[Array] = [memory.empty((copies, n, batch), dtype) for n in hidden]
+        self.delta: list[Array] = [*self.slope, memory.empty_like(output)]
+        self.a: list[Array] = [memory.empty((copies, n + 1, batch), dtype) for n in hidden]
+        for a in self.a[1:]:
+            a[:, 0] = 1
+        self.a[0] = rows.swapaxes(-1, -2)
+        self.passed: list[list[Array]] = [[] for _ in sizes]
+        self.scratch = list(map(Scratch, shared(), shared(), shared(np.bool_)))
+        self.own: list[dict[str, Array]] = [{} for _ in sizes]
+
+    def wants_slope(self, number: int) -> bool:
+        """Return whether backpropagation reaches layer l."""
+        return number >= self.lowest
+
+
+def _output_buffer(shape: tuple[int, int, int], dtype: DTypeLike) -> Array:
+    """Allocate (R, K, B) with K outermost in memory: sums over K are then few long loops.
+
+    With fewer than four examples R is outermost: NumPy and BLAS then add over K in an order that
+    does not depend on R, also where the layer below has a single unit.
+    """
+    copies, outputs, batch = shape
+    if batch < 4:
+        return memory.empty(shape, dtype)
+    return memory.empty((outputs, copies, batch), dtype).swapaxes(0, 1)

@@ -1,0 +1,98 @@
+"""The dense layer: every unit is connected with all units of the layer below, and has a bias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.nn.initializers import BIASES, WEIGHTS, Initializer
+from bpexp.nn.layers.protocol import ArraySpec, Stream, Tangent
+from bpexp.nn.products import gradient_of_weights, product, weighted_sums
+from bpexp.nn.tape import Emit
+
+if TYPE_CHECKING:
+    from bpexp.nn.buffers import Buffers
+
+
+@dataclass(frozen=True)
+class Dense:
+    """z^(l) = theta^(l)T a^(l-1), a^(l) = g(z^(l)).
+
+    Attributes:
+        n_in: units of the layer below.
+        n_out: units.
+    """
+
+    kind: ClassVar[str] = "dense"
+    n_in: int
+    n_out: int
+
+    @property
+    def parameters(self) -> tuple[ArraySpec, ...]:
+        """theta; weight decay acts on the weights and not on the biases."""
+        return (ArraySpec("theta", (self.n_in + 1, self.n_out), decayed_from=1),)
+
+    @property
+    def state(self) -> tuple[ArraySpec, ...]:
+        """No arrays."""
+        return ()
+
+    @property
+    def activity(self) -> int:
+        """z or dC/da, a, and slope or delta of each unit."""
+        return 3 * self.n_out
+
+    @property
+    def reach(self) -> int:
+        """1: the layer below."""
+        return 1
+
+    def draw(
+        self,
+        arrays: dict[str, NDArray[np.float64]],
+        initializer: Initializer,
+        negative_slope: float,
+        stream: Stream,
+    ) -> None:
+        """Draw weights and biases from the initializer."""
+        theta, rng = arrays["theta"], stream(WEIGHTS)
+        theta[1:] = initializer.weights(rng, self.n_in, self.n_out, negative_slope)
+        if initializer.bias_std:
+            theta[0] = initializer.bias_std * stream(BIASES).standard_normal(self.n_out)
+
+    def forward(self, emit: Emit, at: Buffers, number: int) -> None:
+        """Record z^(l) = theta^(l)T a^(l-1), g(z^(l)) and g'(z^(l))."""
+        z, theta = at.z[number], at.parameters[number]["theta"]
+        weighted_sums(emit, theta, at.a[number - 1], z)
+        if number < at.last:
+            slope = at.slope[number] if at.wants_slope(number) else None
+            at.activation.evaluate(emit, z, at.a[number][:, 1:], slope, at.scratch[number])
+
+    def delta(self, emit: Emit, at: Buffers, number: int) -> None:
+        """Record delta^(l) = g'(z^(l)) * dC/da^(l)."""
+        emit(np.multiply, at.slope[number], at.backward_signal[number], at.delta[number])
+
+    def gradient(self, emit: Emit, at: Buffers, number: int) -> None:
+        """Record dC/dtheta^(l) = a^(l-1) delta^(l)T."""
+        gradient, scratch = at.gradients[number]["theta"], at.scratch[number].first
+        gradient_of_weights(emit, at.a[number - 1], at.delta[number], gradient, scratch)
+
+    def signal(self, emit: Emit, at: Buffers, number: int) -> None:
+        """Record dC/da^(l-1) = W^(l) delta^(l)."""
+        weights = at.parameters[number]["theta"][:, 1:]
+        product(emit, weights, at.delta[number], at.backward_signal[number - 1])
+
+    def tangent_z(self, at: Buffers, number: int, tangents: Sequence[Tangent]) -> Tangent:
+        """Return W^(l)T da^(l-1)/dz^(1)."""
+        weights = at.parameters[number]["theta"][0, 1:]
+        return np.asarray(weights.T.astype(np.float64) @ tangents[-1])
+
+    def tangent_a(
+        self, at: Buffers, number: int, z: Tangent, tangents: Sequence[Tangent]
+    ) -> Tangent:
+        """Return diag g'(z^(l)) dz^(l)/dz^(1)."""
+        return np.asarray(at.slope[number][0].T[:, :, None].astype(np.float64) * z)

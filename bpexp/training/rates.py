@@ -1,0 +1,80 @@
+"""The learning rates of a stack: what enters backpropagation and what the update multiplies by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from bpexp.nn.activations import Array
+from bpexp.nn.updates import Optimizer, Rates
+from bpexp.training.schedules import Schedule
+
+
+class LearningRates:
+    """The learning rates of R networks under one schedule.
+
+    A rate is the product of two factors (see `bpexp.nn.optimizers`): one that backpropagation
+    multiplies by, divided by B, and the remaining one, which the update multiplies by.
+
+    Attributes:
+        varies: whether the rates are not the same in every step.
+        remaining: the remaining factor, (R, 1), or () for one network, which is twice as fast; None
+            if it is 1 in every step. `write` changes it.
+    """
+
+    def __init__(
+        self, largest: Rates, optimizer: Optimizer, schedule: Schedule, dtype: DTypeLike
+    ) -> None:
+        """Allocate.
+
+        Args:
+            largest: lr of each network, (R, 1): no schedule raises a rate above it.
+            optimizer: decides which part of a rate enters backpropagation.
+            schedule: gives the factor of each step.
+            dtype: that of the networks.
+        """
+        self._largest, self._optimizer, self._schedule = largest, optimizer, schedule
+        self._dtype = dtype
+        self.varies = schedule.varies
+        self.remaining: Array | None = None
+        remaining = optimizer.remaining_rate(largest).astype(dtype)
+        # A rate that enters backpropagation as a whole does so in every step: it only falls.
+        is_fixed = optimizer.backpropagates_rate or not self.varies
+        if not (is_fixed and (remaining == 1).all()):
+            self.remaining = remaining.reshape(()) if len(remaining) == 1 else remaining
+        self._scales = self._rates = np.empty((0, *largest.shape))
+
+    def scale(self, batch: int) -> Rates:
+        """Return what the gradient of sum_i C_i is multiplied by at the rates lr, (R, 1)."""
+        return self._optimizer.backpropagated_rate(self._largest) / batch
+
+    def prepare(self, steps: range, of: int, batches: Sequence[int]) -> None:
+        """Compute the rates of an epoch.
+
+        Args:
+            steps: the numbers of its steps, from 1.
+            of: the number of steps of the whole training.
+            batches: examples of each step.
+        """
+        factors = [self._schedule.factor(step, of) for step in steps]
+        rates = np.multiply.outer(factors, self._largest)
+        sizes = np.array(batches)[:, None, None]
+        self._scales = self._optimizer.backpropagated_rate(rates) / sizes
+        self._rates = self._optimizer.remaining_rate(rates)
+
+    def write(self, number: int) -> Rates:
+        """Write the remaining rate of step `number` of the epoch, from 0.
+
+        Returns:
+            What the gradient of sum_i C_i is multiplied by in this step, (R, 1).
+        """
+        if self.remaining is not None:
+            self.remaining[...] = self._rates[number]
+        scale: Rates = self._scales[number]
+        return scale
+
+    def select(self, which: NDArray[np.bool_]) -> LearningRates:
+        """Return those of the networks `which`, (R,)."""
+        return LearningRates(self._largest[which], self._optimizer, self._schedule, self._dtype)
