@@ -20,6 +20,7 @@ from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
 from bpexp.errors import ConfigError, one_of, quoted, reason
 
 OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
+TEXTS = ("study", "data.path", "data.root", "tracking.uri")  # keys of free text
 # Where Hydra writes jobs. bpexp writes runs/<study>/<identity>, unless another launcher is chosen.
 WITHOUT_EFFECT = ("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir")
 
@@ -65,9 +66,7 @@ def refuse(
         if key.startswith("hydra"):
             _check_sections(override)
             if key.startswith(WITHOUT_EFFECT) and not _is_foreign(given.get("hydra/launcher")):
-                raise ConfigError(
-                    f"{quoted(key)}: without effect; runs are written to runs/<study>/<identity>"
-                )
+                raise ConfigError(f"{quoted(key)}: without effect; runs are written below runs/")
             continue
         refuse_swept_runtime_key(override)
         if override.is_sweep_override() and not multirun:
@@ -161,12 +160,12 @@ def parsed(arguments: Sequence[str]) -> list[Override]:
 
 
 def _reworded(argument: str, error: HydraException) -> str:
-    """Return Hydra's message in one line, with how to quote a value that needs it."""
-    told = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
+    """Return Hydra's message in one line, with how to quote text that needs it."""
+    message = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
     key, _, value = argument.partition("=")
-    if re.search(r"[^\w\s.+/:~-]", value) and value[:1] not in "'\"[{":
-        return f"{told}; a value with special characters is quoted: '{key}=\"{value}\"'"
-    return told
+    if key in TEXTS and value[:1] not in ("'", '"'):
+        return f"{message}; text with special characters is quoted: '{key}=\"{value}\"'"
+    return message
 
 
 def _check_together(values: Mapping[str, list[Any]]) -> None:

@@ -173,8 +173,39 @@ WORDS = [
     ("study=con.", "study: 'con.' is not <study>"),
     ("study=''", "study: '' is not <study>"),
     ("study=null", "study: None is not <study>"),
-    ("study=5", "study: 5 is not <study>"),
-    ("study='${seed}'", "study: 0 is not <study>"),
+    (
+        "-m study=a,b depth=1",
+        "study=a,b: study decides no numbers; it takes one value a sweep",
+    ),
+    ("-m jobs=1,2", "jobs=1,2: jobs decides no numbers; it takes one value a sweep"),
+    (
+        "-m tracking.uri=a,b",
+        "tracking.uri=a,b: tracking.uri decides no numbers; it takes one value a sweep",
+    ),
+    ("-m draw=[q],[dead]", "draw=[q],[dead]: draw decides no numbers; it takes one value a sweep"),
+    ("-m depth=1,2 --cfg job", "--cfg: shows one run; leave out -m, and give each key one value"),
+    ("-m depth=1,2 --info all", "--info: shows one run; leave out -m, and give each key one value"),
+    ("--resolve depth=1", "--resolve: goes with --cfg"),
+    (
+        "hydra.sweep.dir=x",
+        "hydra.sweep.dir: without effect; runs are written below runs/",
+    ),
+    (
+        "hydra.run.dir=x",
+        "hydra.run.dir: without effect; runs are written below runs/",
+    ),
+    (
+        "experiment=vanishing",
+        "experiment=vanishing: is a sweep: python -m bpexp -m experiment=vanishing ...",
+    ),
+    (
+        "data=npz data.path=a(b.npz",
+        "data.path=a(b.npz: no viable alternative at input 'a(b.npz'; text with special characters is quoted: "
+        "'data.path=\"a(b.npz\"'",
+    ),
+    ("study=1e3", "study: 1000.0 is not text; quote it: 'study=\"1000.0\"'"),
+    ("study=5", "study: 5 is not text; quote it: 'study=\"5\"'"),
+    ("study='${seed}'", "study: 0 is not text; quote it: 'study=\"0\"'"),
     ("~data=digits", "data: every run has one; it cannot be deleted"),
     ("~data=0", "data: every run has one; it cannot be deleted"),
     ("~depth=4", "depth: every run has one; it cannot be deleted"),
@@ -472,7 +503,11 @@ def test_the_same_in_a_process_of_its_own(words, empty):
 
 
 MEANT = [
-    ["activation='relu','tanh'", "dtype='float32','float64'", "draw=['dead'],['q']"],
+    [
+        "activation='relu','tanh'",
+        "dtype='float32','float64'",
+        "measure=['weight_norm'],['weight_spectrum']",
+    ],
     ["experiment=glob(dead*)", "frozen=9"],
     ["experiment='he','dead_relus'", "frozen=9"],
     ["experiment=vanishing", "frozen=9", "depth=9"],
@@ -494,19 +529,25 @@ MEANT = [
 
 @pytest.mark.parametrize("arguments", MEANT, ids=" ".join)
 def test_what_hydra_can_compose_is_not_refused_from_the_words(arguments):
-    refuse(arguments, multirun=True, conf=ROOT / "conf", studies=ROOT / "experiments")
+    refuse(arguments, multirun=True, trains=True, conf=ROOT / "conf", studies=ROOT / "experiments")
 
 
 @pytest.mark.parametrize("mode", ["hydra.mode=MULTIRUN", "++hydra.mode='MULTIRUN'"])
 def test_a_sweep_may_be_asked_for_by_hydras_mode(mode):
-    refuse([mode, "depth=1,2"], multirun=False, conf=ROOT / "conf", studies=ROOT / "experiments")
+    refuse(
+        [mode, "depth=1,2"],
+        multirun=False,
+        trains=True,
+        conf=ROOT / "conf",
+        studies=ROOT / "experiments",
+    )
 
 
 def test_a_grid_that_is_not_asked_for_is_not_checked():
     words = ["experiment=deep_information_propagation", "init=glorot_normal", "~init.sigma_b2"]
-    refuse(words, multirun=False, conf=ROOT / "conf", studies=ROOT / "experiments")
+    refuse(words, multirun=False, trains=False, conf=ROOT / "conf", studies=ROOT / "experiments")
     with pytest.raises(ConfigError, match="sigma_w2: not a parameter"):
-        refuse(words, multirun=True, conf=ROOT / "conf", studies=ROOT / "experiments")
+        refuse(words, multirun=True, trains=True, conf=ROOT / "conf", studies=ROOT / "experiments")
 
 
 STUDIES = [  # a study's text, words that it takes, words that it does not
@@ -534,7 +575,7 @@ def test_a_study_of_ones_own_is_judged_as_hydra_reads_it_or_not_at_all(
     tmp_path, text, taken, refused
 ):
     (tmp_path / "own.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
-    judge = partial(refuse, multirun=True, conf=ROOT / "conf", studies=tmp_path)
+    judge = partial(refuse, multirun=True, trains=True, conf=ROOT / "conf", studies=tmp_path)
     judge(["experiment=own", *taken.split()])
     if refused:
         with pytest.raises(ConfigError):
