@@ -62,7 +62,7 @@ def theory_columns(run: Known | None) -> Columns:
 def forecast_row(run: Known | None) -> dict[str, Any]:
     """Forecast a run, as columns theory/...
 
-    None for None, and for a network with a layer that theory does not know.
+    No columns for None, and for a network with a layer that theory does not know.
     """
     try:
         told = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
