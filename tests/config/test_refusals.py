@@ -200,8 +200,8 @@ WORDS = [
     ),
     (
         "data=npz data.path=a(b.npz",
-        "data.path=a(b.npz: no viable alternative at input 'a(b.npz'; text with special characters is quoted: "
-        "'data.path=\"a(b.npz\"'",
+        "data.path=a(b.npz: no viable alternative at input 'a(b.npz'; text with special characters "
+        "is quoted: 'data.path=\"a(b.npz\"'",
     ),
     ("study=1e3", "study: 1000.0 is not text; quote it: 'study=\"1000.0\"'"),
     ("study=5", "study: 5 is not text; quote it: 'study=\"5\"'"),
