@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import bpexp
 from bpexp.__main__ import tree
 from bpexp.config import help as help_
 from bpexp.config.schema import KEYS
+from bpexp.nn import ACTIVATIONS
 
 SMALL = ["tracking=off", "epochs=1", "data.limit=64", "width=8", "progress=false"]
 
@@ -123,3 +126,65 @@ def test_a_forecast_is_scored(empty):
     assert "forecast: 100% right; trained as expected 0, failed as expected 2" in done.stdout
     (cells,) = empty.glob("runs/bpexp/sweeps/*/forecast.csv")
     assert cells.read_text().splitlines()[0].endswith("first_to_last,trained")
+
+
+QUICK = ["epochs=1", "data.limit=64", "width=8", "progress=false", "depth=0,1"]
+
+
+@pytest.mark.parametrize("stdout", ["| head -n 1", "> /dev/full", ">&-"])
+def test_output_that_nobody_reads_ends_no_work(empty, stdout):
+    """All is done but the printing, and the exit code is that of the work."""
+    command = (
+        f"set -o pipefail; {sys.executable} -m bpexp -m {' '.join(QUICK)} tracking=off {stdout}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=empty, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (sweep,) = empty.glob("runs/bpexp/sweeps/*/sweep.json")
+    assert "ended" in json.loads(sweep.read_text())
+    assert list(sweep.parent.glob("figures/*.png"))
+
+
+@pytest.mark.parametrize("entry", ["bpexp --help", "bpexp.sync nothing"])
+def test_other_entries_survive_a_full_device(empty, entry):
+    command = f"{sys.executable} -m {entry} > /dev/full 2> /dev/full"
+    done = subprocess.run(["bash", "-c", command], cwd=empty, timeout=120)
+    assert done.returncode == (0 if "help" in entry else 2)
+
+
+def test_the_help_of_a_key_explains_it_alone(empty):
+    done = run("--help", "activation", cwd=empty)
+    assert done.stdout.splitlines()[0].split()[0] == "activation"
+    assert all(f"{name}:" in done.stdout for name in ACTIVATIONS)
+    assert "optimizer" not in done.stdout
+
+
+def test_the_version_is_this_packages(empty):
+    assert run("--version", cwd=empty).stdout.startswith(f"bpexp {bpexp.__version__} ")
+
+
+def test_flags_and_overrides_come_in_any_order(empty):
+    done = run("depth=0", "-m", "epochs=0,1", "width=8", "tracking=off", cwd=empty)
+    assert done.returncode == 0, done.stderr
+    assert len([*empty.glob("runs/bpexp/*/journal.jsonl")]) == 2
+
+
+def test_bash_completes_keys_and_values(empty):
+    script = """
+complete_line() { COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}; COMP_CWORD=1; "$completer"; echo "${COMPREPLY[@]}"; }
+eval "$(bpexp -sc install=bash)"
+completer=$(complete -p bpexp | sed -n 's/.*-F \\([^ ]*\\).*/\\1/p')
+complete_line "bpexp activation=r"
+complete_line "bpexp dep"
+"""
+    program = empty / "bin" / "bpexp"  # as pip installs it
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom bpexp.__main__ import main\nmain()\n")
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=empty, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    assert done.stdout.split() == ["activation=relu", "depth="]
