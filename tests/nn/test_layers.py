@@ -330,6 +330,7 @@ def test_a_step_allocates_nothing_of_the_networks_size(name):
     shape = architecture(name, n_in=400, width=256, n_out=10)
     stack = Stack.of(shape, [initial_theta(shape, Choice("he_normal"), 0)], "float32")
     passes = Propagation(stack, np.ones((1, 256, 401), np.float32), trains=True)
+    passes.targets[...] = 0.1
     passes.forward()
     passes.backward()
     tracemalloc.start()
