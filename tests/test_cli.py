@@ -172,7 +172,10 @@ def test_flags_and_overrides_come_in_any_order(empty):
 
 def test_bash_completes_keys_and_values(empty):
     script = """
-complete_line() { COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}; COMP_CWORD=1; "$completer"; echo "${COMPREPLY[@]}"; }
+complete_line() {
+    COMP_LINE="$1"; COMP_POINT=${#COMP_LINE}; COMP_CWORD=1
+    "$completer"; echo "${COMPREPLY[@]}"
+}
 eval "$(bpexp -sc install=bash)"
 completer=$(complete -p bpexp | sed -n 's/.*-F \\([^ ]*\\).*/\\1/p')
 complete_line "bpexp activation=r"
