@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bpexp.figures.gradients import LAYER, NORM
+from bpexp.figures.gradients import LAYER
 from bpexp.figures.parts.cells import cell_edges
 from bpexp.figures.parts.factors import levels, panel_factors, varies
 from bpexp.figures.parts.legends import legend, note_colour
@@ -23,6 +23,7 @@ from bpexp.figures.parts.selection import measured
 from bpexp.figures.parts.style import styled
 from bpexp.figures.parts.ticks import integer_ticks
 
+LOG_NORM = r"$\log_{10}\Vert\partial C/\partial W^{(l)}\Vert_F$"
 ZERO, NOT_FINITE = "#e4e4e4", "#e31a1c"  # neither resembles a colour of viridis
 
 
@@ -53,8 +54,7 @@ def gradient_heatmap(layers: pd.DataFrame) -> Figure:
         meshes.append(_draw_mesh(panel, table, limits))
         panel.set_title(textwrap.fill(str(name), 24), fontsize=8 if len(shown) > 1 else None)
     if meshes:
-        label = rf"$\log_{{10}}$ of {NORM}"
-        figure.colorbar(meshes[0], ax=axes, label=label, aspect=30, fraction=0.05)
+        figure.colorbar(meshes[0], ax=axes, label=LOG_NORM, aspect=30, fraction=0.05)
     figure.supxlabel("epoch")
     figure.supylabel(LAYER)
     marks = [(ZERO, "exactly 0", values == 0), (NOT_FINITE, "not finite", ~np.isfinite(values))]

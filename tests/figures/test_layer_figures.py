@@ -1,28 +1,24 @@
-"""Figures of instruments, dead units, frozen layers and precision against the numbers drawn."""
+"""Instruments, dead units and floating-point precision, layer by layer."""
 
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
+from figures.artists import assert_line, titles
+from figures.made_up import only, typed
 from matplotlib.colors import to_hex
 from scipy import stats
 
 from bpexp.figures import (
-    OCCASIONAL,
+    FIGURES,
     before_and_after,
     dead_by_rate,
-    draw_all,
     number_through_training,
-    of_instrument,
+    precision_by_layer,
     range_by_layer,
-    score_by_frozen,
     through_training,
-    twins_by_layer,
 )
-from bpexp.figures.layers import BROKEN, RANGE
-from bpexp.nn import ACTIVATIONS, INITIALIZERS
-from bpexp.results import Tables
+from bpexp.figures.floating_point import COLOURS, NOT_FINITE
 
 EPOCHS = (0.0, 1.0, 2.0)
 
@@ -45,43 +41,6 @@ def table(activations=("relu", "leaky"), *, depth=3, rates=(0.1,), dtypes=("floa
             row["dead"] = row["dead"] if hidden else np.nan
             rows.append(row)
     return typed(rows)
-
-
-def typed(rows):
-    frame = pd.DataFrame(rows)
-    frame["activation"] = pd.Categorical(frame["activation"], [*ACTIVATIONS], ordered=True)
-    frame["init"] = pd.Categorical(frame["init"], [*INITIALIZERS], ordered=True)
-    return frame
-
-
-def frozen_runs(seeds=(0, 1, 2)):
-    rng = np.random.default_rng(1)
-    rows = []
-    sweep = itertools.product(("sigmoid", "relu"), (2, 8), (0, 1, 2), seeds)
-    for i, (activation, depth, frozen, seed) in enumerate(sweep):
-        own = {"run": f"{i:016x}", "name": f"run {i}", "activation": activation, "depth": depth}
-        own |= {"init": "he_normal", "frozen": frozen, "seed": seed, "chance": 0.1}
-        rows.append({**own, "accuracy/test": 0.5 + 0.4 * rng.random()})
-    return typed(rows)
-
-
-def tables(layers=None, runs=None):
-    empty = table().head(0)
-    return Tables(
-        runs if runs is not None else empty, layers if layers is not None else empty, empty
-    )
-
-
-def assert_line(line, x, y):
-    np.testing.assert_array_equal(line.get_xdata(), x)
-    np.testing.assert_allclose(line.get_ydata(), y, rtol=1e-12, atol=0)
-
-
-def titles(figure):
-    return [panel.get_title() for panel in figure.axes]
-
-
-# Instruments of layers through training
 
 
 @pytest.mark.parametrize("probe", ["grad_norm", "dead", "activation_variance", "zero_share"])
@@ -108,10 +67,10 @@ def test_seeds_are_averaged_with_their_interval():
     assert len(panel.collections) == 4
 
 
-def test_of_many_configurations_some_are_drawn_and_the_title_says_so():
+def test_many_panels_some_are_drawn_and_the_title_says_so():
     figure = through_training(table(rates=[*range(1, 31)]), instrument="q")
     assert len(figure.axes) == 48
-    assert "first 48 of 60 configurations" in figure.get_suptitle()
+    assert "the first 48 of 60 panels" in figure.get_suptitle()
 
 
 def test_a_legend_of_many_layers_names_a_few():
@@ -119,9 +78,6 @@ def test_a_legend_of_many_layers_names_a_few():
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(names) <= 8
     assert (names[0], names[-1]) == ("1", "101")
-
-
-# Instruments of other dimensions
 
 
 def measurements(values, seeds=(0, 1, 2)):
@@ -180,12 +136,9 @@ def test_singular_values_that_are_rounding_errors_are_left_out():
         assert_line(line, [1 / 3, 2 / 3], [10.0, 1e-2])  # geometric mean over the examples
 
 
-# Dead units
-
-
 def test_dead_units_against_learning_rate_at_the_last_probe():
     layers = table(rates=(0.1, 0.3, 1.0))
-    figure = dead_by_rate(OCCASIONAL["dead_by_rate"].data(tables(layers)))
+    figure = dead_by_rate(FIGURES["dead_by_rate"].data(only(layers=layers)))
     assert titles(figure) == ["relu", "leaky"]
     last = layers[(layers["epoch"] == 2) & (layers["activation"] == "relu")]
     for layer, line in zip((1, 2, 3), figure.axes[0].lines, strict=True):
@@ -197,50 +150,27 @@ def test_dead_units_against_learning_rate_at_the_last_probe():
 def test_a_run_that_diverged_has_no_dead_units():
     layers = table(rates=(0.1, 0.3, 1.0))
     layers.loc[(layers["lr"] == 1) & (layers["epoch"] == 2), ["delta_norm", "q"]] = np.nan
-    figure = dead_by_rate(OCCASIONAL["dead_by_rate"].data(tables(layers)))
+    figure = dead_by_rate(FIGURES["dead_by_rate"].data(only(layers=layers)))
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), [0.1, 0.3])
 
 
 def test_it_is_left_out_where_no_unit_dies_or_one_rate_is_tried():
-    drawing = OCCASIONAL["dead_by_rate"]
-    assert drawing.data(tables(table())).empty
-    assert drawing.data(tables(table(("leaky",), rates=(0.1, 0.3)))).empty
-
-
-# Frozen layers
-
-
-def test_accuracy_against_frozen_layers():
-    runs = frozen_runs()
-    figure = score_by_frozen(OCCASIONAL["score_by_frozen"].data(tables(runs=runs)))
-    assert titles(figure) == ["depth 2", "depth 8"]
-    means = runs.groupby(["depth", "activation", "frozen"], observed=True)["accuracy/test"].mean()
-    for depth, panel in zip((2, 8), figure.axes, strict=True):
-        for activation, line in zip(("sigmoid", "relu"), panel.lines[:2], strict=True):
-            assert_line(line, [0, 1, 2], means[depth, activation])
-
-
-def test_it_is_left_out_where_nothing_or_all_the_same_is_frozen():
-    runs = frozen_runs()
-    drawing = OCCASIONAL["score_by_frozen"]
-    assert drawing.data(tables(runs=runs[runs["frozen"] == 1])).empty
-    assert drawing.data(tables(runs=runs.drop(columns="frozen"))).empty
-
-
-# Precision
+    drawing = FIGURES["dead_by_rate"]
+    assert drawing.data(only(layers=table())).empty
+    assert drawing.data(only(layers=table(("leaky",), rates=(0.1, 0.3)))).empty
 
 
 def test_zeros_and_subnormals_by_layer_before_training():
     layers = table()
     layers.loc[layers["layer"] == 2, "subnormal_share"] = 0.25
-    figure = range_by_layer(OCCASIONAL["range_by_layer"].data(tables(layers)))
+    figure = range_by_layer(FIGURES["range_by_layer"].data(only(layers=layers)))
     assert titles(figure) == ["relu", "leaky"]
     start = layers[layers["epoch"] == 0]
     for name, panel in zip(("relu", "leaky"), figure.axes, strict=True):
         own = start[start["activation"] == name]
         lines = {to_hex(line.get_color()): line for line in panel.lines}
-        assert_line(lines[RANGE["exactly 0"]], own["layer"], own["zero_share"])
-        assert_line(lines[RANGE["subnormal"]], own["layer"], own["subnormal_share"])
+        assert_line(lines[COLOURS["exactly 0"]], own["layer"], own["zero_share"])
+        assert_line(lines[COLOURS["subnormal"]], own["layer"], own["subnormal_share"])
         assert list(panel.patches) == []
 
 
@@ -248,19 +178,19 @@ def test_layers_that_are_not_finite_are_shaded():
     layers = table(("relu",))
     layers.loc[layers["layer"] >= 3, "q"] = np.inf
     layers["delta_norm"] = np.nan
-    (panel,) = range_by_layer(OCCASIONAL["range_by_layer"].data(tables(layers))).axes
+    (panel,) = range_by_layer(FIGURES["range_by_layer"].data(only(layers=layers))).axes
     shaded = {(patch.get_x() + 0.5, to_hex(patch.get_facecolor())) for patch in panel.patches}
-    forward, backward = BROKEN.values()
+    forward, backward = NOT_FINITE.values()
     assert shaded == {(1, backward), (2, backward), (3, forward), (4, forward)}
 
 
 def test_the_range_is_left_out_where_nothing_left_it():
-    assert OCCASIONAL["range_by_layer"].data(tables(table())).empty
+    assert FIGURES["range_by_layer"].data(only(layers=table())).empty
 
 
-def test_twins_differences_before_and_after_training():
+def test_differences_of_precision_before_and_after_training():
     layers = table(dtypes=("float32", "float64"))
-    figure = twins_by_layer(OCCASIONAL["twins_by_layer"].data(tables(layers)))
+    figure = precision_by_layer(FIGURES["precision_by_layer"].data(only(layers=layers)))
     assert titles(figure) == ["relu", "leaky"]
     for name, panel in zip(("relu", "leaky"), figure.axes, strict=True):
         for epoch, line in zip((0, 2), panel.lines, strict=True):
@@ -272,37 +202,5 @@ def test_twins_differences_before_and_after_training():
             assert_line(line, [1, 2, 3, 4], (single / double - 1).abs())
 
 
-def test_twins_are_left_out_of_a_sweep_of_one_dtype():
-    assert OCCASIONAL["twins_by_layer"].data(tables(table())).empty
-
-
-# All of them
-
-
-def test_draw_all_draws_what_is_there_and_what_is_asked_for(tmp_path):
-    layers = table(rates=(0.1, 0.3), dtypes=("float32", "float64"))
-    given = tables(layers, frozen_runs())
-    written = draw_all(given, tmp_path, metadata={}, instruments=["q"])
-    names = {path.stem for path in written}
-    assert names >= {"accuracy_by_frozen", "dead_by_rate", "twins_by_layer", "q_through_training"}
-    assert "range_by_layer" not in names
-    drawn = pd.read_csv(tmp_path / "q_through_training.csv")
-    pd.testing.assert_series_equal(drawn["q"], layers["q"])
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["score_by_frozen", "dead_by_rate", "range_by_layer", "twins_by_layer", "activation_mean"],
-)
-def test_its_own_data_draw_the_same_figure(name):
-    layers = table(rates=(0.1, 0.3), dtypes=("float32", "float64"), seeds=(0, 1, 2))
-    layers.loc[layers["layer"] == 2, "subnormal_share"] = 0.25
-    given = tables(layers, frozen_runs())
-    before = layers.copy(deep=True)
-    drawing = OCCASIONAL.get(name) or of_instrument(name)[1]
-    own, whole = drawing(given), drawing.draw(drawing.rows(getattr(given, drawing.table)))
-    assert titles(own) == titles(whole)
-    for panel, other in zip(own.axes, whole.axes, strict=True):
-        for line, same in zip(panel.lines, other.lines, strict=True):
-            np.testing.assert_array_equal(line.get_xydata(), same.get_xydata())
-    pd.testing.assert_frame_equal(layers, before)
+def test_precision_is_left_out_of_a_sweep_of_one_dtype():
+    assert FIGURES["precision_by_layer"].data(only(layers=table())).empty

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bpexp.figures import FIGURES, learning_curves, score_by_depth, trainability_map, verdict_map
-from bpexp.figures.scores import file_name, score_label, score_name, scores, tasks_in
+from bpexp.figures.parts.scores import file_name, score_label, score_name, scores, tasks_in
 from bpexp.results import Tables
 
 ACCURACY, R2 = [0.4, 0.9, np.nan], [0.7, -5.0, -0.2]

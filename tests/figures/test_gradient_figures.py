@@ -1,0 +1,195 @@
+"""Gradient norms against layer, depth and epoch, and means over seeds."""
+
+import math
+
+import numpy as np
+import pytest
+from figures.artists import assert_line, colour_by_level, lines, meshes, titled, titles
+from figures.made_up import EIGHT, SIX, tables
+from matplotlib.colors import to_hex
+from scipy import stats
+
+from bpexp.figures import (
+    first_layer_by_depth,
+    gradient_by_layer,
+    gradient_heatmap,
+    score_by_depth,
+)
+
+
+def test_gradient_by_layer_draws_the_tables_numbers():
+    layers = tables().layers
+    figure = gradient_by_layer(layers)
+    assert [panel.get_title() for panel in figure.axes] == ["sigmoid", "tanh", "relu"]
+    for panel in figure.axes:
+        assert panel.get_yscale() == "log"
+        rows = layers[(layers["activation"] == panel.get_title()) & (layers["step"] == 0)]
+        for source in ("measured", "theory"):
+            drawn = lines(panel, theory=source == "theory")
+            for depth, line in zip((2, 4, 8), drawn, strict=True):
+                own = rows[(rows["depth"] == depth) & (rows["source"] == source)]
+                assert_line(line, own["layer"], own["grad_norm"])
+
+
+@pytest.mark.parametrize("draw", [gradient_by_layer, first_layer_by_depth])
+def test_theory_is_thin_and_dashed_in_the_same_colours(draw):
+    for panel in draw(tables().layers).axes:
+        pairs = list(zip(lines(panel), lines(panel, theory=True), strict=True))
+        assert len(pairs) == 3
+        for measured, theory in pairs:
+            assert theory.get_color() == measured.get_color()
+            assert theory.get_linewidth() < measured.get_linewidth()
+            assert theory.get_marker() in ("", "None", None)
+            assert measured.get_marker() not in ("", "None", None)
+
+
+@pytest.mark.parametrize(("step", "epoch"), [("first", 0), ("last", 3), (90, 1)])
+def test_gradient_by_layer_at_a_step(step, epoch):
+    layers = tables(("tanh",), (4,)).layers
+    (panel,) = gradient_by_layer(layers, step=step).axes
+    rows = layers[(layers["epoch"] == epoch) & (layers["source"] == "measured")]
+    (line,) = lines(panel)
+    assert_line(line, rows["layer"], rows["grad_norm"])
+    assert len(lines(panel, theory=True)) == (epoch == 0)
+
+
+def test_a_step_that_was_not_probed_is_refused():
+    with pytest.raises(ValueError, match="step: 7 is not a probed step from 0 to 270"):
+        gradient_by_layer(tables().layers, step=7)
+
+
+def test_exact_zeros_are_marked_below_all_data():
+    layers = tables(("sigmoid",), zero_below=1e-2).layers
+    (panel,) = gradient_by_layer(layers).axes
+    start = layers[(layers["step"] == 0) & (layers["source"] == "measured")]
+    zeros = start[start["grad_norm"] == 0]
+    marks = lines(panel, marks=True)
+    assert len(marks) == zeros["depth"].nunique() == 2
+    for mark, (_, rows) in zip(marks, zeros.groupby("depth"), strict=True):
+        assert mark.get_marker() == "x"
+        np.testing.assert_array_equal(mark.get_xdata(), rows["layer"])
+    highest = max(mark.get_ydata().max() for mark in marks)
+    low, high = np.log10(panel.get_ylim())
+    least = np.log10(layers["grad_norm"][layers["grad_norm"] > 0].min())
+    assert 0 < highest < (least - low) / (high - low)
+    assert min(panel.get_yticks()) >= 10 ** (low + highest * (high - low))
+    assert "exactly 0" in colour_by_level(panel.figure)
+
+
+def test_seeds_give_the_geometric_mean_and_its_interval():
+    layers = tables(("tanh",), (4,), seeds=range(5), theory=False).layers
+    (panel,) = gradient_by_layer(layers).axes
+    norms = layers[layers["step"] == 0].pivot(index="layer", columns="seed", values="grad_norm")
+    (line,) = lines(panel)
+    assert_line(line, norms.index, stats.gmean(norms, axis=1))
+    logs = np.log(norms)
+    low, high = stats.t.interval(0.95, 4, logs.mean(axis=1), stats.sem(logs, axis=1))
+    (band,) = panel.collections
+    corners = band.get_paths()[0].vertices
+    np.testing.assert_allclose(corners[1:6, 1], np.exp(low), rtol=1e-12)
+    np.testing.assert_allclose(corners[7:12, 1][::-1], np.exp(high), rtol=1e-12)
+
+
+def test_two_seeds_give_their_geometric_mean_without_an_interval():
+    layers = tables(("tanh",), (4,), seeds=(0, 1), theory=False).layers
+    (panel,) = gradient_by_layer(layers).axes
+    norms = layers[layers["step"] == 0].pivot(index="layer", columns="seed", values="grad_norm")
+    (line,) = lines(panel)
+    assert_line(line, norms.index, stats.gmean(norms, axis=1))
+    assert list(panel.collections) == []
+
+
+def test_settings_divide_panels_rather_than_be_averaged():
+    given = tables(rates=(0.01, 0.1))
+    expected = [f"{name}, lr {lr}" for name in ("sigmoid", "tanh", "relu") for lr in (0.01, 0.1)]
+    last = gradient_by_layer(given.layers, step="last")
+    assert [panel.get_title() for panel in last.axes] == expected
+    assert [p.get_title() for p in score_by_depth(given.runs).axes] == ["lr 0.01", "lr 0.1"]
+    runs = given.runs[given.runs["lr"] == 0.1]
+    (line, *_) = lines(titled(score_by_depth(given.runs), "lr 0.1"))
+    assert_line(line, [2, 4, 8], runs["accuracy/test"][runs["activation"] == "sigmoid"])
+
+
+def test_runs_that_differ_in_training_alone_count_once_before_it():
+    given = tables(("tanh",), rates=(0.01, 0.03, 0.1), seeds=(0, 1, 2)).layers
+    one = given[given["lr"] == 0.01]
+    given["grad_norm"] = given[["seed", "depth", "layer", "step", "source"]].merge(
+        one, how="left", on=["seed", "depth", "layer", "step", "source"]
+    )["grad_norm"]
+    (panel,), (alone,) = (gradient_by_layer(layers).axes for layers in (given, one))
+    assert panel.get_title() == "tanh"
+    for line, same in zip(panel.lines, alone.lines, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), same.get_xydata())
+    for band, same in zip(panel.collections, alone.collections, strict=True):
+        vertices = [shape.get_paths()[0].vertices for shape in (band, same)]
+        np.testing.assert_allclose(*vertices, rtol=1e-12)
+
+
+def test_a_setting_that_follows_from_the_activation_divides_nothing():
+    runs = tables(("relu", "tanh")).runs
+    runs["init"] = runs["activation"].astype(str).map({"relu": "he_normal", "tanh": "orthogonal"})
+    assert len(score_by_depth(runs).axes) == 1
+
+
+def test_only_the_init_varies_then_it_is_compared():
+    layers = tables(("tanh",), inits=("orthogonal", "he_normal")).layers
+    titles = [panel.get_title() for panel in gradient_by_layer(layers).axes]
+    assert titles == ["he_normal", "orthogonal"]
+    assert {*colour_by_level(first_layer_by_depth(layers))} >= {"he_normal", "orthogonal"}
+
+
+def test_first_layer_by_depth_draws_the_tables_numbers():
+    layers = tables().layers
+    (panel,) = first_layer_by_depth(layers).axes
+    rows = layers[(layers["step"] == 0) & (layers["layer"] == 1)]
+    for theory in (False, True):
+        source = rows[rows["source"] == ("theory" if theory else "measured")]
+        for line, (_, own) in zip(
+            lines(panel, theory=theory), source.groupby("activation", observed=True), strict=True
+        ):
+            assert_line(line, own["depth"], own["grad_norm"])
+
+
+def test_heatmap_is_log10_on_one_scale():
+    layers = tables().layers
+    figure = gradient_heatmap(layers)
+    measured = layers[layers["source"] == "measured"]
+    scales = set()
+    for name, rows in measured.groupby("name"):
+        (mesh,) = meshes(titled(figure, name))
+        expected = np.log10(rows.pivot(index="layer", columns="epoch", values="grad_norm"))
+        np.testing.assert_allclose(mesh.get_array(), expected, rtol=1e-12)
+        scales.add(mesh.get_clim())
+    logs = np.log10(measured["grad_norm"])
+    ((low, high),) = scales
+    assert (low, high) == pytest.approx((logs.min(), logs.max()), rel=1e-12)
+
+
+def test_heatmap_marks_zeros_and_what_is_not_finite():
+    layers = tables(("sigmoid",), (4,), zero_below=1e-1, broken_from=3).layers
+    measured = layers[layers["source"] == "measured"]
+    norms = measured.pivot(index="layer", columns="epoch", values="grad_norm").to_numpy(copy=True)
+    norms[-1, 1] = math.inf
+    layers.loc[(layers["layer"] == 5) & (layers["epoch"] == 1), "grad_norm"] = math.inf
+    figure = gradient_heatmap(layers)
+    mesh, zeros = meshes(figure.axes[0])
+    drawable = np.isfinite(norms) & (norms > 0)
+    np.testing.assert_array_equal(mesh.get_array().mask, ~drawable)
+    np.testing.assert_array_equal(~zeros.get_array().mask, norms == 0)
+    figure.draw_without_rendering()  # gives cells their colours
+    bad, zero = mesh.get_facecolors().reshape(5, 4, 4), zeros.get_facecolors().reshape(5, 4, 4)
+    assert {to_hex(c) for c in bad[~np.isfinite(norms)]} == {"#e31a1c"}
+    assert {to_hex(c) for c in zero[norms == 0]} == {"#e4e4e4"}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "exactly 0",
+        "not finite",
+    ]
+
+
+def test_heatmap_draws_48_runs_of_one_seed_and_says_so():
+    layers = tables(SIX, EIGHT, seeds=(0, 1), epochs=0, theory=False).layers
+    figure = gradient_heatmap(layers)
+    names = [title for title in titles(figure) if title]
+    assert len(names) == 48
+    assert names[:9] == [*(f"sigmoid-d{d}-s0" for d in EIGHT), "tanh-d1-s0"]
+    assert "48 of 96 runs: the first with seed 0" in figure.get_suptitle()

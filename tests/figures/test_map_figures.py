@@ -1,0 +1,139 @@
+"""Maps: verdicts, forecasts, trainability and the phase diagram."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from figures.artists import meshes, titles
+from figures.made_up import tables
+from matplotlib.colors import to_hex
+
+from bpexp.figures import (
+    forecast_map,
+    forecasts,
+    phase_diagram,
+    trainability_map,
+    verdict_map,
+    verdicts,
+)
+from bpexp.figures.maps import points_of_phase_diagram
+
+OWN = {"init": "he_normal", "lr": 0.1, "width": 8, "chance": 0.1}
+
+
+def texts_in(figure):
+    return [text for panel in figure.axes for text in panel.texts]
+
+
+def test_verdict_map_names_and_colours_cells():
+    runs = tables(("sigmoid", "relu"), (2, 8), seeds=(0, 1, 2)).runs
+    runs.loc[runs["name"] == "relu-d8-s1", "verdict"] = "dead"
+    figure = verdict_map(runs)
+    (panel,) = figure.axes
+    words = [text.get_text().split("\n") for text in panel.texts]
+    assert [word for word, _ in words] == ["healthy", "healthy", "vanishing", "healthy 2/3"]
+    means = runs.groupby(["depth", "activation"], observed=True)["accuracy/test"].mean()
+    assert [float(number) for _, number in words] == pytest.approx(list(means), abs=5e-4)
+    figure.draw_without_rendering()
+    colours = [to_hex(colour) for colour in meshes(panel)[0].get_facecolors().reshape(-1, 4)]
+    assert colours == [verdicts.COLOURS[word.split()[0]] for word, _ in words]
+
+
+def test_of_verdicts_as_common_the_gravest_is_named():
+    runs = tables(("relu",), (2,), seeds=(0, 1)).runs
+    runs.loc[0, "verdict"] = "dead"
+    (text,) = verdict_map(runs).axes[0].texts
+    assert text.get_text().startswith("dead 1/2")
+
+
+def test_verdict_map_over_other_factors():
+    runs = tables(("relu",), (2,), rates=(0.01, 0.1)).runs
+    (panel,) = verdict_map(runs).axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["0.01", "0.1"]
+    assert len(verdict_map(runs, rows="depth", columns="lr").axes[0].texts) == 2
+
+
+def test_the_forecast_map_tells_expectation_and_outcome():
+    cells = pd.DataFrame(
+        {
+            "run": list("abcd"),
+            "activation": ["relu", "relu", "sigmoid", "sigmoid"],
+            "init": "he_normal",
+            "depth": [2, 8, 2, 8],
+            "trains": [True, True, False, False],
+            "trained": [True, False, True, False],
+            "first_to_last": [1.0, 1.1, 0.1, 1e-4],
+        }
+    )
+    words = {
+        t.get_text().rpartition("\n")[0].replace("\n", " ") for t in texts_in(forecast_map(cells))
+    }
+    assert words >= {
+        "trains as expected",
+        "fails unexpectedly",
+        "trains unexpectedly",
+        "fails as expected",
+    }
+    before = texts_in(forecast_map(cells.assign(trained=None)))
+    assert {t.get_text().partition("\n")[0] for t in before} >= {"trains", "fails"}
+    assert {*forecasts.COLOURS} == {"trains", "fails"} | {
+        f"{word} {how}" for word in ("trains", "fails") for how in ("as expected", "unexpectedly")
+    }
+    two = pd.concat([cells.assign(lr=0.1), cells.assign(lr=1.0, run=list("efgh"), trained=False)])
+    assert titles(forecast_map(two)) == ["lr 0.1", "lr 1"]
+
+
+def run_table(seeds=(0, 1, 2)):
+    rows = []
+    for sigma in (1.0, 2.0, 4.0):
+        for depth in (2, 8):
+            for seed in seeds:
+                accuracy = 0.9 if depth == 2 else 0.1 * sigma + 0.01 * seed
+                rows.append(
+                    {
+                        "run": f"{sigma}{depth}{seed}", "activation": "tanh", "depth": depth,
+                        "seed": seed, **OWN, "init.sigma_w2": sigma, "accuracy/train": accuracy,
+                        "accuracy/test": accuracy, "theory/deepest": 6 * sigma,
+                        "theory/sigma_w2": sigma, "theory/sigma_b2": 0.05, "source": "measured",
+                        "start/jacobian_mean_square": sigma**2, "theory/jacobian_mean_square": 1.0,
+                        "start/jacobian_relative_variance": 2.0,
+                        "theory/jacobian_relative_variance": 3.0,
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_map_shows_mean_accuracy_and_the_border_of_theory():
+    panel = trainability_map(run_table()).axes[0]
+    (mesh,) = panel.collections
+    np.testing.assert_allclose(mesh.get_array().ravel(), [0.9] * 3 + [0.11, 0.21, 0.41])
+    (border,) = panel.lines
+    np.testing.assert_allclose(border.get_xdata(), [1, 2, 4])
+    np.testing.assert_allclose(border.get_ydata(), [6, 12, 24])
+    assert panel.get_xscale() == "log"
+    with pytest.raises(ValueError, match="'width' is not one of"):
+        trainability_map(run_table().drop(columns="width"), setting="width")
+
+
+def test_the_plane_shows_the_runs_and_the_critical_line():
+    line = pd.DataFrame({"theory/sigma_w2": [1.0, 1.8], "theory/sigma_b2": [0.0, 0.05]})
+    plane = pd.concat([line.assign(activation="tanh", source="theory"), run_table()])
+    panel = phase_diagram(plane).axes[0]
+    (critical,) = panel.lines
+    np.testing.assert_allclose(critical.get_xdata(), [1.0, 1.8])
+    (points,) = panel.collections
+    np.testing.assert_allclose(points.get_offsets(), [[1, 0.05], [2, 0.05], [4, 0.05]])
+    np.testing.assert_allclose(points.get_array(), [0.505, 0.555, 0.655])
+    assert points_of_phase_diagram(plane[plane["theory/sigma_w2"] < 2]).empty
+
+
+def test_cells_of_a_large_map_are_small_and_explained_by_a_legend():
+    runs = tables(("relu", "tanh"), range(1, 41), epochs=0).runs
+    figure = verdict_map(runs)
+    assert max(figure.get_size_inches()) <= 17
+    assert texts_in(figure) == []
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [*verdicts.COLOURS]
+    figure.draw_without_rendering()
+    colours = [to_hex(c) for c in meshes(figure.axes[0])[0].get_facecolors().reshape(-1, 4)]
+    assert colours == [
+        verdicts.COLOURS[word] for word in runs.sort_values(["depth", "activation"])["verdict"]
+    ]
