@@ -146,6 +146,12 @@ def test_output_that_nobody_reads_ends_no_work(empty, stdout):
     assert list(sweep.parent.glob("figures/*.png"))
 
 
+def test_a_log_names_each_phase(empty):
+    done = run("-m", "depth=0,1", "epochs=1", "width=8", "data.limit=64", "jobs=1", cwd=empty)
+    phases = ["training 2 runs", "drawing figures", "writing 2 runs to MLflow"]
+    assert done.stderr.splitlines() == phases
+
+
 @pytest.mark.parametrize("entry", ["bpexp --help", "bpexp.sync nothing"])
 def test_other_entries_survive_a_full_device(empty, entry):
     command = f"{sys.executable} -m {entry} > /dev/full 2> /dev/full"

@@ -5,19 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
-import os
 import shlex
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bpexp.config import Config
 from bpexp.console import say, warn
@@ -27,12 +22,11 @@ from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.sweep.plan import Plan, cores, make_plan, varied
+from bpexp.sweep.presentation import import_figures, present
+from bpexp.sweep.signals import handled_signals
 from bpexp.sweep.stacks import fail, train_stack
-from bpexp.sweep.terminal import bar, summary
+from bpexp.sweep.terminal import bar
 from bpexp.tracking.process import MirrorProcess
-
-if TYPE_CHECKING:
-    from bpexp.results import Tables
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,8 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
     """Train what is not finished and leave summary, figures and the mirror up to date.
 
     Args:
-        configs: the runs, all validated; the first one's harness keys hold for all.
-        root: the folder below which runs/ lies.
+        configs: the runs, all validated. The runtime keys of the first one are used for all.
+        root: the folder that holds runs/.
         multirun: whether this is a sweep, which has a run of its own in MLflow.
 
     Raises:
@@ -74,19 +68,19 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
             return Outcome(0, [None] * len(configs))
     tracked = harness.tracking.name != "off"
     interrupt = Interrupt()
-    with _signals(interrupt):
+    with handled_signals(interrupt):
         uri = harness.tracking.parameters.get("uri")
         uri = None if uri is None else str(uri)
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = _train(plan, harness, interrupt, mirror)
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
-            _present(plan, runs, folder, harness, interrupt)
+            present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
             if cells is not None:
                 forecast_report.settle(cells, runs, folder)
             _end(runs, folder, "none" if interrupt.requested else harness.log_model)
             if mirror is not None:
-                _await(mirror, harness, interrupt)
+                _await(mirror, len(plan.members), harness, interrupt)
     for run in runs:
         if statuses.get(run.identity) == "FAILED":
             error = run.end.get("error", "") if run.end else "no end in its journal"
@@ -98,7 +92,7 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
 
 
 def _begin(plan: Plan, multirun: bool) -> Path:
-    """Write the sweep's record, which the mirror follows; its id is the hash of its members."""
+    """Write the sweep's record, which the mirror reads; its id is the hash of its members."""
     identities = "".join(sorted(member.identity for member in plan.members))
     sweep_id = hashlib.sha256(identities.encode()).hexdigest()[:16]
     study = plan.members[0].folder.parent
@@ -150,63 +144,12 @@ def _train(
         warn=warn,
         jobs=harness.jobs or cores(),
         fail_fast=harness.fail_fast,
-        meanwhile=_import_figures,
+        meanwhile=import_figures,
     )
     try:
         return harness.executor.build(EXECUTORS).run(plan.stacks, session)
     finally:
         progress.close()
-
-
-def _import_figures() -> None:
-    """Import what draws, while workers train if there are any: it takes longer than many a sweep.
-
-    A third of that time is scipy.stats, which seaborn takes for densities, and does without where
-    there is none. No figure has a density.
-    """
-    unwanted = {"scipy.stats": None} if "scipy.stats" not in sys.modules else {}
-    sys.modules.update(unwanted)  # type: ignore[arg-type]
-    try:
-        import bpexp.figures  # noqa: F401
-    finally:
-        for name in unwanted:
-            del sys.modules[name]
-
-
-def _present(
-    plan: Plan, runs: Sequence[Run], folder: Path, harness: Config, interrupt: Interrupt
-) -> None:
-    """Print the summary, write it and, unless the sweep was interrupted, draw the figures."""
-    from bpexp.results import Tables
-
-    tables = Tables.of(runs)
-    if tables.runs.empty:
-        return
-    rows = tables.runs.to_dict("records")
-    say("", summary([{str(k): v for k, v in row.items()} for row in rows], varied(plan)), "")
-    with replacing(folder / "summary.csv") as file:
-        file.write(tables.runs.to_csv(index=False).encode())
-    if not interrupt.requested:
-        drawn = _draw(tables, folder, harness)
-        say(f"figures:  {_shown(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
-
-
-def _draw(tables: Tables, folder: Path, harness: Config) -> list[Path]:
-    _import_figures()
-    from bpexp.figures import draw_all
-
-    metadata = {
-        "Title": folder.parent.parent.name,
-        "Keywords": " ".join(tables.runs["run"]),
-        "Source": f"sweep {folder.name}",
-    }
-    return draw_all(
-        tables,
-        folder / "figures",
-        metadata=metadata,
-        instruments=harness.draw,
-        jobs=harness.jobs or cores(),
-    )
 
 
 def _end(runs: Sequence[Run], folder: Path, log_model: str) -> None:
@@ -235,19 +178,18 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
     return [max(gains, key=gains.__getitem__)] if which == "best" and gains else []
 
 
-def _await(mirror: MirrorProcess, harness: Config, interrupt: Interrupt) -> None:
-    """Wait for the mirror with a progress line of its own, and say where the runs are."""
-    progress, done = None, 0
+def _await(mirror: MirrorProcess, runs: int, harness: Config, interrupt: Interrupt) -> None:
+    """Wait for the mirror, showing its progress, and print where the runs are."""
+    label = f"writing {runs} runs to MLflow"
+    progress, done = bar(runs, label, "run", harness.progress), 0
     last: dict[str, Any] = {}
-    before = interrupt.signal  # training was stopped: the mirror still has to say so
+    before = interrupt.signal  # of an interrupted training, whose end is still to be mirrored
     for message in mirror.finish(stopped=lambda: interrupt.signal != before):
         last = message
         if "mirrored" in message and "error" not in message:
-            progress = progress or bar(message["total"], "mirroring", "run", harness.progress)
             progress.update(message["mirrored"] - done)
             done = message["mirrored"]
-    if progress is not None:
-        progress.close()
+    progress.close()
     if "link" in last:
         say("tracking: mlflow ui", f"charts:   {last['link']}")
     else:
@@ -260,33 +202,6 @@ def _await(mirror: MirrorProcess, harness: Config, interrupt: Interrupt) -> None
             f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored; "
             f"later: {shlex.join(later)}"
         )
-
-
-@contextmanager
-def _signals(interrupt: Interrupt) -> Iterator[None]:
-    """Let the first Ctrl-C, SIGTERM or SIGHUP stop at the next epoch's end, a second at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python allows handlers in the main thread only; a server has its own
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if interrupt.requested:
-            for worker in multiprocessing.active_children():
-                worker.kill()
-            os._exit(128 + number)
-        interrupt.signal = number
-        with suppress(OSError):  # print may be what it interrupts
-            os.write(2, b"\nstopping at the end of the epoch; once more: at once\n")
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
-        numbers.append(signal.SIGHUP)
-    old = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def _scores(configs: Sequence[Config], plan: Plan, runs: Sequence[Run]) -> list[float | None]:
@@ -303,7 +218,3 @@ def _key(config: Config) -> str:
 def _write(folder: Path, record: dict[str, Any]) -> None:
     with replacing(folder / SWEEP) as file:
         file.write(json.dumps(record, indent=1).encode())
-
-
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)

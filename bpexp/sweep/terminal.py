@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from bpexp.console import ErrorStream
+from bpexp.console import ErrorStream, warn
 from bpexp.nn.tasks import TASKS
 
+LOG_SECONDS = 30.0
 ROWS = 50  # more are left to summary.csv
 
 
 class Bar(Protocol):
-    """What is used of tqdm."""
+    """A progress display."""
 
-    def update(self, n: float = 1) -> bool | None:
-        """Go on by n."""
+    def update(self, n: float = 1) -> object:
+        """Count n more units."""
 
     def close(self) -> None:
-        """Leave the bar."""
+        """End the display."""
+
+
+class LogLines:
+    """Progress where there is no terminal: a line at the start and every 30 seconds."""
+
+    def __init__(self, total: int, label: str, unit: str) -> None:
+        """Print the first line."""
+        self._total, self._label, self._unit = total, label, unit
+        self._done = 0.0
+        self._printed = time.monotonic()
+        warn(label)
+
+    def update(self, n: float = 1) -> None:
+        """Count n more, and print how far it is if 30 seconds have passed."""
+        self._done += n
+        if time.monotonic() - self._printed >= LOG_SECONDS:
+            self._printed = time.monotonic()
+            warn(f"{self._label}: {self._done:g} of {self._total} {self._unit}s")
+
+    def close(self) -> None:
+        """Do nothing: what follows is printed by others."""
 
 
 def bar(total: int, label: str, unit: str, shown: bool) -> Bar:
-    """Return a progress bar with ETA on standard error; nothing there if it is no terminal."""
+    """Return a progress bar with ETA on standard error, or lines of a log if it is no terminal.
+
+    Args:
+        total: how many units there are.
+        label: what is done, e.g. "training 9 runs".
+        unit: the name of one.
+        shown: whether anything is printed.
+    """
+    stream = ErrorStream()
+    if shown and not stream.isatty():
+        return LogLines(total, label, unit)
     from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # without the monitor's thread, so that workers can be forked
-
-    # disable=None: tqdm itself leaves the bar away where nobody would see it move
-    hidden = None if shown else True
+    tqdm.monitor_interval = 0  # the monitor would be a thread; workers are forked without any
     made: Bar = tqdm(
-        file=ErrorStream(),
-        total=total,
-        desc=label,
-        unit=unit,
-        disable=hidden,
-        dynamic_ncols=True,
+        file=stream, total=total, desc=label, unit=unit, disable=not shown, dynamic_ncols=True
     )
     return made
 

@@ -366,21 +366,3 @@ train_plan(plan, jobs=2, train=spying)
     for path in seen:
         modules = set(path.read_text().split())
         assert not modules & {"mlflow", "pandas", "seaborn", "matplotlib", "sklearn", "hydra"}
-
-
-def test_what_draws_is_imported_without_what_it_does_not_need():
-    """scipy.stats, a third of the time; and who needs it later gets it."""
-    import subprocess
-    import sys
-
-    code = """
-import sys
-from bpexp.sweep.driver import _import_figures
-_import_figures()
-assert "bpexp.figures" in sys.modules and "seaborn" in sys.modules
-assert "scipy.stats" not in sys.modules
-import scipy.stats
-_import_figures()
-assert sys.modules["scipy.stats"] is scipy.stats
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

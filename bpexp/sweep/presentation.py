@@ -1,0 +1,76 @@
+"""What a sweep leaves for people: the printed summary, summary.csv and the figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpexp.config import Config
+from bpexp.console import say, warn
+from bpexp.errors import StorageError, reason
+from bpexp.record.files import replacing
+from bpexp.record.run import Run
+from bpexp.sweep.plan import cores
+from bpexp.sweep.terminal import summary
+
+if TYPE_CHECKING:
+    from bpexp.results import Tables
+
+
+def import_figures() -> None:
+    """Import what draws. This takes longer than many sweeps train, so it runs beside training."""
+    import bpexp.figures  # noqa: F401
+
+
+def present(
+    runs: Sequence[Run], swept: Sequence[str], folder: Path, config: Config, *, figures: bool
+) -> None:
+    """Print the summary, write it as summary.csv, and draw the figures.
+
+    Args:
+        runs: the sweep's runs.
+        swept: the keys that differ between them.
+        folder: the sweep's folder.
+        config: a configuration of the sweep, for its runtime keys.
+        figures: whether to draw.
+    """
+    from bpexp.results import Tables
+
+    tables = Tables.of(runs)
+    if tables.runs.empty:
+        return
+    rows = tables.runs.to_dict("records")
+    say("", summary([{str(k): v for k, v in row.items()} for row in rows], swept), "")
+    with replacing(folder / "summary.csv") as file:
+        file.write(tables.runs.to_csv(index=False).encode())
+    if figures:
+        _draw(tables, folder, config)
+
+
+def _draw(tables: Tables, folder: Path, config: Config) -> None:
+    """Draw the figures. One that fails is a warning: the sweep's record does not depend on it."""
+    if config.progress:
+        warn("drawing figures")
+    try:
+        from bpexp.figures import draw_all
+
+        drawn = draw_all(
+            tables,
+            folder / "figures",
+            metadata={
+                "Title": folder.parent.parent.name,
+                "Keywords": " ".join(tables.runs["run"]),
+                "Source": f"sweep {folder.name}",
+            },
+            instruments=config.draw,
+            jobs=config.jobs or cores(),
+            failed=lambda name, error: warn(f"figure {name}: not drawn: {reason(error)}"),
+        )
+    except StorageError:
+        raise
+    except Exception as error:
+        warn(f"figures: not drawn: {reason(error)}")
+        return
+    say(f"figures:  {os.path.relpath(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")

@@ -1,0 +1,56 @@
+"""What a sweep prints of its progress, and figures that cannot be drawn."""
+
+from __future__ import annotations
+
+import threading
+
+from helpers import make_config
+
+from bpexp.sweep import terminal
+from bpexp.sweep.driver import run_sweep
+
+
+def test_a_log_has_a_line_every_30_seconds(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    progress = terminal.bar(100, "training 5 runs", "epoch", shown=True)
+    for second in range(61):
+        now[0] = float(second)
+        progress.update()
+    progress.close()
+    assert capsys.readouterr().err.splitlines() == [
+        "training 5 runs",
+        "training 5 runs: 31 of 100 epochs",
+        "training 5 runs: 61 of 100 epochs",
+    ]
+
+
+def test_nothing_is_shown_unless_asked_for(capsys):
+    progress = terminal.bar(3, "training", "epoch", shown=False)
+    progress.update(3)
+    progress.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_warning(tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise RuntimeError("no such font")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    assert run_sweep([make_config()], root=tmp_path, multirun=False).code == 0
+    error = capsys.readouterr().err
+    assert "figure learning_curves: not drawn: no such font" in error
+    assert list(tmp_path.glob("runs/*/sweeps/*/summary.csv"))
+
+
+def test_a_sweep_may_run_in_another_thread_than_the_main_one(tmp_path):
+    """Signal handlers are allowed in the main thread only."""
+    codes = []
+
+    def sweep():
+        codes.append(run_sweep([make_config()], root=tmp_path, multirun=False).code)
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    thread.join()
+    assert codes == [0]
