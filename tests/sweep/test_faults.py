@@ -154,13 +154,16 @@ def writes_a_checkpoint(folder):
     return any(folder.glob(f"{RUN}/*.npz.tmp"))
 
 
-def store_size(folder):
-    """Return the bytes of the store; SQLite creates and removes its companion files meanwhile."""
-    size = 0
+def store_state(folder):
+    """Return sizes and times of the store's files; SQLite creates and removes some meanwhile.
+
+    A write may leave the size as it was: SQLite writes over the log that a killed process left.
+    """
+    state = {}
     for path in folder.glob("mlflow.db*"):
         with contextlib.suppress(FileNotFoundError):
-            size += path.stat().st_size
-    return size
+            state[path.name] = path.stat().st_size, path.stat().st_mtime_ns
+    return state
 
 
 def assert_same_results(whole, torn):
@@ -207,8 +210,8 @@ def test_a_worker_a_sweep_and_a_mirror_are_killed_and_nothing_is_lost(folders):
     strike(-signal.SIGKILL, process)  # the whole process group
     assert process.wait(timeout=60) == -signal.SIGKILL
     assert len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 4, "the kill came after training"
-    process, size = start(torn, *words), store_size(torn)
-    assert wait_for(lambda: store_size(torn) != size, process)
+    process, before = start(torn, *words), store_state(torn)
+    assert wait_for(lambda: store_state(torn) != before, process)
     strike("mirror", process)
     assert process.wait(timeout=120) == 0  # training does not need the mirror
     assert "are not mirrored; later: python -m bpexp.sync bpexp" in (torn / "log").read_text()
@@ -239,11 +242,11 @@ def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
     for kill in range(KILLS):
         victim, moment = VICTIMS[kill % len(VICTIMS)], MOMENTS[kill % len(MOMENTS)]
         goal = lines * (kill + random.uniform(0, 1)) / (KILLS + 4)
-        size, process = store_size(torn), start(torn, *words)
+        before, process = store_state(torn), start(torn, *words)
         if moment == "start":
             time.sleep(random.uniform(0.05, 2))
         elif moment == "mirroring":
-            assert wait_for(lambda: store_size(torn) != size, process)  # noqa: B023
+            assert wait_for(lambda: store_state(torn) != before, process)  # noqa: B023
         else:
             assert wait_for(lambda: journal_lines(torn) >= goal, process)  # noqa: B023
         if moment == "checkpoint":
