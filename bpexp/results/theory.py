@@ -65,10 +65,10 @@ def forecast_row(run: Known | None) -> dict[str, Any]:
     No columns for None, and for a network with a layer that theory does not know.
     """
     try:
-        told = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
+        values = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
     except UnknownLayerError:
         return {}
-    return {f"theory/{flat_name(name)}": value for name, value in told.items()}
+    return {f"theory/{flat_name(name)}": value for name, value in values.items()}
 
 
 def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
@@ -96,14 +96,14 @@ def forecast_run(config: Config, data: Dataset) -> Forecast:
     return _forecast(config.architecture(data), config.init, data, config.probe.examples)
 
 
-def forecast_columns(told: Forecast) -> dict[str, Any]:
+def forecast_columns(forecast: Forecast) -> dict[str, Any]:
     """Return a forecast's fields under their column names; `deepest` is max_trainable_depth."""
     names = {"max_trainable_depth": "deepest"}
-    return {names.get(name, name): value for name, value in asdict(told).items()}
+    return {names.get(name, name): value for name, value in asdict(forecast).items()}
 
 
 def predicted_layers(config: Config, data: Dataset) -> Columns:
-    """Predict a run's probes at step 0: step, epoch, layer and the probes that theory knows."""
+    """Predict a run's layer probes at step 0, as columns step, epoch, layer and the probes."""
     shape, init, examples = config.architecture(data), config.init, config.probe.examples
     found = asdict(_layers(shape, init, data, examples))
     n_layers = len(shape.sizes) - 1
@@ -120,11 +120,11 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
     if config.depth < 2:
         return {}
     shape, hops = config.architecture(data), config.depth - 1
-    told = _prediction(shape, config.init, data, config.probe.examples)
+    prediction = _prediction(shape, config.init, data, config.probe.examples)
     square, variance = jacobian_moments(
         config.activation.build(ACTIVATIONS),
-        told.sigma_w2[1 : hops + 1],
-        told.q[:hops],
+        prediction.sigma_w2[1 : hops + 1],
+        prediction.q[:hops],
         orthogonal=config.init.name in ("orthogonal", "lsuv"),
     )
     return {"jacobian/mean_square": square, "jacobian/relative_variance": variance}
@@ -134,7 +134,7 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
 def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> BatchPrediction:
     variances = _variances(shape, init, data, examples)
     targets = np.asarray(data.targets(data.y_train[:examples]).columns.T, np.float64)
-    with np.errstate(all="ignore"):  # lengths that run away are told by what they become
+    with np.errstate(all="ignore"):  # lengths may grow without bound
         return predict_batch(shape, variances, data.x_train[:examples], targets)
 
 

@@ -62,7 +62,7 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
     if harness.forecast != "off":
         from bpexp.sweep import forecast_report
 
-        cells = forecast_report.tell(plan, folder)
+        cells = forecast_report.print_forecast(plan, folder)
         if harness.forecast == "only":
             forecast_report.draw(cells, folder)
             return Outcome(0, [None] * len(configs))
@@ -77,7 +77,7 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
             if cells is not None:
-                forecast_report.settle(cells, runs, folder)
+                forecast_report.score_forecast(cells, runs, folder)
             _end(runs, folder, "none" if interrupt.requested else harness.log_model)
             if mirror is not None:
                 _await(mirror, len(plan.members), harness, interrupt)

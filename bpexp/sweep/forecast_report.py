@@ -1,4 +1,4 @@
-"""The forecast of a sweep: told before it trains, scored afterwards."""
+"""The forecast of a sweep: printed before training, scored after it, and drawn."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 FILE = "forecast.csv"
 
 
-def tell(plan: Plan, folder: Path) -> pd.DataFrame:
-    """Print what theory expects of each run, and write it to forecast.csv.
+def print_forecast(plan: Plan, folder: Path) -> pd.DataFrame:
+    """Print the forecast of each run and write it to forecast.csv.
+
+    Args:
+        plan: the sweep.
+        folder: the sweep's folder.
 
     Returns:
-        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`. Of a
-        run that theory does not know, `reason` says why, and the other fields are missing.
+        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`. For a
+        run that theory does not cover, `reason` says why and the other fields are missing.
     """
     import pandas as pd
 
@@ -47,11 +51,16 @@ def tell(plan: Plan, folder: Path) -> pd.DataFrame:
     return cells
 
 
-def settle(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
-    """Score the forecast against what happened, print the confusion matrix, and draw both.
+def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
+    """Score the forecast against the results, print the confusion matrix, and draw both.
 
-    A run trained if its score on the training split came more than half way from guessing to
-    perfection. Runs without an end are left out.
+    A run counts as trained if its score on the training split is more than half way from that of
+    guessing to the best possible one. Runs that are not finished are left out.
+
+    Args:
+        cells: as `print_forecast` returns them.
+        runs: the sweep's runs.
+        folder: the sweep's folder.
     """
     outcomes: dict[str, bool] = {}
     for run in runs:
@@ -87,6 +96,6 @@ def _draw(cells: pd.DataFrame, folder: Path) -> None:
 
 
 def draw(cells: pd.DataFrame, folder: Path) -> None:
-    """Draw the forecast alone: nothing is trained."""
+    """Draw a forecast without results, as of forecast=only."""
     _draw(cells.assign(trained=None), folder)
     say(f"forecast: {os.path.relpath(folder)}/ (forecast.csv, figures/forecast.png)")

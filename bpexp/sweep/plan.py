@@ -20,13 +20,14 @@ from bpexp.record.history import ends, status
 from bpexp.record.journal import in_use, read_checkpoint
 from bpexp.record.layout import RUNS, WEIGHTS, attempt_folder
 
-# A stack saves Python's cost a call; it pays while what a step touches stays in a core's own cache.
-# Measured with SGD and Adam on shapes from 64-30 to 784-64x8, on a processor that has 2 MiB of it:
-# such stacks are within 7 % of the fastest size, and none takes more than a few per cent longer
-# than its runs alone. Where no more than two fit in, or beyond 16 networks, there is nothing left.
+# A stack divides the overhead of Python's calls among its networks. This is a gain as long as all
+# that a step reads and writes fits the second-level cache of a core. Measured with SGD and Adam on
+# shapes from 64-30 to 784-64x8 with a cache of 2 MiB: stacks of this size are within 7 % of the
+# fastest size, and none takes more than a few per cent longer than its runs alone. Stacks of two
+# networks, and of more than 16, gain nothing.
 CACHE_BYTES = 2 * 2**20
 SMALLEST_STACK, LARGEST_STACK = 3, 16
-# With fewer stacks the last to end leaves other workers idle: groups are parted to make so many.
+# With fewer stacks, workers would be idle while the last stack is trained.
 STACKS_A_WORKER = 4
 
 
@@ -37,11 +38,11 @@ class Member:
     Attributes:
         config: its configuration.
         identity: the hash of what decides its numbers.
-        attempt: 1, or more where `force` trained it anew.
-        folder: where its journal lies.
-        name: for people: what was swept.
-        finished: nothing is left to train.
-        epoch: the epoch its checkpoint has reached.
+        attempt: 1, or more if `force` trained it anew.
+        folder: the run's folder.
+        name: activation, depth and whatever else was swept.
+        finished: whether nothing is left to train.
+        epoch: the epoch of its checkpoint.
     """
 
     config: Config
@@ -57,7 +58,7 @@ class Member:
         return in_use(self.folder)
 
     def refreshed(self) -> Member:
-        """Return this member as its folder has it by now."""
+        """Return this member with `finished` and `epoch` as its folder has them now."""
         finished = is_finished(self.folder)
         epoch = self.config.epochs if finished else _checkpoint_epoch(self.folder)
         return replace(self, finished=finished, epoch=epoch)
@@ -128,9 +129,9 @@ def last_attempt(study: Path, identity: str) -> int:
 
 
 def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
-    """Group runs that can be trained in lockstep, each stack as large as pays.
+    """Group runs that can be trained in lockstep into stacks of the size that `stack_size` gives.
 
-    Where there are few groups they are parted in equal shares, so that no worker has nothing to do.
+    If there are few groups, each is divided into equal shares, so that every worker has a stack.
     """
     groups: dict[str, list[Member]] = {}
     for member in members:
@@ -143,12 +144,12 @@ def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
         rounds = -(-len(group) // (shares * stack_size(config, dataset(config))))
         bounds = [len(group) * i // (shares * rounds) for i in range(shares * rounds + 1)]
         stacks += [tuple(group[a:b]) for a, b in pairwise(bounds) if a < b]
-    # The longest first: the last stacks to end then are short ones, and no worker waits long.
+    # The longest first, so that the last stacks are short and all workers end at about one time.
     return tuple(sorted(stacks, key=_work, reverse=True))
 
 
 def _shape(member: Member) -> str:
-    """All that must be the same in a stack: everything but learning rate, seed and first draw."""
+    """Return, as text, what runs of one stack share: all but learning rate, seed and init."""
     nested = member.config.nested()
     own = {"lr", "seed", "init"}
     shared = {key: nested[key] for key in nested if key not in own and _decides(key)}

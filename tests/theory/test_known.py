@@ -81,12 +81,12 @@ def test_a_run_that_theory_does_not_know_has_no_columns_of_theory():
 @pytest.mark.usefixtures("unknown")
 def test_the_forecast_says_not_known_and_leaves_such_runs_out_of_its_score(tmp_path, capsys):
     plan = make_plan([make_config(width=width) for width in (8, 9)], tmp_path)
-    cells = forecast_report.tell(plan, tmp_path)
+    cells = forecast_report.print_forecast(plan, tmp_path)
     table = capsys.readouterr().out
     assert "not known" in table
     assert "does not know layer 2, Other(n_in=8, n_out=8); it knows Dense" in table
     assert cells["trains"].isna().tolist() == [False, True]
     forecast_report.draw(cells, tmp_path)
     assert (tmp_path / "figures" / "forecast.png").exists()
-    forecast_report.settle(cells[cells["trains"].isna()], [], tmp_path)
+    forecast_report.score_forecast(cells[cells["trains"].isna()], [], tmp_path)
     assert "trained as expected 0" in capsys.readouterr().out
