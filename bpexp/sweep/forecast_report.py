@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bpexp.console import say
 from bpexp.nn.tasks import find_task
-from bpexp.record.files import replacing
+from bpexp.record.files import make_folder, replacing
 from bpexp.record.run import Run
 from bpexp.results.theory import forecast_columns, forecast_run
 from bpexp.sweep.plan import Plan, dataset
+from bpexp.sweep.presentation import warn_not_drawn
 from bpexp.sweep.terminal import forecasts as table
 from bpexp.theory import UnknownLayerError, score, trained
 
@@ -86,13 +87,17 @@ def _write(cells: pd.DataFrame, folder: Path) -> None:
 
 
 def _draw(cells: pd.DataFrame, folder: Path) -> None:
-    from bpexp.figures import forecast_map, save
-
     known = cells.dropna(subset=["trains"])
     if known.empty:
         return
-    (folder / "figures").mkdir(exist_ok=True)
-    save(forecast_map(known), folder / "figures" / "forecast", {"Keywords": " ".join(known["run"])})
+    try:
+        from bpexp.figures import forecast_map, save
+
+        make_folder(folder / "figures")
+        metadata = {"Keywords": " ".join(known["run"])}
+        save(forecast_map(known), folder / "figures" / "forecast", metadata)
+    except Exception as error:
+        warn_not_drawn("figure forecast", error, folder)
 
 
 def draw(cells: pd.DataFrame, folder: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from bpexp.config import Config
 from bpexp.console import say, warn
 from bpexp.errors import StorageError, reason
 from bpexp.record.files import replacing
+from bpexp.record.layout import TRACEBACK
 from bpexp.record.run import Run
 from bpexp.sweep.plan import cores
 from bpexp.sweep.terminal import summary
@@ -20,8 +23,26 @@ if TYPE_CHECKING:
 
 
 def import_figures() -> None:
-    """Import what draws. This takes longer than many sweeps train, so it runs beside training."""
-    import bpexp.figures  # noqa: F401
+    """Import what draws. This takes longer than many sweeps train, so it runs beside training.
+
+    An exception is ignored here: the same import raises it again when figures are drawn.
+    """
+    with suppress(Exception):
+        import bpexp.figures  # noqa: F401
+
+
+def warn_not_drawn(what: str, error: Exception, folder: Path) -> None:
+    """Warn that something could not be drawn, and write the traceback into the sweep's folder.
+
+    Args:
+        what: "figures", or "figure" and its name, which the traceback's file begins with.
+        error: why.
+        folder: the sweep's folder.
+    """
+    file = folder / f"{what.split()[-1]}-{TRACEBACK}"
+    with suppress(StorageError), replacing(file) as stream:
+        stream.write("".join(traceback.format_exception(error)).encode())
+    warn(f"{what}: not drawn: {reason(error)}; see {os.path.relpath(file)}")
 
 
 def present(
@@ -66,11 +87,9 @@ def _draw(tables: Tables, folder: Path, config: Config) -> None:
             },
             instruments=config.draw,
             jobs=config.jobs or cores(),
-            failed=lambda name, error: warn(f"figure {name}: not drawn: {reason(error)}"),
+            failed=lambda name, error: warn_not_drawn(f"figure {name}", error, folder),
         )
-    except StorageError:
-        raise
     except Exception as error:
-        warn(f"figures: not drawn: {reason(error)}")
+        warn_not_drawn("figures", error, folder)
         return
     say(f"figures:  {os.path.relpath(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 
 from helpers import make_config
@@ -37,10 +39,21 @@ def test_a_figure_that_cannot_be_drawn_is_a_warning(tmp_path, monkeypatch, capsy
         raise RuntimeError("no such font")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    assert run_sweep([make_config()], root=tmp_path, multirun=False).code == 0
+    config = make_config(forecast="on")
+    assert run_sweep([config], root=tmp_path, multirun=False).code == 0
     error = capsys.readouterr().err
-    assert "figure learning_curves: not drawn: no such font" in error
-    assert list(tmp_path.glob("runs/*/sweeps/*/summary.csv"))
+    (folder,) = tmp_path.glob("runs/*/sweeps/*")
+    for name in ("learning_curves", "forecast"):
+        assert error.count(f"figure {name}: not drawn: no such font; see ") == 1
+        assert "RuntimeError: no such font" in (folder / f"{name}-traceback.txt").read_text()
+    assert (folder / "summary.csv").exists()
+    assert "ended" in json.loads((folder / "sweep.json").read_text())
+
+
+def test_what_draws_cannot_be_imported_is_a_warning(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "bpexp.figures", None)
+    assert run_sweep([make_config()], root=tmp_path, multirun=False).code == 0
+    assert "figures: not drawn: import of bpexp.figures halted" in capsys.readouterr().err
 
 
 def test_a_sweep_may_run_in_another_thread_than_the_main_one(tmp_path):
