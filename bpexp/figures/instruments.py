@@ -57,7 +57,7 @@ def through_training(layers: pd.DataFrame, *, instrument: str) -> Figure:
     if INSTRUMENTS[instrument].hidden:
         rows = rows[rows["layer"] <= rows["depth"]]
     factor = compared_factor(rows)
-    title = f"{_words(instrument).capitalize()} of each layer through training"
+    title = f"{_title(instrument)} of each layer through training"
     factors = [factor, *panel_factors(rows, [factor])]
     return _draw(rows, factors, "epoch", instrument, "layer", title, least=10)
 
@@ -75,7 +75,7 @@ def number_through_training(rows: pd.DataFrame, *, instrument: str) -> Figure:
     """
     rows = rows.dropna(subset=[instrument])
     factor = compared_factor(rows)
-    title = f"{_words(instrument).capitalize()} through training"
+    title = f"{_title(instrument)} through training"
     factors = panel_factors(rows, [factor])
     return _draw(rows, factors, "epoch", instrument, factor, title, least=10)
 
@@ -105,7 +105,7 @@ def before_and_after(rows: pd.DataFrame, *, instrument: str) -> Figure:
     hue = "layer" if "layer" in others else factor
     factors = [*({factor} - {hue}), *panel_factors(rows, [factor]), "when"]
     x = "share" if last == "rank" else last
-    return _draw(rows, factors, x, instrument, hue, _words(instrument).capitalize())
+    return _draw(rows, factors, x, instrument, hue, _title(instrument))
 
 
 def _draw(
@@ -144,3 +144,9 @@ def _draw(
 def _words(instrument: str) -> str:
     """Return an instrument's name in words."""
     return instrument.replace("grad_", "gradient_").replace("_", " ")
+
+
+def _title(instrument: str) -> str:
+    """Return an instrument's name as a title begins; a symbol, such as q, stays as it is."""
+    words = _words(instrument)
+    return words if len(words) == 1 else words.capitalize()

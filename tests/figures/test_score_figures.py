@@ -123,3 +123,16 @@ def test_learning_curves_draw_the_tables_numbers(split):
 def test_a_diverged_runs_curve_ends():
     figure = learning_curves(tables(broken_from=2).curves)
     assert {tuple(line.get_xdata()) for panel in figure.axes for line in lines(panel)} == {(0, 1)}
+
+
+@pytest.mark.parametrize("largest", [5.0, 300.0, 1e38])
+def test_the_axis_of_the_loss_has_labels_whatever_it_spans(largest):
+    curves = tables(("relu",), (2,)).curves
+    curves["loss/test"] = np.geomspace(0.5, largest, len(curves))
+    above = learning_curves(curves).axes[0]
+    above.figure.draw_without_rendering()
+    low, high = above.get_ylim()
+    ticks = [tick for tick in above.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert 3 <= len(ticks) <= 12
+    for tick in ticks:
+        assert float(tick.label1.get_text()) == pytest.approx(tick.get_loc(), rel=1e-5)

@@ -37,10 +37,17 @@ def setting_ticks(axis: Axis, values: Sequence[float]) -> None:
 
 
 def plain_ticks(axis: Axis, values: Sequence[float] = ()) -> None:
-    """Label an axis with plain numbers: at these values, or at 1, 2 and 5 times powers of ten."""
-    axis.set_major_locator(FixedLocator(values) if len(values) else LogLocator(subs=(1, 2, 5)))
+    """Label an axis with plain numbers: at these values, or on a log axis at round numbers.
+
+    These are 1, 2 and 5 times powers of ten, or powers of ten alone if the limits, which must be
+    set before, span more than three of them.
+    """
     if len(values):
+        axis.set_major_locator(FixedLocator(values))
         axis.set_minor_locator(NullLocator())
+    else:
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
