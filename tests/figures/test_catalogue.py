@@ -95,6 +95,7 @@ def test_without_rows_or_columns_there_is_no_figure(name):
 
 GRID = {"activations": tuple(ACTIVATIONS), "depths": EIGHT, "epochs": 1, "rates": (0.01, 0.1)}
 THIRD = {
+    "learning_curves": {"activations": ("tanh", "relu"), "rates": (0.01, 0.03, 0.1, 0.3)},
     "score_by_setting": {"depths": (4,), "rates": tuple(np.geomspace(1e-4, 1, 16))},
     "trainability": {"rates": (0.01, 0.1, 1.0)},
     "phase_diagram": {"rates": (0.01, 0.1, 1.0)},
@@ -128,6 +129,9 @@ def test_panels_without_dead_units_are_left_out_of_many(grid):
 
 
 def test_the_title_says_that_not_all_panels_are_drawn(grid):
+    pairs = grid("learning_curves")
+    assert len(pairs.axes) == 2 * 24
+    assert pairs.get_suptitle().endswith("\nthe first 24 of 32 panels")
     figure = grid("grad_norm_through_training")
     assert len(figure.axes) == 48
     assert figure.get_suptitle().endswith("\nthe first 48 of 176 panels")
