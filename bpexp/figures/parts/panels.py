@@ -52,8 +52,9 @@ def make_panels(
 ) -> Panels:
     """Divide rows into panels by factors, and title each panel with the values of its factors.
 
-    A figure is at most 16 inches high: where panels of `size` would make it higher, they are
-    smaller and stand in rows of eight. Of more panels than `most` the first are drawn.
+    The panels together are at most 16 inches high, and so the figure at most 17: where panels of
+    `size` would be higher together, they are smaller and stand in rows of eight. Of more panels
+    than `most` the first are drawn.
 
     Args:
         rows: what is drawn.
