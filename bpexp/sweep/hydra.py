@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bpexp.sweep.driver import Outcome
 
 NAME = "bpexp"
+_IS_1_3 = hydra.__version__.startswith("1.3.")
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -198,14 +199,13 @@ def _ends(override: Override) -> str:
 
 def register() -> None:
     """Make sweeper and launcher known to Hydra under the name `bpexp`."""
-    if hydra.__version__.startswith("1.3"):
+    if _IS_1_3:
         _move_below_hydra_plugins()
-    store = ConfigStore.instance()
     for group, plugin in (("sweeper", BpexpSweeper), ("launcher", BpexpLauncher)):
         node: dict[str, Any] = {"_target_": f"{plugin.__module__}.{plugin.__name__}"}
         if group == "sweeper":
             node |= {"max_batch_size": None, "params": None}
-        store.store(group=f"hydra/{group}", name=NAME, node=node, provider=NAME)
+        _store(group=f"hydra/{group}", name=NAME, node=node)
         Plugins.instance().register(plugin)
 
 
@@ -233,6 +233,11 @@ def register_experiments(folder: Path) -> None:
             node = OmegaConf.load(path)
         except (OSError, ValueError, YAMLError) as error:
             raise ConfigError(f"{path}: {reason(error)}") from None
-        ConfigStore.instance().store(
-            group="experiment", name=path.stem, node=node, package="_global_", provider=NAME
-        )
+        _store(group="experiment", name=path.stem, node=node, package="_global_")
+
+
+def _store(**entry: Any) -> None:
+    """Add an entry to Hydra's store, or replace it: `main` may be called twice in a process."""
+    if not _IS_1_3:  # which always replaces, and does not know the argument
+        entry["replace"] = True
+    ConfigStore.instance().store(provider=NAME, **entry)
