@@ -12,7 +12,7 @@ and of a finished sweep:
 
     runs = bpexp.load_runs("bpexp")
     layers = bpexp.load_layers("bpexp")
-    net = bpexp.load_network(runs.loc[0])
+    net = bpexp.load_network(runs.iloc[0])
 """
 
 from __future__ import annotations

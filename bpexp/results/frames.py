@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,16 @@ from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import Run
 
 VERSION = ("algorithm", "attempt")  # what tells runs of one configuration apart
-ORDERED: dict[str, list[str]] = {
-    "data": list(DATASETS),
-    "activation": list(ACTIVATIONS),
-    "init": list(INITIALIZERS),
-    "cost": list(COSTS),
-    "optimizer": list(OPTIMIZERS),
+ORDERED: dict[str, Collection[str]] = {
+    "data": DATASETS,
+    "activation": ACTIVATIONS,
+    "init": INITIALIZERS,
+    "cost": COSTS,
+    "optimizer": OPTIMIZERS,
     "dtype": ["float32", "float64"],
     "status": ["RUNNING", "FINISHED", "FAILED", "KILLED"],
-    "verdict": list(VERDICTS),
-    "task": list(TASKS),
+    "verdict": VERDICTS,
+    "task": TASKS,
 }
 
 
@@ -89,9 +89,12 @@ def joined(parts: Iterable[Part]) -> pd.DataFrame:
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Convert the columns of ORDERED to ordered categories."""
+    """Convert the columns of ORDERED to ordered categories.
+
+    Names that are in no table (another version's, or a row that this program lacks) come last.
+    """
     categories = {
-        name: pd.CategoricalDtype([*order], ordered=True)
+        name: pd.CategoricalDtype([*dict.fromkeys([*order, *frame[name].dropna()])], ordered=True)
         for name, order in ORDERED.items()
         if name in frame
     }

@@ -235,7 +235,7 @@ def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
     The journals tell how far training is, so the moments do not depend on the machine's speed.
     """
     whole, torn = folders
-    words = [*EIGHT_RUNS, *SLOW, "epochs=500"]
+    words = [*EIGHT_RUNS, *SLOW, "epochs=1000"]
     finish(whole, *words)
     lines, random = journal_lines(whole), Random(20)
     codes, in_training = [], 0
