@@ -42,6 +42,12 @@ def tree(name: str) -> Path:
 
 
 def _main(arguments: list[str]) -> int:
+    if arguments and arguments[0].isalpha():  # neither an override nor a flag
+        from bpexp.commands import COMMANDS
+        from bpexp.commands import main as command
+
+        if arguments[0] in COMMANDS:
+            return command(arguments)
     if any(argument in ("--help", "-h") for argument in arguments):
         from bpexp.config.help import text
 
@@ -81,7 +87,12 @@ def _run(arguments: list[str]) -> int:
     flags = [word for word in arguments if word not in given.overrides]
     sys.argv[1:] = [*flags, *given.overrides]
     studies = tree("experiments")
-    if not given.shell_completion:
+    if given.shell_completion:
+        from bpexp.commands import completed
+
+        if completed(os.environ.get("COMP_LINE", "")):
+            return 0
+    else:
         _check(given, studies)
     # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
     os.environ["HYDRA_FULL_ERROR"] = "1"

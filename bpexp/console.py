@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -20,6 +21,26 @@ def say(*lines: str) -> None:
 def warn(*lines: str) -> None:
     """Print lines on standard error, at once."""
     _write(sys.stderr, lines)
+
+
+def aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
+    """Return the lines of a table, columns two spaces apart.
+
+    Args:
+        head: the columns' names.
+        body: cells of each row.
+        left: names of columns that begin at their left; the others end at their right.
+    """
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.ljust(width) if name in left else cell.rjust(width)
+            for cell, width, name in zip(cells, widths, head, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return [line(head), *map(line, body)]
 
 
 class ErrorStream:

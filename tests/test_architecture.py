@@ -32,7 +32,8 @@ FLOORS = {
         "figures", "results", "tracking", "record", "analysis", "config", "executors", "theory",
         "training", "console", "data", "nn", "errors",
     ),
-    "__main__": ("sweep", "config", "console", "errors"),
+    "commands": ("tracking", "record", "config", "console", "nn", "errors"),
+    "__main__": ("sweep", "commands", "config", "console", "errors"),
     "__init__": ("results", "analysis", "training", "probes", "data", "nn", "errors"),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -21,7 +21,15 @@ bpexp: why deep networks are hard to train, measured layer by layer.
   python -m bpexp depth=8 activation=sigmoid lr=1    another one
   python -m bpexp -m depth=2,4,8 seed='range(5)'     a sweep: every combination
   python -m bpexp -m experiment=NAME                 a study of experiments/
-  python -m bpexp.syncmirror journals into MLflow, later
+  python -m bpexp.sync                               copy records into MLflow, later
+  python -m bpexp list [STUDY]                       the studies here, or a study's runs
+  python -m bpexp show STUDY [RUN]                   what a study holds, or one run
+  python -m bpexp rm STUDY [RUN ...]                 delete runs, in MLflow too
+  python -m bpexp export STUDY                       a zip file that loads elsewhere
+  python -m bpexp list [STUDY]                       the studies here, or a study's runs
+  python -m bpexp show STUDY [RUN]                   what a study holds, or one run
+  python -m bpexp rm STUDY [RUN ...]                 delete runs, in MLflow too
+  python -m bpexp export STUDY                       a zip file that loads elsewhere
 
 Runs lie in runs/<study>/; the same command again trains only what is not finished.
 --help KEY explains one key, --cfg job prints the composed configuration, --hydra-help Hydra's own

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from bpexp.console import ErrorStream, warn
+from bpexp.console import ErrorStream, aligned, warn
 from bpexp.nn.tasks import TASKS
 
 LOG_SECONDS = 30.0
@@ -91,21 +91,7 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
     body = [
         [*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows[:ROWS]
     ]
-    return "\n".join([*_aligned(head, body, {*keys, "verdict"}), *_rest(rows, "summary.csv")])
-
-
-def _aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: set[str]) -> list[str]:
-    """Return lines of columns two spaces apart; those named in `left` begin at their left."""
-    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (
-            cell.ljust(width) if name in left else cell.rjust(width)
-            for cell, width, name in zip(cells, widths, head, strict=True)
-        )
-        return "  ".join(padded).rstrip()
-
-    return [line(head), *map(line, body)]
+    return "\n".join([*aligned(head, body, {*keys, "verdict"}), *_rest(rows, "summary.csv")])
 
 
 def _rest(rows: Sequence[object], file: str) -> list[str]:
@@ -126,7 +112,7 @@ def forecasts(rows: Sequence[dict[str, Any]]) -> str:
         ]
         for row in rows[:ROWS]
     ]
-    lines = _aligned(head, body, left={"run", "expected", "because"})
+    lines = aligned(head, body, left={"run", "expected", "because"})
     return "\n".join([*lines, *_rest(rows, "forecast.csv")])
 
 

@@ -58,7 +58,9 @@ class MirrorProcess:
     ) -> None:
         if kind is not None:
             self.abandon()
-        self._process.wait()
+        self._selector.close()
+        with suppress(BrokenPipeError), self._process:  # closes the pipes and waits
+            pass
 
     def poll(self) -> list[dict[str, Any]]:
         """Return the messages since the last call, without waiting."""

@@ -1,0 +1,91 @@
+"""`bpexp list`, `show`, `rm` and `export`: what is below runs/, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bpexp.commands.archive import add_export, export
+from bpexp.commands.listing import add_list, add_show, list_, show
+from bpexp.commands.removal import add_rm, rm
+from bpexp.console import say
+from bpexp.record.studies import studies
+
+Parser = argparse.ArgumentParser
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        summary: one line of help.
+        add: adds its arguments to a parser.
+        run: does it and returns the exit code.
+    """
+
+    summary: str
+    add: Callable[[Parser], object]
+    run: Callable[[argparse.Namespace], int]
+
+
+COMMANDS: dict[str, Command] = {
+    "list": Command("list the studies, or the runs of one", add_list, list_),
+    "show": Command("describe a study, or one of its runs", add_show, show),
+    "rm": Command("delete a study or some of its runs, in MLflow too", add_rm, rm),
+    "export": Command("write a study into a zip file that loads elsewhere", add_export, export),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what `bpexp NAME ...` asks for and return the exit code.
+
+    Args:
+        arguments: a name of COMMANDS, then its arguments.
+    """
+    parser = Parser(prog="bpexp")
+    names = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        sub = names.add_parser(name, help=command.summary, description=f"{command.summary}.")
+        command.add(sub)
+        sub.add_argument(
+            "--root",
+            type=Path,
+            default=Path(),
+            metavar="FOLDER",
+            help="the folder that holds runs/",
+        )
+    options = parser.parse_args(arguments)
+    return COMMANDS[options.command].run(options)
+
+
+def completed(line: str) -> bool:
+    """Print what the last word of a command line may become, for a shell's completion.
+
+    Args:
+        line: the line up to the cursor, the program's name first.
+
+    Returns:
+        Whether nothing else can stand there; if not, the word may be an override too.
+    """
+    words = [*line.split(), ""] if line.endswith(" ") else line.split()
+    *before, last = words[1:] or [""]
+    if before and before[0] not in COMMANDS:
+        return False
+    say(" ".join(word for word in _candidates(before) if word.startswith(last)))
+    return bool(before)
+
+
+def _candidates(before: Sequence[str]) -> list[str]:
+    """Return the words that may follow these: subcommands, then studies, then runs."""
+    there = {study.name: study for study in studies(Path())}
+    match before:
+        case []:
+            return list(COMMANDS)
+        case [_]:
+            return list(there)
+        case ["show" | "rm", name, *_] if name in there:
+            return [run.folder.name for run in there[name].runs]
+    return []

@@ -1,0 +1,106 @@
+"""Deleting runs from a tracking store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpexp.record.run import Run
+from bpexp.tracking.client import configured, connect, default_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as StoredRun
+
+IDS = 1000  # in one argument of a command, which must be shorter than 128 KiB
+
+
+def delete(study: str, runs: Collection[Run] | None, uri: str | None, root: Path) -> int:
+    """Delete a study's runs from a tracking store and return how many there were.
+
+    In a local SQLite store they and their files are gone then (`mlflow gc`). A server keeps what
+    was deleted until its administrator does the same.
+
+    Args:
+        study: the experiment's name.
+        runs: which to delete; None: all, the sweeps' own runs, and the experiment if nothing else
+            is in it.
+        uri: the store; None is the default one.
+        root: the folder that holds runs/.
+
+    Raises:
+        MlflowException: the store does not answer or refuses.
+        CalledProcessError: `mlflow gc` failed.
+    """
+    uri = uri or default_uri(root)
+    local = uri.startswith("sqlite:///")
+    if local and not Path(uri.removeprefix("sqlite:///")).exists():
+        return 0
+    with configured():
+        client = connect(uri)
+        experiment = client.get_experiment_by_name(study)
+        if experiment is None:
+            return 0
+        stored = list(_all(client, experiment.experiment_id))
+        ours = [run for run in stored if _is_ours(run, runs)]
+        models = _models(client, experiment.experiment_id, {run.info.run_id for run in ours})
+        for model in models:
+            client.delete_logged_model(model)
+        for run in ours:
+            client.delete_run(run.info.run_id)
+        if local:
+            _collect(uri, "--run-ids", [run.info.run_id for run in ours])  # and their models
+            if runs is None and len(ours) == len(stored):
+                client.delete_experiment(experiment.experiment_id)
+                _collect(uri, "--experiment-ids", [experiment.experiment_id])
+            _remove_empty(root / "mlruns" / study)
+    return sum(run.data.tags["kind"] == "run" for run in ours)
+
+
+def _all(client: MlflowClient, experiment: str) -> Iterator[StoredRun]:
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _is_ours(stored: StoredRun, runs: Collection[Run] | None) -> bool:
+    """Return whether a stored run is one of these, or any that a sweep wrote if they are None."""
+    tags = stored.data.tags
+    if runs is None:
+        return tags.get("kind") in ("run", "sweep")
+    keys = {(run.identity, str(run.start["attempt"])) for run in runs}
+    return (tags.get("identity"), tags.get("attempt")) in keys
+
+
+def _models(client: MlflowClient, experiment: str, runs: Collection[str]) -> list[str]:
+    """Return the ids of the models that these runs logged."""
+    found = client.search_logged_models([experiment])
+    return [model.model_id for model in found if model.source_run_id in runs]
+
+
+def _collect(uri: str, option: str, ids: Sequence[str]) -> None:
+    """Remove what is deleted, with its files. Only the command line does it by public means."""
+    for i in range(0, len(ids), IDS):
+        subprocess.run(
+            [sys.executable, "-m", "mlflow", "gc", option, ",".join(ids[i : i + IDS])],
+            env=os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_BACKEND_STORE_URI": uri},
+            capture_output=True,
+            check=True,
+        )
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders without files that `mlflow gc` leaves."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what a folder holds before the folder
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
