@@ -13,38 +13,77 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Subtract from each run's value that of the run that differs in one factor only.
 
-    Initial draws and batch orders depend on the seed alone, so such pairs share them, and the
-    scatter of their differences over seeds is less than that of the values themselves.
+    The batch order and the base draw of the weights depend on the seed alone; an initialization
+    transforms that draw (`bpexp.nn.initializers` says how closely two of them correlate). Such runs
+    are therefore paired, and the scatter of their differences over seeds is less than that of the
+    values themselves.
 
     Args:
         runs: as `load_runs` returns them.
-        factor: a configuration key, e.g. "activation" or "init"; its group's parameters follow it.
+        factor: a configuration key. The parameters of a choice, such as "activation" or "init",
+            follow it; of a parameter, such as "init.sigma_w2", all others are equal in a pair.
         value: the column that is subtracted, e.g. "accuracy/test".
-        base: the factor's level that is subtracted; the first that occurs, by default.
+        base: the factor's level that is subtracted; by default that of the first row.
 
     Returns:
-        The rows of the other levels that have a partner, with columns `factor`, `base` and
-        `difference`.
+        The rows of the other levels that have a partner, in their order, with columns `factor`,
+        `base` and `difference`, the difference of two networks. Where the base level occurs with
+        several values of a parameter that the other level has too, the values of a pair are equal.
 
     Raises:
-        BpexpError: no run has that level.
+        BpexpError: no run has the base level, or a run has several partners: the base level occurs
+            with several values of a parameter that the other level lacks, or superseded runs are
+            among the rows.
     """
-    levels = runs[factor].dropna().drop_duplicates().sort_values().tolist()
-    first = levels[0] if base is None and levels else base
+    known = runs[runs[factor].notna()]
+    first = known[factor].iloc[0] if base is None and len(known) else base
+    levels = known[factor].drop_duplicates().tolist()
     if first not in levels:
         raise BpexpError(one_of(f"base of {factor}", str(first), map(str, levels)))
-    group = factor.split(".")[0]
+    columns = [str(name) for name in runs]
+    follow = [name for name in columns if name.startswith(f"{factor}.")]
     shared = [
         name
-        for name in runs
-        if (name in IDENTITY_KEYS or str(name).split(".")[0] in IDENTITY_KEYS)
-        and str(name).split(".")[0] != group
+        for name in columns
+        if (name in IDENTITY_KEYS or name.split(".")[0] in IDENTITY_KEYS)
+        and name not in (factor, *follow)
     ]
-    keyed = runs.assign(_pair=runs[shared].astype(str).fillna("").agg("|".join, axis=1))
-    partners = keyed[keyed[factor] == first].drop_duplicates("_pair").set_index("_pair")[value]
-    others = keyed[keyed[factor] != first]
-    difference = others[value] - others["_pair"].map(partners)
-    found = others.assign(factor=factor, base=str(first), difference=difference).drop(
-        columns="_pair"
-    )
-    return found.dropna(subset=["difference"])
+    partners = known[known[factor] == first]
+    varying = [name for name in follow if partners[name].nunique() > 1]
+    found = []
+    for level in levels:
+        if level != first:
+            others = known[known[factor] == level]
+            equal = [*shared, *(name for name in varying if others[name].notna().all())]
+            _refuse_several(partners, equal, factor, first, varying)
+            found.append(others[value] - _partner(others, partners, equal, value))
+    differences = pd.concat(found) if found else pd.Series(dtype=float)
+    rows = known.assign(factor=factor, base=str(first), difference=differences)
+    return rows.dropna(subset=["difference"])
+
+
+def _partner(
+    others: pd.DataFrame, partners: pd.DataFrame, shared: list[str], value: str
+) -> pd.Series[float]:
+    """Return the value of each run's partner, NaN where it has none."""
+    values = partners[value].set_axis(pd.Index(_pair(partners, shared)))
+    return _pair(others, shared).map(values)
+
+
+def _refuse_several(
+    partners: pd.DataFrame, shared: list[str], factor: str, base: object, varying: list[str]
+) -> None:
+    if _pair(partners, shared).duplicated().any():
+        of = ", ".join(
+            f"{name} ({', '.join(map(str, sorted(partners[name].dropna().unique())))})"
+            for name in varying
+            if name not in shared
+        )
+        what = f"several values of {of}; keep one" if of else "superseded runs; leave them out"
+        raise BpexpError(f"base of {factor}: {base} has {what}")
+
+
+def _pair(runs: pd.DataFrame, shared: list[str]) -> pd.Series[str]:
+    """Return a word for each run, the same for the runs of a pair."""
+    words: pd.Series[str] = runs[shared].astype(str).fillna("").agg("|".join, axis=1)
+    return words

@@ -17,7 +17,7 @@ from typing import Any
 from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, Group
 from bpexp.nn.choices import Value
 
-ALGORITHM = 5  # raised whenever a change alters the numbers of a run
+ALGORITHM = 6  # raised whenever a change alters the numbers of a run
 # It has a neutral value, and was hashed before identity left such values out.
 HASHED_ALWAYS = {"probe.jacobian"}
 

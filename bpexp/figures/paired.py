@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.paired import paired_differences
+from bpexp.errors import BpexpError
 from bpexp.figures.parts.by_setting import draw_by_setting
-from bpexp.figures.parts.factors import axis_label, compared_factor, varies
+from bpexp.figures.parts.factors import axis_label, compared_factor, levels, varies
 from bpexp.figures.parts.lines import has_interval
 from bpexp.figures.parts.scores import score_name, with_score
 from bpexp.figures.parts.style import ZERO_LINE, styled
@@ -20,14 +21,19 @@ def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
         runs: as `bpexp.load_runs` returns them; a frame of differences is returned as it is.
 
     Returns:
-        What `bpexp.paired_differences` returns; no rows with fewer than three seeds.
+        What `bpexp.paired_differences` returns from the first level in the order of its table; no
+        rows with fewer than three seeds, and where runs have several partners.
     """
     if "difference" in runs:
         return runs
     factor = compared_factor(runs)
     if not (varies(runs, factor) and has_interval(runs)):
         return runs.head(0)
-    return paired_differences(with_score(runs, "test"), factor, "score/test")
+    base = levels(runs, factor)[0]  # not the first row's: runs start in any order
+    try:
+        return paired_differences(with_score(runs, "test"), factor, "score/test", base=base)
+    except BpexpError:
+        return runs.head(0)
 
 
 @styled

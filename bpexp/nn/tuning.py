@@ -10,12 +10,14 @@ with the kernels for AVX-512 and, by OPENBLAS_CORETYPE, with those for AVX2:
     rule                what is timed                                  AVX-512      AVX2
     turning_pays        product a delta^T, copy included, 64 units     .76 to .86   1.15 to 1.24
     rows_at_a_time      product of untransposed matrices               .81 to .91   1.06 to 1.28
-    transposing_pays    first product, 512 inputs up, 32 to 128 units  .66 to .88   .95 to 1.03
-      the same          10 units; 256 units                            1.2; .98     .90; 1.05
+    transposing_pays    first product, 512 inputs up, 32 to 128 units,
+                        128 examples up                                .52 to .98   .92 to 1.07
+      the same          32 examples                                    .62 to 1.16  .90 to 1.11
+      the same          256 units                                      .82 to 1.04  .98 to 1.11
     UFUNC_BUFFER        a step of small layers, alone and in stacks    .94 to 1.01  not measured
 
-The first two rules therefore apply to AVX-512 only. The third gains nothing with AVX2; it applies
-there too because it decides last digits. Below 512 inputs it gains less, and at 64 it loses: 1.7.
+The rules for products therefore apply to AVX-512 only. The third gains less below 512 inputs, and
+at 64 it loses: 1.7.
 """
 
 from __future__ import annotations
@@ -58,13 +60,13 @@ def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
 def transposing_pays(n_in: int) -> bool:
     """Return whether to compute theta^T a, with a transposed too, as (a^T theta)^T.
 
-    BLAS multiplies two transposed matrices a third slower. On wide inputs the copy that transposes
-    the result costs less than that.
+    The kernels for AVX-512 multiply two transposed matrices a third slower. On wide inputs the copy
+    that transposes the result costs less than that.
 
     Args:
         n_in: units of the layer below.
     """
-    return n_in >= WIDE
+    return n_in >= WIDE and _on_avx512()
 
 
 def rows_at_a_time(n: int, m: int, k: int) -> int:

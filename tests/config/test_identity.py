@@ -86,7 +86,8 @@ def test_what_a_record_lacks_is_read_as_neutral(monkeypatch):
         assert config.nested().items() >= NEUTRAL.items()
         if config.optimizer.name == "sgd":
             assert config.optimizer.parameters["lag"] == 0
-        assert config.identity(start["digest"]) == start["identity"]
+        identity = module.identity(config.nested(), start["digest"], start.get("algorithm", 5))
+        assert identity == start["identity"]
         assert configuration(config.nested(), "d") == configuration(start["config"], "d")
 
 
@@ -117,7 +118,7 @@ class Renamed:
 )  # fmt: skip
 def test_a_renamed_key_is_read_under_its_new_name_and_hashed_under_its_first(monkeypatch, name):
     config = make_config(cost={"name": "squared_error", "factor": 0.5}).nested()
-    before = module.identity(config, "d", ALGORITHM)
+    before, of_0_1 = (module.identity(config, "d", number) for number in (ALGORITHM, 5))
     key = replace(KEYS[name.old], formerly=name.old)
     for table in ("IDENTITY_KEYS", "KEYS"):
         keys = {k: v for k, v in getattr(module, table).items() if k != name.old}
@@ -127,7 +128,7 @@ def test_a_renamed_key_is_read_under_its_new_name_and_hashed_under_its_first(mon
     assert flatten(renamed)[name.new] == flatten(config)[name.old]
     assert completed(renamed) == renamed
     assert module.identity(renamed, "d", ALGORITHM) == before
-    assert recorded_algorithm(config, "d", before) == ALGORITHM
+    assert recorded_algorithm(config, "d", of_0_1) == 5
 
 
 @pytest.mark.parametrize("algorithm", [1, 2, 3, 4, 5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import kstest, norm
 
 from bpexp.nn import ACTIVATIONS, INITIALIZERS, Architecture, Choice
 from bpexp.nn.initializers import BIASES, WEIGHTS, batch_order, stream
@@ -25,6 +26,10 @@ VARIANCE = {
 }
 
 
+def normals(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
 def draw(name, seed=0, activation="relu", sizes=(30, 20, 20, 5), **parameters):
     architecture = Architecture.dense(sizes, Choice(activation), Choice("cross_entropy"))
     batch = np.random.default_rng(3).standard_normal((64, sizes[0]))
@@ -34,16 +39,27 @@ def draw(name, seed=0, activation="relu", sizes=(30, 20, 20, 5), **parameters):
 
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_weights_have_their_variance(name):
-    weights = INITIALIZERS[name]().weights(stream(0, 0, 1), N_IN, N_OUT, SLOPE)
+    weights = INITIALIZERS[name]().weights(normals(0, N_IN, N_OUT), SLOPE)
     # 240,000 draws: the sample variance of normal numbers errs by sqrt(2 / n) = 0.3 %
     assert weights.var() == pytest.approx(VARIANCE[name], rel=0.015)
     assert abs(weights.mean()) < 5 * np.sqrt(VARIANCE[name] / weights.size)
 
 
 def test_uniform_fills_its_bounds():
-    weights = INITIALIZERS["uniform"](bound=0.5).weights(stream(0), 300, 300, 0.0)
-    assert -0.5 <= weights.min() < -0.499
-    assert 0.499 < weights.max() <= 0.5
+    weights = INITIALIZERS["uniform"](bound=0.5).weights(normals(0, 300, 300), 0.0)
+    assert -0.5 * (1 + 1e-15) <= weights.min() < -0.499
+    assert 0.499 < weights.max() <= 0.5 * (1 + 1e-15)
+    # the quantiles of 90,000 uniform numbers err by at most 1 / (2 * 300), about
+    quantiles = np.linspace(0.05, 0.95, 19)
+    np.testing.assert_allclose(np.quantile(weights, quantiles), quantiles - 0.5, rtol=0, atol=0.01)
+
+
+def test_uniform_weights_are_the_distribution_function_of_the_draw():
+    draw = np.array([[-9.0, -3.0, -0.5, 0.0, 1e-9, 0.5, 3.0, 9.0]])
+    weights = INITIALIZERS["uniform"](bound=2.0).weights(draw, 0.0)
+    np.testing.assert_allclose(weights, 2 * (2 * norm.cdf(draw) - 1), rtol=0, atol=4e-16)
+    # near 0 the density of the normal is 1 / sqrt(2 pi), and no digit is lost
+    assert weights[0, 4] == pytest.approx(4e-9 / np.sqrt(2 * np.pi), rel=1e-15)
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)
@@ -61,9 +77,23 @@ def test_biases_have_their_standard_deviation():
 
 @pytest.mark.parametrize("shape", [(7, 7), (7, 4), (4, 7)])
 def test_orthogonal_is_orthogonal(shape):
-    w = INITIALIZERS["orthogonal"](gain=1.5).weights(stream(1), *shape, 0.0)
-    gram = w.T @ w if shape[0] >= shape[1] else w @ w.T
-    np.testing.assert_allclose(gram, 2.25 * np.eye(len(gram)), atol=1e-12)
+    draw = normals(1, *shape)
+    w = INITIALIZERS["orthogonal"](gain=1.5).weights(draw, 0.0)
+    short, long = (w, draw) if shape[0] <= shape[1] else (w.T, draw.T)
+    np.testing.assert_allclose(short @ short.T, 2.25 * np.eye(len(short)), atol=1e-12)
+    # the polar factor Q of G = S Q: G Q^T is symmetric and positive definite
+    rest = long @ short.T
+    np.testing.assert_allclose(rest, rest.T, atol=1e-12)
+    assert np.linalg.eigvalsh(rest).min() > 0
+
+
+def test_orthogonal_matrices_are_haar_distributed():
+    """A rotation by a uniform angle, or a reflection, each as often as the other."""
+    draws = normals(2, 4000, 4).reshape(4000, 2, 2)
+    w = np.array([INITIALIZERS["orthogonal"]().weights(draw, 0.0) for draw in draws])
+    assert np.mean(np.linalg.det(w) > 0) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(4000))
+    angles = np.arctan2(w[:, 0, 1], w[:, 0, 0])
+    assert kstest(angles, "uniform", (-np.pi, 2 * np.pi)).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -82,6 +112,33 @@ def test_schemes_of_a_family_scale_one_draw():
         for base, theta in zip(normal, draw(name)[0], strict=True):
             ratio = theta[1:] / base[1:]
             np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-12)
+
+
+NORMAL = ("normal", "lecun_normal", "glorot_normal", "he_normal", "mean_field")
+UNIFORM = ("uniform", "standard", "glorot_uniform", "he_uniform")
+ORTHOGONAL = ("orthogonal", "lsuv")
+PAIRED = {  # closed forms; of orthogonal ones in the limit of large square layers
+    (NORMAL, NORMAL): (1.0, 1e-12),
+    (UNIFORM, UNIFORM): (1.0, 1e-12),
+    (ORTHOGONAL, ORTHOGONAL): (1.0, 1e-12),
+    (NORMAL, UNIFORM): (np.sqrt(3 / np.pi), 0.005),
+    (NORMAL, ORTHOGONAL): (8 / (3 * np.pi), 0.01),
+    (UNIFORM, ORTHOGONAL): (0.829, 0.01),  # measured
+}
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRED)
+def test_all_schemes_are_paired(one, other):
+    expected, error = PAIRED[one, other]
+    shape = (100, 100, 10)
+    for first in one:
+        for second in other:
+            w, v = (draw(name, sizes=shape)[0][0][1:].ravel() for name in (first, second))
+            assert np.corrcoef(w, v)[0, 1] == pytest.approx(expected, abs=error), (first, second)
+
+
+def test_all_schemes_are_in_a_family():
+    assert {*NORMAL, *UNIFORM, *ORTHOGONAL} == INITIALIZERS.keys()
 
 
 def test_the_draw_depends_on_seed_and_layer_and_on_nothing_else():

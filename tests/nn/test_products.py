@@ -30,6 +30,8 @@ def test_a_delta_is_turned_for_some_kernels_only(monkeypatch, blas, turned):
     assert tuning.turning_pays(64, 64, 128) is turned
     assert not tuning.turning_pays(64, 64, 256)
     assert not tuning.turning_pays(32, 32, 32)
+    assert tuning.transposing_pays(784) is turned
+    assert not tuning.transposing_pays(64)
 
 
 @pytest.mark.parametrize(

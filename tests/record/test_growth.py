@@ -11,7 +11,7 @@ from growth import Grown, grow
 from helpers import ROOT, make_config
 
 import bpexp
-from bpexp.config import Config
+from bpexp.config import ALGORITHM, Config
 from bpexp.config import identity as identity_module
 from bpexp.config.identity import completed
 from bpexp.executors import Interrupt
@@ -41,7 +41,10 @@ def configs(root, kind=Config):
     return [kind.of(completed(start["config"])) for start in starts]
 
 
-def raise_algorithm(monkeypatch, number=6):
+OLD, NEW = 5, 6  # the number of the recorded study, and a higher one
+
+
+def set_algorithm(monkeypatch, number):
     monkeypatch.setattr(identity_module, "ALGORITHM", number)
     monkeypatch.setattr(stacks, "ALGORITHM", number)
 
@@ -70,6 +73,7 @@ def test_after_keys_are_added_the_study_loads_with_theory(root, monkeypatch):
 
 def test_after_keys_are_added_finished_runs_are_skipped(root, monkeypatch):
     grow(monkeypatch)
+    set_algorithm(monkeypatch, OLD)
     grid = configs(root, Grown)
     plan = make_plan(grid, root)
     assert len(plan.members) == len(grid) == 8
@@ -82,8 +86,8 @@ def test_after_the_number_is_raised_runs_are_trained_anew_and_the_old_ones_super
     root, monkeypatch
 ):
     before = {name: load(name, root) for name in LOADERS}
-    assert set(before["runs"]["algorithm"]) == {5}
-    raise_algorithm(monkeypatch)
+    assert set(before["runs"]["algorithm"]) == {OLD}
+    set_algorithm(monkeypatch, NEW)
     assert {name: len(load(name, root)) for name in LOADERS} == {
         name: len(frame) for name, frame in before.items()
     }, "superseded only where there is a newer one"
@@ -97,9 +101,9 @@ def test_after_the_number_is_raised_runs_are_trained_anew_and_the_old_ones_super
         assert list(frame["run"].unique()) != list(before[name]["run"].unique())
         assert frame["run"].nunique() == 8
         assert both["run"].nunique() == 11
-        assert set(frame.loc[frame["algorithm"] == 6, "run"]) == anew
-        assert set(frame["algorithm"]) == set(both["algorithm"]) == {5, 6}
-        old = both[both["algorithm"] == 5].reset_index(drop=True)
+        assert set(frame.loc[frame["algorithm"] == NEW, "run"]) == anew
+        assert set(frame["algorithm"]) == set(both["algorithm"]) == {OLD, NEW}
+        old = both[both["algorithm"] == OLD].reset_index(drop=True)
         pd.testing.assert_frame_equal(old, before[name])
     runs, both = load("runs", root), load("runs", root, superseded=True)
     assert not runs.duplicated(columns).any()
@@ -108,7 +112,7 @@ def test_after_the_number_is_raised_runs_are_trained_anew_and_the_old_ones_super
     assert tables.runs["run"].tolist() == runs["run"].tolist()
     assert len(bpexp.load_tables("old", root=root, superseded=True).runs) == 11
     for member in plan.members:
-        assert first(member.folder)["algorithm"] == 6
+        assert first(member.folder)["algorithm"] == NEW
     assert make_plan(configs(root)[:3], root).stacks == ()
 
 
@@ -116,7 +120,7 @@ def test_the_algorithm_of_a_run_is_in_its_start_line(tmp_path):
     plan = make_plan([make_config(epochs=1)], tmp_path)
     train(plan)
     text = (plan.members[0].folder / "journal.jsonl").read_text()
-    assert json.loads(text.partition("\n")[0])["algorithm"] == 5
+    assert json.loads(text.partition("\n")[0])["algorithm"] == ALGORITHM
 
 
 def test_older_attempts_are_superseded_and_can_be_had(tmp_path):
@@ -126,7 +130,7 @@ def test_older_attempts_are_superseded_and_can_be_had(tmp_path):
     assert runs["attempt"].tolist() == [2]
     both = bpexp.load_runs("bpexp", root=tmp_path, superseded=True)
     assert both["attempt"].tolist() == [1, 2]
-    assert both["algorithm"].tolist() == [5, 5]
+    assert both["algorithm"].tolist() == [ALGORITHM, ALGORITHM]
 
 
 def test_the_newest_has_the_highest_algorithm_then_the_latest_attempt():

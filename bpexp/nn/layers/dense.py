@@ -59,8 +59,9 @@ class Dense:
         stream: Stream,
     ) -> None:
         """Draw weights and biases from the initializer."""
-        theta, rng = arrays["theta"], stream(WEIGHTS)
-        theta[1:] = initializer.weights(rng, self.n_in, self.n_out, negative_slope)
+        theta = arrays["theta"]
+        draw = stream(WEIGHTS).standard_normal((self.n_in, self.n_out))
+        theta[1:] = initializer.weights(draw, negative_slope)
         if initializer.bias_std:
             theta[0] = initializer.bias_std * stream(BIASES).standard_normal(self.n_out)
 
