@@ -192,8 +192,8 @@ def _await(mirror: MirrorProcess, runs: int, harness: Config, interrupt: Interru
     progress.close()
     if "link" in last:
         say("tracking: mlflow ui", f"charts:   {last['link']}")
-    else:
-        left = last.get("total", 0) - last.get("mirrored", 0)
+    if "link" not in last or last["error"]:
+        left = last.get("left", last.get("total", 0) - last.get("mirrored", 0))
         reason = "stopped" if interrupt.signal != before else "the mirror process died"
         later = ["python", "-m", "bpexp.sync", harness.study]
         if uri := harness.tracking.parameters.get("uri"):

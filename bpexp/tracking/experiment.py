@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config.identity import configuration
+from bpexp.errors import BpexpError
 from bpexp.tracking.client import runs_of
 from bpexp.tracking.locks import initialising
 
@@ -33,10 +34,18 @@ class Experiment:
             uri: the store's address.
             study: the experiment's name.
             artifacts: the folder of its artifacts, if the store is local and it is created.
+
+        Raises:
+            BpexpError: the experiment was deleted.
         """
         self._client = client
         with initialising(uri):
             found = client.get_experiment_by_name(study)
+            if found is not None and found.lifecycle_stage != "active":
+                raise BpexpError(
+                    f"study: the experiment {study!r} is deleted in {uri}; restore it with "
+                    f"`mlflow experiments restore -x {found.experiment_id}`"
+                )
             if found is None:
                 location = artifacts.as_uri() if uri.startswith("sqlite") else None
                 self.id: str = client.create_experiment(study, location)

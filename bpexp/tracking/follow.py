@@ -9,13 +9,14 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.console import ErrorStream, say, warn
 from bpexp.errors import BpexpError, reason
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
+from bpexp.tracking.failures import LOG, is_defect, report
 
 if TYPE_CHECKING:
     from bpexp.tracking.mirror import Mirror
@@ -58,25 +59,29 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
         raise BpexpError(f"sync: no runs in {root / RUNS / (study or '') / (run or '')}")
     try:
         mirror = _connect(uri, root)
-    except BpexpError:
-        raise
     except Exception as error:
-        raise _refused(uri, error) from None
-    failed = 0
+        if is_defect(error):
+            warn(f"sync: {report(error, root / RUNS / LOG)}")
+            return 1
+        raise error if isinstance(error, BpexpError) else _refused(uri, error) from None
+    failed: set[Path] = set()
     for path in tqdm(
         [*runs, *sweeps], desc="mirroring", unit="run", disable=None, file=ErrorStream()
     ):
         try:
             if path.name == SWEEP:
-                _mirror_sweep(mirror, path)
+                _mirror_sweep(mirror, path, without=failed)
             else:
                 mirror.run(path.parent)
         except BpexpError as error:
-            failed += 1
+            failed.add(path.parent)
             warn(str(error))
         except Exception as error:
-            raise _refused(uri, error) from None
-    say(f"{len(runs) - failed} runs mirrored to {mirror.uri}")
+            if not is_defect(error):
+                raise _refused(uri, error) from None
+            failed.add(path.parent)
+            warn(f"sync: {os.path.relpath(path.parent)}: {report(error, root / RUNS / LOG)}")
+    say(f"{sum(path.parent not in failed for path in runs)} runs mirrored to {mirror.uri}")
     return 1 if failed else 0
 
 
@@ -84,12 +89,20 @@ def _refused(uri: str | None, error: Exception) -> BpexpError:
     return BpexpError(f"sync: {uri or 'the store'}: {reason(error)}")
 
 
-def _mirror_sweep(mirror: Mirror, path: Path) -> None:
-    """Tag a sweep's members, add its models, and mirror its own run."""
+def _mirror_sweep(mirror: Mirror, path: Path, without: Collection[Path]) -> None:
+    """Tag a sweep's members, add its models, and mirror its own run.
+
+    Args:
+        mirror: of the store.
+        path: the sweep's sweep.json.
+        without: folders of members that cannot be mirrored.
+    """
     sweep = json.loads(path.read_text())
     for member in sweep["members"]:
         model = member["identity"] in sweep.get("models", [])
-        mirror.run(path.parents[2] / member["folder"], sweep=_tag(sweep), model=model)
+        folder = path.parents[2] / member["folder"]
+        if folder not in without:
+            mirror.run(folder, sweep=_tag(sweep), model=model)
     if "ended" in sweep and sweep["multirun"]:
         mirror.sweep(path.parent)
 
@@ -104,7 +117,7 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
 
     Standard input that closes without a word means that the sweep was killed: the same command
     will start another mirror. Lines on standard output are JSON: {"mirrored", "total", "error"}
-    and, last, {"link", "left"}.
+    and, last, {"link", "left", "error"}.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # clusters signal every process; the sweep decides
@@ -115,39 +128,90 @@ def _follow(path: Path, uri: str | None, root: Path) -> int:
     def send(**fields: object) -> None:
         print(json.dumps(fields), file=channel, flush=True)
 
-    sweep = json.loads(path.read_text())
-    folders = {m["folder"]: path.parents[2] / m["folder"] for m in sweep["members"]}
-    left, written = dict(folders), dict.fromkeys(folders, time.monotonic())
+    followed = _Followed(path, send)
     mirror: Mirror | None = None
-    pause, error, over = FIRST_PAUSE, None, False
+    pause, troubled, over = FIRST_PAUSE, False, False
     while True:
         try:
             mirror = mirror or _connect(uri, root)
-            for name, folder in list(left.items()):
-                live = time.monotonic() - written.get(name, 0.0) > LIVE
-                if not (live or over or mirror.ended(folder)):
-                    continue
-                written[name] = time.monotonic()
-                if mirror.run(folder, sweep=_tag(sweep)):
-                    del left[name]
-                    if over:
-                        send(mirrored=len(folders) - len(left), total=len(folders))
+            followed.write(mirror, over)
             if over:
-                _mirror_sweep(mirror, path)
-                send(link=mirror.link(sweep["study"]), left=len(left))
+                followed.finish(mirror)
                 return 0
-            pause, error = FIRST_PAUSE, None
-        except Exception as failure:
-            error = reason(failure)
-            send(mirrored=len(folders) - len(left), total=len(folders), error=error)
-            mirror = None
+            pause, troubled = FIRST_PAUSE, False
+        except Exception as error:
+            followed.tell(error)
+            mirror, troubled = None, True
             if over:
                 return 1
-        if select.select([sys.stdin], [], [], POLL if error is None else pause)[0]:
+        if select.select([sys.stdin], [], [], pause if troubled else POLL)[0]:
             over = bool(os.read(sys.stdin.fileno(), 64))
             if not over:
                 return 1
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+class _Followed:
+    """A sweep that is followed: which of its runs are in the store, and which cannot be."""
+
+    def __init__(self, path: Path, send: Callable[..., None]) -> None:
+        """Begin with none of the runs in the store.
+
+        Args:
+            path: the sweep's sweep.json.
+            send: sends a message to the sweep.
+        """
+        self._path, self._send = path, send
+        self._sweep = json.loads(path.read_text())
+        self._left = {m["folder"]: path.parents[2] / m["folder"] for m in self._sweep["members"]}
+        self._total = len(self._left)
+        self._written = dict.fromkeys(self._left, time.monotonic())
+        self._failed: set[Path] = set()
+        self._defect: str | None = None  # the first one
+
+    def write(self, mirror: Mirror, over: bool) -> None:
+        """Mirror the runs that have ended or were not written for a while; all if it is over.
+
+        A run at which the mirror has a defect is reported and left out from then on.
+        """
+        for name, folder in list(self._left.items()):
+            try:
+                live = time.monotonic() - self._written[name] > LIVE
+                if not (live or over or mirror.ended(folder)):
+                    continue
+                self._written[name] = time.monotonic()
+                if mirror.run(folder, sweep=_tag(self._sweep)):
+                    del self._left[name]
+                    if over:
+                        self._send(mirrored=self._mirrored, total=self._total)
+            except Exception as error:
+                if not is_defect(error):
+                    raise
+                self._failed.add(self._left.pop(name))
+                self.tell(error)
+
+    def finish(self, mirror: Mirror) -> None:
+        """Mirror the sweep's own run and send the last message."""
+        try:
+            _mirror_sweep(mirror, self._path, without=self._failed)
+        except Exception as error:
+            if not is_defect(error):
+                raise
+            self.tell(error)
+        left = len(self._left) + len(self._failed)
+        self._send(link=mirror.link(self._sweep["study"]), left=left, error=self._defect)
+
+    def tell(self, error: Exception) -> None:
+        """Send the message of an exception; the traceback of a defect goes into the log."""
+        told = reason(error)
+        if is_defect(error):
+            told = report(error, self._path.parent / LOG)
+            self._defect = self._defect or told
+        self._send(mirrored=self._mirrored, total=self._total, error=told)
+
+    @property
+    def _mirrored(self) -> int:
+        return self._total - len(self._left) - len(self._failed)
 
 
 def _connect(uri: str | None, root: Path) -> Mirror:

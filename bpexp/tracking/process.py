@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bpexp.record.files import space
+from bpexp.tracking.failures import LOG
 
 
 class MirrorProcess:
@@ -33,7 +34,7 @@ class MirrorProcess:
         command = [sys.executable, "-m", "bpexp.sync", "--follow", str(sweep), "--root", str(root)]
         if uri is not None:
             command += ["--tracking-uri", uri]
-        with space(sweep.parent), (sweep.parent / "mirror.log").open("ab") as log:
+        with space(sweep.parent), (sweep.parent / LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 command,
                 bufsize=0,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bpexp.config.identity import completed, configuration, flatten, nest, recorded_algorithm
+from bpexp.config.schema import KEYS, Group
 from bpexp.errors import BpexpError
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import newest
@@ -59,7 +63,36 @@ def _own(run: Run) -> dict[str, Any]:
 
 def _recorded(run: Run) -> dict[str, Any]:
     """Return the configuration as it was recorded."""
-    return nest({key: _literal(value) for key, value in run.data.params.items()})
+    params = run.data.params
+    return nest({key: _value(text, _types(key, params)) for key, text in params.items()})
+
+
+def _types(name: str, params: Mapping[str, str]) -> tuple[type, ...]:
+    """Return the types that the schema declares for a param; none for one that it does not know.
+
+    A param of a group's row, such as data.root, has the types of the row's keyword argument.
+    """
+    key = KEYS.get(name)
+    if key is not None:
+        return (str,) if isinstance(key, Group) else (key.kind, *[NoneType] * key.nullable)
+    group, _, parameter = name.partition(".")
+    row = KEYS.get(group)
+    factory = row.table.get(params[group]) if isinstance(row, Group) and group in params else None
+    signature = inspect.signature(factory, eval_str=True).parameters if factory else {}
+    if parameter not in signature:
+        return ()
+    annotation = signature[parameter].annotation
+    return getattr(annotation, "__args__", (annotation,))
+
+
+def _value(text: str, types: tuple[type, ...]) -> Any:
+    """Return the value that MLflow holds as text; text that may be text is not converted."""
+    if str in types:
+        return None if text == "None" and NoneType in types else text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def _attempt(run: Run) -> int:
@@ -83,13 +116,6 @@ def _digest(run: Run) -> str:
     """Return the digest of the run's data set; the run's identity before it has ended."""
     entries = run.inputs.dataset_inputs if run.inputs else []
     return str(entries[0].dataset.digest if entries else run.data.tags["identity"])
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def _row(run: Run) -> dict[str, Any]:

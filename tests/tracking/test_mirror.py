@@ -506,5 +506,26 @@ def test_no_address_and_so_no_password_of_the_store_is_a_param(tmp_path, member)
     assert not [key for key in points(tmp_path)[0].data.params if key.startswith("tracking")]
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("study", "2026"), ("study", "None"), ("data.root", "7e3"), ("lr", 1.0)]
+)
+def test_a_param_is_read_in_the_type_that_the_schema_declares(tmp_path, key, value):
+    """MLflow holds text: a study named 2026 is no number, and no study is null."""
+    config = make_config(epochs=0, **({} if "." in key else {key: value}))
+    (member,) = make_plan([config], tmp_path).members
+    assert train_stack([member], lambda n: None, Interrupt()) == ["FINISHED"]
+    if key == "data.root":
+        path = member.folder / JOURNAL
+        first, *rest = path.read_bytes().splitlines(keepends=True)
+        start = json.loads(first)
+        start["config"]["data"] = {"name": "mnist", "root": value, "limit": None}
+        path.write_bytes(b"".join([json.dumps(start).encode() + b"\n", *rest]))
+    assert mirrored(tmp_path, member)
+    there = load_runs(config.study, uri=f"sqlite:///{tmp_path}/mlflow.db").iloc[0]
+    here = load_runs(config.study, root=tmp_path).iloc[0]
+    assert (there[key], type(there[key])) == (value, type(here[key]))
+    assert there[key] == here[key]
+
+
 def test_the_checkout_is_what_is_tested():
     assert (ROOT / "pyproject.toml").exists()

@@ -1,0 +1,114 @@
+"""Trouble with the store is one line; a defect of the mirror leaves a traceback and is named."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from helpers import make_config
+
+from bpexp.executors import Interrupt
+from bpexp.record.layout import JOURNAL, SWEEP
+from bpexp.sweep.plan import make_plan
+from bpexp.sweep.stacks import train_stack
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+FORM = re.compile(
+    r"KeyError in the mirror: 'name'; this is a defect of bpexp, see (\S*mirror\.log)"
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A sweep of two finished runs; the journal of the first lacks what the mirror needs."""
+    folder = tmp_path_factory.mktemp("study")
+    plan = make_plan([make_config(seed=seed, epochs=1, width=3) for seed in (0, 1)], folder)
+    for stack in plan.stacks:
+        train_stack(stack, lambda done: None, Interrupt())
+    members = sorted(plan.members, key=lambda member: member.folder)
+    path = members[0].folder / JOURNAL
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    start = json.loads(first)
+    del start["name"]
+    path.write_bytes(b"".join([json.dumps(start).encode() + b"\n", *rest]))
+    sweep = folder / "runs" / "bpexp" / "sweeps" / "0" / SWEEP
+    sweep.parent.mkdir(parents=True)
+    listed = [{"identity": m.identity, "name": m.name, "folder": m.folder.name} for m in members]
+    sweep.write_text(json.dumps({"id": "0", "study": "bpexp", "multirun": True, "members": listed}))
+    return folder, sweep
+
+
+def run(folder, *words, **options):
+    command = [sys.executable, "-m", "bpexp.sync", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)
+
+
+def follow(folder, sweep, uri):
+    """What a mirror process says of a sweep that is over, and what it logs."""
+    words = ["--follow", str(sweep), "--root", str(folder), "--tracking-uri", uri]
+    done = run(folder, *words, input="over")
+    return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_sync_names_a_defect_and_mirrors_the_other_runs(study, tmp_path):
+    folder, _ = study
+    done = run(folder, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 runs mirrored")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sync: runs/bpexp/")
+    log = folder / FORM.search(line)[1]
+    assert log == folder / "runs" / "mirror.log"
+    assert "Traceback (most recent call last)" in log.read_text()
+    assert "KeyError: 'name'" in log.read_text()
+
+
+def test_a_mirror_beside_training_names_a_defect_and_goes_on(study, tmp_path):
+    folder, sweep = study
+    done, messages = follow(folder, sweep, f"sqlite:///{tmp_path}/mlflow.db")
+    assert done.returncode == 0, done.stderr
+    told = [message["error"] for message in messages if message.get("error")]
+    assert FORM.fullmatch(told[0])[1] == str((sweep.parent / "mirror.log").relative_to(folder))
+    assert "KeyError: 'name'" in (sweep.parent / "mirror.log").read_text()
+    assert messages[-1]["left"] == 1
+    assert messages[-1]["error"] == told[0]
+    assert "link" in messages[-1]
+
+
+@pytest.mark.parametrize("trouble", ["no database", "no place", "deleted"])
+def test_trouble_with_a_store_is_one_line_without_a_traceback(study, tmp_path, trouble):
+    folder, sweep = study
+    for log in folder.rglob("mirror.log"):
+        log.unlink()
+    path = tmp_path / "mlflow.db"
+    if trouble == "no database":
+        path.write_bytes(b"this is not SQLite\n" * 100)
+    elif trouble == "no place":
+        path.mkdir()
+    else:
+        delete_experiment(f"sqlite:///{path}")
+    uri = f"sqlite:///{path}"
+    done = run(folder, "--tracking-uri", uri)
+    lines = done.stderr.splitlines()
+    assert done.returncode in (1, 2)
+    assert all(uri in line for line in lines)
+    assert "Traceback" not in done.stderr
+    assert "defect" not in done.stderr
+    done, messages = follow(folder, sweep, uri)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert messages[-1]["mirrored"] == 0
+    assert "defect" not in messages[-1]["error"]
+    assert not list(folder.rglob("mirror.log"))
+
+
+def delete_experiment(uri):
+    from bpexp.tracking.client import configured, connect
+
+    with configured():
+        client = connect(uri)
+        client.delete_experiment(client.create_experiment("bpexp"))
