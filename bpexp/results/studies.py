@@ -89,25 +89,39 @@ def load_layers(
     return joined(_parts(study, root, superseded, "layers")).assign(source="measured")
 
 
-def load_theory(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
+def load_theory(
+    study: str,
+    *,
+    root: str | Path = ".",
+    superseded: bool = False,
+    simulated: bool | None = None,
+) -> pd.DataFrame:
     """Predict what is measured of a study's layers at step 0, in the columns of `load_layers`.
+
+    A prediction is an average over draws of the weights in the limit of width: of norms the root
+    mean square. A run is one draw of a network of finite width. The simulated columns say what such
+    draws measure.
 
     Args:
         study: the study's name.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
+        simulated: draw 200 networks of each architecture and initialization, which takes up to 2 s
+            for each; None does so where it takes a few seconds in all.
 
     Returns:
         A row for each run and layer, at step 0: the instruments that theory predicts (see
-        `bpexp.theory.predict_batch`; the others are absent), source "theory". Runs whose data set
-        cannot be loaded are left out.
+        `bpexp.theory.predict_batch`; the others are absent), source "theory". Of each instrument
+        NAME there are also NAME_simulated, the root mean square (of q and correlation the mean)
+        over the simulated draws, NAME_lower and NAME_upper, their 5 % and 95 % quantiles; NaN or
+        absent where they were not drawn. Runs whose data set cannot be loaded are left out.
 
     Raises:
         BpexpError: there is no such study.
     """
-    runs = _study(study, root, superseded)
-    parts = [(own(run.start), theory_columns(known(run.start))) for run in runs]
-    return joined(parts).assign(source="theory")
+    starts = [run.start for run in _study(study, root, superseded)]
+    columns = theory_columns([known(start) for start in starts], simulated=simulated)
+    return joined(zip(map(own, starts), columns, strict=True)).assign(source="theory")
 
 
 def load_curves(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:

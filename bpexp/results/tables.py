@@ -14,7 +14,7 @@ from bpexp.record.export import TABLES
 from bpexp.record.metrics import Part
 from bpexp.record.run import Run
 from bpexp.results.frames import joined, own, run_row, typed
-from bpexp.results.theory import forecast_row, known, phase_plane, theory_columns
+from bpexp.results.theory import Known, forecast_row, known, phase_plane, theory_columns
 
 SPECTRUM = {"jacobian_spectrum": "singular_value"}  # its name in `load_spectra`
 
@@ -26,7 +26,7 @@ class Tables:
     Attributes:
         runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
             sigma_b2, chi_1, deepest (6 xi_c), first_to_last, trains, jacobian_mean_square, ...
-        layers: as `load_layers`, theory's rows below the measured ones.
+        layers: as `load_layers`, the rows of `load_theory` below the measured ones.
         curves: as `load_curves`.
         measurements: as `load_measurements`, by instrument: all that were measured but those of
             one number a layer, which are columns of `layers`.
@@ -45,19 +45,22 @@ class Tables:
         """Load the tables of these runs, one run after another."""
         rows: list[dict[str, Any]] = []
         parts: dict[str, list[Part]] = {name: [] for name in TABLES}
-        theory: list[Part] = []
+        owns: list[dict[str, Any]] = []
+        understood: list[Known | None] = []
         activations: dict[Choice, None] = {}
         for run in found:
             about, foreseen = own(run.start), known(run.start)
             rows.append(run_row(run) | forecast_row(foreseen))
             for name, columns in run.tables().items():
                 parts.setdefault(name, []).append((about, columns))
-            theory.append((about, theory_columns(foreseen)))
+            owns.append(about)
+            understood.append(foreseen)
             if foreseen:
                 activations[foreseen[0].activation] = None
         runs = typed(pd.DataFrame(rows))
         if not rows:
             return cls(runs, runs, runs)
+        theory = list(zip(owns, theory_columns(understood), strict=True))
         measured = sum(len(columns["layer"]) for _, columns in parts["layers"])
         both = joined(parts["layers"] + theory)
         source = np.where(np.arange(len(both)) < measured, "measured", "theory")

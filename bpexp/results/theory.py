@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from bpexp.errors import BpexpError
 from bpexp.nn import ACTIVATIONS, Architecture, Choice
 from bpexp.record.metrics import Columns, flat_name
 from bpexp.results.frames import typed
+from bpexp.results.simulated import Simulated, simulate
 from bpexp.theory import (
     BatchPrediction,
     Forecast,
@@ -29,7 +30,10 @@ from bpexp.theory import (
     predict_batch,
 )
 
+MOST_WORK = 2.4e10  # of simulated draws for one frame: 4 to 6 s
 LENGTHS = np.geomspace(1e-3, 30, 60)  # q* along a critical line
+
+PREDICTED = tuple(field.name for field in fields(BatchPrediction))
 
 Known = tuple[Config, Dataset]
 """A run's configuration and data set: what theory needs of it."""
@@ -48,15 +52,31 @@ def known(start: Mapping[str, Any]) -> Known | None:
     return (config, data) if data.digest == start["digest"] else None
 
 
-def theory_columns(run: Known | None) -> Columns:
-    """Predict a run's probes at step 0, a row a layer.
+def theory_columns(runs: Sequence[Known | None], *, simulated: bool | None = None) -> list[Columns]:
+    """Predict the runs' probes at step 0: for each run columns of a row a layer.
 
-    No columns for None, and for a network with a layer that theory does not know.
+    A run has no columns if it is None or its network has a layer that theory does not know.
+
+    Args:
+        runs: what theory needs of each run.
+        simulated: add what 200 draws of each network measure (see `bpexp.results.simulated`). None
+            adds it if that takes a few seconds for all networks together. Networks that would take
+            more than 2 s each have none.
     """
+    networks = {Simulated.of(*run) for run in runs if run} if simulated is not False else set()
+    drawn = {network for network in networks if network.work}
+    if simulated is None and sum(network.work for network in drawn) > MOST_WORK:
+        drawn = set()
+    return [_columns(run, drawn) if run else {} for run in runs]
+
+
+def _columns(run: Known, drawn: Collection[Simulated]) -> Columns:
     try:
-        return predicted_layers(*run) if run else {}
+        columns = predicted_layers(*run)
     except UnknownLayerError:
         return {}
+    network = Simulated.of(*run)
+    return {**columns, **simulate(network, PREDICTED)} if network in drawn else columns
 
 
 def forecast_row(run: Known | None) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_a_run_that_theory_does_not_know_has_no_columns_of_theory():
     for width, known in ((9, False), (8, True)):
         config = make_config(width=width)
         run = config, dataset(config)
-        assert bool(theory_columns(run)) == known
+        assert bool(theory_columns([run])[0]) == known
         assert bool(forecast_row(run)) == known
 
 
