@@ -39,14 +39,13 @@ from bpexp.figures.verdicts import verdict_map
 TEST = "score/test"
 SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
 AT = ("step", "layer", "source")
+GRADIENT = ("grad_norm", "grad_norm_lower", "grad_norm_upper", *AT)
 
 # In a file's name "score" becomes the primary metric (accuracy_by_depth.png).
 # Each row: function, table of the study, columns drawn, and which rows of the table.
 FIGURES: dict[str, FigureSpec] = {
-    "gradient_norm_by_layer": FigureSpec(gradient_by_layer, "layers", ("grad_norm", *AT), at_start),
-    "first_layer_by_depth": FigureSpec(
-        first_layer_by_depth, "layers", ("grad_norm", *AT), first_layer
-    ),
+    "gradient_norm_by_layer": FigureSpec(gradient_by_layer, "layers", GRADIENT, at_start),
+    "first_layer_by_depth": FigureSpec(first_layer_by_depth, "layers", GRADIENT, first_layer),
     "decay_rate_by_depth": FigureSpec(
         decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
     ),

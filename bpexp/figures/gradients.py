@@ -27,12 +27,15 @@ def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first") -> Figure:
     Panels are initializations if only those vary; other settings that vary divide panels further.
     x: layer, 1 nearest the input. y, log scale: Frobenius norm of the weights' gradient of the mean
     cost over the probe batch. Lines: geometric mean over seeds, of one network if there is one
-    seed; bands: its 95 % Student t interval, from three seeds on. Thin dashed lines: theory, at
-    step 0 only. Crosses at the lower edge: exact zeros. A gradient that shrinks by the same factor
-    in every layer is a straight line.
+    seed; bands: its 95 % Student t interval, from three seeds on. Thin dashed lines: theory, the
+    root mean square over draws of the weights in the limit of width, at step 0 only. Hatched: 5 %
+    to 95 % of simulated single networks of the same width; theory's line may lie outside. Crosses
+    at the lower edge: exact zeros. A gradient that shrinks by the same factor in every layer is a
+    straight line.
 
     Args:
-        layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source.
+        layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source, and if
+            simulated grad_norm_lower and grad_norm_upper.
         step: "first" or "last", each run's own probe, or an optimizer step.
 
     Raises:
@@ -65,8 +68,8 @@ def first_layer_by_depth(layers: pd.DataFrame) -> Figure:
     """Draw the gradient norm of layer 1 at the first probe against depth.
 
     A line for each activation, or initialization if only that varies; other settings that vary
-    divide the rows into panels. x: hidden layers. y, means, bands, dashes and crosses as in
-    `gradient_by_layer`.
+    divide the rows into panels. x: hidden layers. y, means, bands, dashes, hatching and
+    crosses as in `gradient_by_layer`.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source.

@@ -175,6 +175,7 @@ def _moment(data: Dataset) -> float:
     return float(np.mean(np.square(data.x_train), dtype=np.float64))
 
 
+@lru_cache(maxsize=1024)
 def _variances(
     shape: Architecture, init: Choice, data: Dataset, examples: int
 ) -> list[tuple[float, float]]:

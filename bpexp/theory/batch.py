@@ -11,7 +11,9 @@ those of all pairs, since the gradients of two examples add up or cancel (Lee et
 
 The only input is the data; no parameter is fitted. Every quantity is an average over draws of the
 weights in the limit of width. A network of width n scatters around it, its log squared norms by
-about 5 depth / n for ReLU (see `bpexp.theory.finite_width`).
+about 5 depth / n for ReLU (see `bpexp.theory.finite_width`). Of a narrow network also the averages
+differ from the limit: little those of one example, and much the norm of the mean gradient, in which
+pairs of examples cancel (see `bpexp.results.simulated`).
 """
 
 from __future__ import annotations

@@ -16,10 +16,14 @@ from bpexp.theory.gaussian import Vector
 from bpexp.theory.known import knows
 from bpexp.theory.mean_field import MeanField, activity, slope_moment
 
+DRAWS = 16  # of lsuv's scaled weights
+
 
 @dataclass(frozen=True)
 class Prediction:
     """A network's layers, under the names of the probes; arrays (L,), first to last.
+
+    All are averages over draws of the weights in the limit of width.
 
     Attributes:
         sigma_w2: n_in Var W of each layer.
@@ -46,14 +50,16 @@ class Prediction:
 
 @knows(Dense)
 def layer_variances(
-    architecture: Architecture, init: Choice, seed: int = 0, batch: Array | None = None
+    architecture: Architecture, init: Choice, batch: Array | None = None
 ) -> list[tuple[float, float]]:
-    """Return (Var W, Var b) of each layer; of lsuv, which looks at data, measured on one draw.
+    """Return (Var W, Var b) of each layer.
+
+    Those of lsuv depend on data and have no closed form: they are means over 16 draws, whose
+    standard error is a few percent.
 
     Args:
         architecture: the network.
         init: the initialization.
-        seed: of the draw, for lsuv.
         batch: inputs (B, n_0), for lsuv.
 
     Raises:
@@ -61,8 +67,9 @@ def layer_variances(
     """
     scheme = init.build(INITIALIZERS)
     if scheme.unit_variance:
-        layers = architecture.thetas(initial_theta(architecture, init, seed, batch))
-        return [(float(np.mean(theta[1:] ** 2)), 0.0) for theta in layers]
+        draws = (initial_theta(architecture, init, seed, batch) for seed in range(DRAWS))
+        squares = [[np.mean(w[1:] ** 2) for w in architecture.thetas(draw)] for draw in draws]
+        return [(float(mean), 0.0) for mean in np.mean(squares, axis=0)]
     slope = architecture.activation.build(ACTIVATIONS).negative_slope
     return [
         (scheme.variance(n_in, n_out, slope), scheme.bias_std**2)

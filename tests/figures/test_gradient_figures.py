@@ -193,3 +193,24 @@ def test_heatmap_draws_48_runs_of_one_seed_and_says_so():
     assert len(names) == 48
     assert names[:9] == [*(f"sigmoid-d{d}-s0" for d in EIGHT), "tanh-d1-s0"]
     assert "48 of 96 runs: the first with seed 0" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("draw", [gradient_by_layer, first_layer_by_depth])
+def test_the_range_of_simulated_networks_is_hatched_and_named(draw):
+    layers = tables(("tanh",), seeds=(0, 1)).layers
+    theory = layers["source"] == "theory"
+    layers["grad_norm_lower"] = layers["grad_norm"].where(theory) / 3
+    layers["grad_norm_upper"] = layers["grad_norm"].where(theory) * 2
+    figure = draw(layers)
+    (panel,) = figure.axes
+    areas = [area for area in panel.collections if area.get_hatch()]
+    for area, line in zip(areas, lines(panel, theory=True), strict=True):
+        corners = {tuple(corner) for corner in area.get_paths()[0].vertices}
+        for x, y in line.get_xydata():
+            at = sorted(height for place, height in corners if place == x)
+            np.testing.assert_allclose([at[0], at[-1]], [y / 3, y * 2], rtol=1e-12)
+        assert to_hex(area.get_edgecolor()[0]) == to_hex(line.get_color())
+    assert any("simulated" in text.get_text() for text in figure.legends[0].get_texts())
+    plain = draw(tables(("tanh",)).layers)
+    assert not [area for area in plain.axes[0].collections if area.get_hatch()]
+    assert not any("simulated" in text.get_text() for text in plain.legends[0].get_texts())

@@ -58,6 +58,12 @@ def note_theory() -> Artist:
     return Line2D([], [], color=style.NEUTRAL, label="theory", **style.THEORY)
 
 
+def note_simulated() -> Artist:
+    """Return the entry of the hatched areas."""
+    look = {**style.SIMULATED, "edgecolor": style.NEUTRAL}
+    return Patch(label="simulated: 90 %\nof single networks", **look)
+
+
 def note_zeros() -> Artist:
     """Return the entry of the crosses at the lower edge."""
     look: dict[str, Any] = {"linestyle": "", "marker": "x", "markersize": 5}

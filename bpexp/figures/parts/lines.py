@@ -39,10 +39,12 @@ def draw_lines(
 
     Values that are not finite are left out of both. So are exact zeros on a log axis; they are
     crosses in a grey strip at the lower edge, a row of crosses for each line. Rows whose `source`
-    is "theory" are thin dashed lines in the same colours.
+    is "theory" are thin dashed lines in the same colours. Where they have columns y_lower and
+    y_upper, quantiles over simulated draws, the area between these is hatched.
 
     Args:
-        parts: each panel with its rows: columns x, y, hue, and if known seed and source.
+        parts: each panel with its rows: columns x, y, hue, and if known seed, source, y_lower and
+            y_upper.
         x: column of the abscissa.
         y: column of the ordinate.
         hue: column whose levels are lines.
@@ -91,12 +93,25 @@ def _draw(
         if markers is not None:
             _taper(panel.lines[before:])
     if not drawable[theory].empty:
+        if has_simulated(rows, y):
+            _fill(panel, drawable[theory], x, y, hue, palette)
         before = len(panel.lines)
         sns.lineplot(drawable[theory], errorbar=None, **common, **style.THEORY)
         for line in panel.lines[before:]:
             if np.size(line.get_xdata()) == 1:  # a line through one point is invisible
                 line.set(marker="_", markersize=12, markeredgecolor=line.get_color())
     panel.set(xlabel="", ylabel="")
+
+
+def _fill(
+    panel: Axes, theory: pd.DataFrame, x: str, y: str, hue: str, palette: style.Palette
+) -> None:
+    """Shade between the columns y_lower and y_upper of theory's rows, which all seeds share."""
+    ends = [f"{y}_lower", f"{y}_upper"]
+    for level, rows in theory.dropna(subset=ends).groupby(hue, observed=True):
+        limits = rows.groupby(x, observed=True)[ends].first()
+        look = {**style.SIMULATED, "edgecolor": palette[level]}
+        panel.fill_between(limits.index, limits[ends[0]], limits[ends[1]], **look)
 
 
 def _taper(lines: Sequence[Line2D]) -> None:
@@ -128,6 +143,11 @@ def has_interval(rows: pd.DataFrame) -> bool:
     return "seed" in rows and rows["seed"].nunique() >= 3
 
 
+def has_simulated(rows: pd.DataFrame, y: str) -> bool:
+    """Return whether rows of theory say between what simulated draws of y lie."""
+    return f"{y}_lower" in rows and bool(rows[f"{y}_lower"].notna().any())
+
+
 def line_notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]:
     """Return the legend's notes on what `draw_lines` draws from these rows."""
     found: list[Artist] = []
@@ -135,6 +155,8 @@ def line_notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]
         found.append(legends.note_interval())
     if "source" in rows and (rows["source"] == "theory").any():
         found.append(legends.note_theory())
+        if has_simulated(rows, y):
+            found.append(legends.note_simulated())
     if log and (rows[y] == 0).any():
         found.append(legends.note_zeros())
     return found
