@@ -1,24 +1,102 @@
-"""The verdict: what became of a run's gradients, in one word, with its evidence."""
+"""The verdict on a run: what the gradient did, what training did, and one word for both.
+
+The gradient is judged at step 0 and at the end, by the signal that backpropagation brings to the
+first trained layer. Training is judged by the task's own score, epoch by epoch. Nothing else of a
+run is used, so a verdict does not depend on how often the run is measured. All comparisons are
+ratios within the run: a scale of the cost, the data or the weights changes no verdict.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bpexp.analysis.summaries import decay
 from bpexp.nn.tasks import Task
 
-VERDICTS = ("healthy", "vanishing", "exploding", "saturated", "dead", "diverged")
+GRADIENT = ("preserved", "vanishing", "exploding", "saturated", "dead")
+TRAINING = ("learnt", "stalled", "wrecked", "diverged")
+# From the mildest to the gravest; "preserved" is the headline of a run that was not trained.
+VERDICTS = ("healthy", "preserved", "stalled", *GRADIENT[1:], "wrecked", "diverged")
+AXES = {
+    "verdict/gradient_start": GRADIENT,
+    "verdict/gradient_end": GRADIENT,
+    "verdict/training": TRAINING,
+}
 
-# A verdict compares ratios only, never a norm with a fixed number.
-END_TO_END = 10.0  # first layer's signal ten times weaker (or stronger) than the last layer's
-SATURATED = 0.9  # share of (example, unit) pairs of a layer that sit on an asymptote
-MOVED = 0.1  # path of the first trained layer, in units of its own norm
-FELL = 0.1  # share of the initial cost that training removed
-GAINED = 0.1  # share of the way from guessing to perfection that the training score has come
+# A factor of ten is beyond the scatter of one draw, and a learning rate that suits the last layer
+# is then ten times off in the first.
+END_TO_END = 10.0
+# With fewer than a tenth of its slopes left, a layer passes next to nothing on.
+SATURATED = 0.9
+# A tenth of the way to a perfect score is beyond the scatter of an epoch's score about guessing.
+GAINED = 0.1
+# Twice as much, so that a score about that border has not fallen when it crosses it.
+FELL_FROM = 0.2
+# Above its value at step 0 by a tenth at the end, or by its double in any epoch, the cost has risen
+# further than batches scatter.
+ROSE_AT_LAST, ROSE_EVER = 1.1, 2.0
+# Layers of wide networks learn while they move by a few hundredths of their norm.
+STOOD_STILL = 0.01
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The gradient at one step, from the last layer L down to the first trained layer k.
+
+    Attributes:
+        word: one of GRADIENT.
+        phrase: why, after "the gradient that reaches the first trained layer is".
+        ratio: ||delta^(k)|| / ||delta^(L)||; NaN where the word does not rest on it.
+    """
+
+    word: str
+    phrase: str
+    ratio: float = math.nan
+
+    @classmethod
+    def of(cls, probe: Mapping[str, Any], *, first: int, start: bool, wrong: bool) -> Signal:
+        """Judge one probe; the first that holds.
+
+        exploding: a norm of delta is not finite. saturated: nine tenths of a hidden layer's
+        activities are on an asymptote, or of the outputs, while these are wrong. dead: the gradient
+        of W^(k) is exactly 0. vanishing, exploding: ||delta^(k)|| / ||delta^(L)|| is below a tenth,
+        or above ten.
+
+        A gradient of 0 is not dead where a weight that starts at 0 makes it so. At step 0 that is
+        taken to be the cause unless a layer has no slopes, or subnormal entries show that products
+        underflowed. Nor is it dead where the outputs are right and leave no error.
+
+        Args:
+            probe: the instruments' values by name, (L,) if one a layer.
+            first: k - 1.
+            start: whether no step has been taken.
+            wrong: whether the network scores no better than guessing.
+        """
+        delta = np.asarray(probe["delta_norm"])[first:]
+        hidden = _largest(probe["saturation"])
+        output = float(probe.get("output_saturation", 0.0))
+        if not np.isfinite(delta).all():
+            return cls("exploding", "not finite")
+        if wrong and output > SATURATED:
+            return cls("saturated", f"cut by outputs that are {output:.0%} saturated")
+        if hidden > SATURATED:
+            return cls("saturated", f"cut by a hidden layer that is {hidden:.0%} saturated")
+        if probe["zero_share"][first] == 1:
+            alive = _largest(probe["dead"][first:]) < 1
+            underflowed = _largest(probe["subnormal_share"]) > 0
+            if start and alive and not underflowed:
+                return cls("preserved", "0 by construction")
+            if delta[-1] == 0 and not wrong:
+                return cls("preserved", "0 because no error is left")
+            return cls("dead", "exactly 0")
+        ratio = float(delta[0] / delta[-1])
+        word = "preserved" if 1 / END_TO_END <= ratio <= END_TO_END else "exploding"
+        word = "vanishing" if ratio < 1 / END_TO_END else word
+        return cls(word, f"{ratio:.2g} times that of the last layer", ratio)
 
 
 @dataclass(frozen=True)
@@ -26,36 +104,29 @@ class Evidence:
     """What a verdict rests on.
 
     Attributes:
+        start, end: the gradient at step 0 and at the end.
         diverged_at: the optimizer step of the first non-finite cost, or None.
-        factor_first: ||delta^(1)|| / ||delta^(L)|| at step 0; NaN where not defined.
-        factor_last: the same at the last probe.
-        zero_gradient: the first layer's weight gradient is exactly zero, at either probe.
-        dead: largest share of dead units of a hidden layer at the last probe.
-        saturation: largest share of saturated (example, unit) pairs of a hidden layer there.
-        moved: path of the first trained layer: its update ratios, summed over the probes.
-        cost_first: training cost at step 0.
-        cost_last: training cost over the last epoch.
         metric: the task's primary metric.
-        gained: its share of the way from guessing to perfection, on the training split over the
-            last epoch; see `bpexp.nn.tasks.Task.gain`.
+        gains: its share of the way to perfection at the end of each epoch, on the training split;
+            the way begins at guessing, or at the score of step 0 if that is better.
+        costs: loss/train at step 0 and of each epoch.
+        first, last: how far the first trained layer and the last moved (see
+            `bpexp.training.distances`).
     """
 
+    start: Signal
+    end: Signal
     diverged_at: int | None
-    factor_first: float
-    factor_last: float
-    zero_gradient: bool
-    dead: float
-    saturation: float
-    moved: float
-    cost_first: float
-    cost_last: float
     metric: str
-    gained: float
+    gains: tuple[float, ...]
+    costs: tuple[float, ...]
+    first: float
+    last: float
 
     @classmethod
     def of(
         cls,
-        probes: Sequence[Mapping[str, NDArray[np.float64]]],
+        probes: Sequence[Mapping[str, Any]],
         metrics: Sequence[Mapping[str, float]],
         *,
         task: Task,
@@ -63,79 +134,131 @@ class Evidence:
         frozen: int = 0,
         diverged_at: int | None = None,
     ) -> Evidence:
-        """Gather it from a run's probes, (L,) a name, and its epochs' metrics, both in time.
+        """Gather it from what was measured, in the order of time.
 
         Args:
-            probes: of the steps that were probed.
-            metrics: of the epochs, step 0 included.
+            probes: values of instruments by name, at step 0, at the end, and at any steps between.
+            metrics: of step 0 and of every epoch.
             task: what is learnt.
             chance: the task's primary metric on the training split, of the best constant guess.
             frozen: layers that keep their weights.
             diverged_at: the optimizer step of the first non-finite cost, or None.
         """
-        first, last = probes[0], probes[-1]
-        trained = min(frozen, len(first["delta_norm"]) - 1)
+        initial, *scores = (seen[f"{task.metric}/train"] for seen in metrics)
+        base = initial if task.gain(initial, chance) > 0 else chance
+        gains = tuple(task.gain(score, base) for score in scores)
+        k = min(frozen, len(probes[0]["delta_norm"]) - 1)
+        wrong = not (gains and gains[-1] >= GAINED)
         return cls(
+            start=Signal.of(probes[0], first=k, start=True, wrong=base == chance),
+            end=Signal.of(probes[-1], first=k, start=not scores, wrong=wrong),
             diverged_at=diverged_at,
-            factor_first=_factor(first),
-            factor_last=_factor(last),
-            zero_gradient=any(probe["zero_share"][0] == 1 for probe in (first, last)),
-            dead=_largest(last["dead"]),
-            saturation=_largest(last["saturation"]),
-            moved=sum(float(probe["update_ratio"][trained]) for probe in probes[1:]),
-            cost_first=metrics[0]["loss/train"],
-            cost_last=metrics[-1]["loss/train"],
             metric=task.metric,
-            gained=task.gain(metrics[-1][f"{task.metric}/train"], chance),
+            gains=gains,
+            costs=tuple(seen["loss/train"] for seen in metrics),
+            first=metrics[-1]["distance/first"],
+            last=metrics[-1]["distance/last"],
         )
 
 
-def verdict(evidence: Evidence) -> tuple[str, str]:
-    """Name what became of a run's gradients, the first that holds, and say why in words.
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on a run.
 
-    diverged: the cost became infinite or NaN. dead: a hidden layer's units all have g' = 0 on the
-    whole probe batch, or the first layer's gradient is exactly zero. saturated: in a hidden layer
-    nearly all pairs of example and unit sit on an asymptote. vanishing, exploding: the signal that
-    reaches the first layer is ten times weaker, or stronger, than the one that leaves the last, at
-    step 0 or (where it was not so at step 0) at the end, and training did not overcome it. It is
-    overcome when the network learnt: the cost fell by a tenth and the training score came a tenth
-    of the way from guessing to perfection; and, where the signal vanishes, the first trained
-    layer took part: it moved by a tenth. healthy: else.
-
-    All comparisons are ratios within the run, so that a scale of the cost, the data or the weights
-    changes no verdict. The rates alone would mislead: sigmoid layers shrink the signal by the same
-    1.2 nats each at depth 2, where they learn, as at depth 8, where they do not.
+    Attributes:
+        word: the headline, one of VERDICTS.
+        gradient_start, gradient_end: what the gradient did, each one of GRADIENT.
+        training: what training did, one of TRAINING; None if there was none.
+        evidence: why, as a sentence.
     """
+
+    word: str
+    gradient_start: str
+    gradient_end: str
+    training: str | None
+    evidence: str
+
+    def fields(self) -> dict[str, str]:
+        """Return it as columns, tags and fields of a journal's end name it."""
+        axes = (self.gradient_start, self.gradient_end, self.training)
+        named = {name: word for name, word in zip(AXES, axes, strict=True) if word is not None}
+        return {"verdict": self.word, **named, "evidence": self.evidence}
+
+
+def verdict(evidence: Evidence) -> Verdict:
+    """Name what the gradient and what training did, and the word for both."""
     e = evidence
-    if e.diverged_at is not None:
-        return "diverged", f"cost not finite at step {e.diverged_at}"
-    if not (np.isfinite(e.cost_first) and np.isfinite(e.cost_last)):
-        return "diverged", "cost not finite before training"
-    if e.dead >= 1:
-        return "dead", "a hidden layer has g' = 0 for every unit on the whole probe batch"
-    if e.zero_gradient:
-        return "dead", "the first layer's gradient is exactly zero"
-    if e.saturation > SATURATED:
-        return "saturated", f"{e.saturation:.0%} of a hidden layer's activities on an asymptote"
-    fall = 1 - e.cost_last / e.cost_first if e.cost_first else 0.0
-    path = (
-        f"first_to_last {e.factor_first:.2g} at step 0, {e.factor_last:.2g} at the end; "
-        f"first layer moved {e.moved:.2g} of its norm; cost fell by {fall:.0%}; "
-        f"{e.metric} came {e.gained:.0%} of the way from guessing"
+    trained = training(e)
+    return Verdict(_headline(e, trained), e.start.word, e.end.word, trained, _sentence(e, trained))
+
+
+def training(e: Evidence) -> str | None:
+    """Name what training did, the first that holds; None if there was none.
+
+    diverged: the cost became infinite or NaN. learnt: the score came a tenth of the way to
+    perfection. wrecked: the cost rose, or the score fell back to guessing from twice that, or the
+    gradient, preserved at step 0, is lost at the end: dead, saturated, or changed tenfold. stalled:
+    else.
+    """
+    if e.diverged_at is not None or not np.isfinite([e.costs[0], e.costs[-1]]).all():
+        return "diverged"
+    if not e.gains:
+        return None
+    if e.gains[-1] >= GAINED:
+        return "learnt"
+    rose = e.costs[-1] > ROSE_AT_LAST * e.costs[0] or max(e.costs) > ROSE_EVER * e.costs[0]
+    return "wrecked" if rose or max(e.gains) >= FELL_FROM or _lost(e) else "stalled"
+
+
+def _lost(e: Evidence) -> bool:
+    """Return whether training lost a gradient that was preserved at step 0."""
+    if e.start.word != "preserved" or math.isnan(e.start.ratio):
+        return False
+    change = e.end.ratio / e.start.ratio  # NaN where the gradient is dead or saturated at the end
+    return e.end.word != "preserved" and not 1 / END_TO_END <= change <= END_TO_END
+
+
+def _headline(e: Evidence, trained: str | None) -> str:
+    """Return the word that explains the run.
+
+    A network that learnt is healthy, unless its gradient vanished and the first trained layer stood
+    still: then the layers above learnt without it. A stall is explained by what the gradient did,
+    at step 0 before at the end; but one that vanished or exploded explains nothing if no layer was
+    moved: then the steps were too small or too few. Of a wreck an exploding gradient is the cause.
+    """
+    words = [signal.word for signal in (e.start, e.end) if signal.word != "preserved"]
+    fault = words[0] if words else None
+    if trained is None:
+        return e.start.word
+    if trained == "learnt":
+        return "vanishing" if "vanishing" in words and e.first < STOOD_STILL else "healthy"
+    if trained == "wrecked":
+        return "exploding" if e.start.word == "exploding" else "wrecked"
+    if trained == "stalled":
+        is_explained = fault in ("dead", "saturated") or max(e.first, e.last) >= STOOD_STILL
+        return fault if fault and is_explained else "stalled"
+    return trained
+
+
+def _sentence(e: Evidence, trained: str | None) -> str:
+    """Return the evidence in words."""
+    signal = f"The gradient that reaches the first trained layer is {e.start.phrase} at step 0"
+    if trained is None:
+        return f"{signal}; no step was taken."
+    if not np.isfinite(e.costs[0]):
+        return f"{signal}; the cost is not finite before training."
+    if trained == "diverged":
+        return f"{signal}; the cost is not finite at step {e.diverged_at}."
+    change = "rose" if e.costs[-1] > e.costs[0] else "fell"
+    peak = f" after {max(e.costs):.3g}" if max(e.costs) > max(e.costs[0], e.costs[-1]) else ""
+    best = f" after {max(e.gains):.0%}" if max(e.gains) >= FELL_FROM > e.gains[-1] else ""
+    return (
+        f"{signal} and {e.end.phrase} at the end; {e.metric} came {e.gains[-1]:.0%} of the way from "
+        f"guessing{best}, the cost {change} from {e.costs[0]:.3g} to {e.costs[-1]:.3g}{peak}, and "
+        f"the first trained layer moved by {e.first:.2g} of its norm."
     )
-    learnt = fall >= FELL and e.gained >= GAINED
-    for factor in (e.factor_first, e.factor_last):
-        if factor < 1 / END_TO_END and not (learnt and e.moved >= MOVED):
-            return "vanishing", path
-        if factor > END_TO_END and not learnt:
-            return "exploding", path
-    return "healthy", path
 
 
-def _factor(probe: Mapping[str, NDArray[np.float64]]) -> float:
-    return decay(probe["delta_norm"]).get("gradient/first_to_last", float("nan"))
-
-
-def _largest(values: NDArray[np.float64]) -> float:
-    defined = values[np.isfinite(values)]
+def _largest(values: Any) -> float:
+    defined = np.asarray(values)[np.isfinite(values)]
     return float(defined.max()) if defined.size else 0.0

@@ -32,12 +32,14 @@ class Cost:
         output: `output(emit, z, out, scratch)` records calls that write the network's output a^(L)
             into `out`.
         linear: whether a^(L) is z^(L) itself, so that targets may be any real numbers.
+        slope_of: the output activation g if dC/dz has the factor g'(z); None if g' cancels.
     """
 
     delta: Callable[[Emit, Array, Array, Array, Array, Scratch], None]
     value: Callable[[Array, Array], NDArray[np.float64]]
     output: Callable[[Emit, Array, Array, Scratch], None]
     linear: bool = False
+    slope_of: Activation | None = None
 
 
 def cross_entropy() -> Cost:
@@ -80,7 +82,13 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
         difference = np.subtract(a, t, dtype=np.float64)
         return np.asarray(factor * np.add.reduce(difference * difference))
 
-    return Cost(delta, value, partial(_output, activation), linear=output == "identity")
+    return Cost(
+        delta,
+        value,
+        partial(_output, activation),
+        linear=output == "identity",
+        slope_of=activation,
+    )
 
 
 def binary_cross_entropy() -> Cost:

@@ -30,9 +30,9 @@ class Instrument:
             None if the quantity is not defined for the architecture.
         dims: names of the dimensions: () for one number a run, ("layer",), ("example", "rank").
         of: what `measure` takes, which is also what it costs. "statistics": the `LayerStatistics`
-            of R networks at once, which cost nothing beyond the passes of the probe; it returns an
-            axis R first. "network": one `ProbedNetwork`; the time of its own computation is added
-            to each probe.
+            of R networks at once, which cost nothing beyond the passes of the probe; an array has
+            the axis R first. "network": one `ProbedNetwork`; the time of its own computation is
+            added to each probe.
         standard: measured in every run; else where `measure` names it, or `examples_key` says so.
         examples_key: the key under `probe.` for the number of examples that it is measured at, 0
             for not at all; passed to `measure` as a second argument.
@@ -79,6 +79,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "correlation": _layer(layers.correlation),
     "saturation": _layer(layers.saturation),
     "dead": _layer(layers.dead),
+    "output_saturation": Instrument(layers.output_saturation, (), "statistics", standard=True),
     "global_grad_norm": Instrument(layers.global_grad_norm, (), "statistics", log=True),
     "weight_norm": Instrument(weight_norm, ("layer",), "network", log=True),
     "weight_spectrum": Instrument(weight_spectrum, ("layer", "rank"), "network", log=True),

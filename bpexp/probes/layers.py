@@ -3,8 +3,8 @@
 Each takes the `LayerStatistics` of networks (...) and returns one number a layer, (..., L), or one
 number a network, (...). NaN means that the quantity is not defined there.
 
-The gradient of the mean cost C over the probe batch is the gradient summed over its B examples,
-divided by B. delta_i^(l) is dC_i/dz^(l), C_i being the cost of example i alone.
+C is the mean cost over the B examples of the probe batch, C_i the cost of example i alone, and
+delta_i^(l) is dC_i/dz^(l).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bpexp.probes.statistics import LayerStatistics, Values
 
 def grad_norm(s: LayerStatistics) -> Values:
     """||dC/dW^(l)||_F of the mean cost C over the probe batch, without the bias row."""
-    return s.gradient / s.examples
+    return s.gradient
 
 
 def bias_grad_norm(s: LayerStatistics) -> Values:
     """||dC/db^(l)||_2 of the mean cost C over the probe batch."""
-    return s.bias_gradient / s.examples
+    return s.bias_gradient
 
 
 def delta_norm(s: LayerStatistics) -> Values:
@@ -51,17 +51,20 @@ def slope_factor(s: LayerStatistics) -> Values:
 
 
 def update_ratio(s: LayerStatistics) -> Values:
-    """||theta^(l) - theta^(l) at the last probe||_F / ||theta^(l)||_F; not defined at the first."""
+    """||change of theta^(l) in the last optimizer step||_F / ||theta^(l)||_F.
+
+    Not defined before the first step.
+    """
     return _ratio(s.moved, s.theta)
 
 
 def zero_share(s: LayerStatistics) -> Values:
-    """Share of exact zeros among the entries of dC/dW^(l), summed over the probe batch."""
+    """Share of exact zeros among the entries of dC/dW^(l) of the mean cost over the probe batch."""
     return 1 - s.nonzero / s.weights
 
 
 def subnormal_share(s: LayerStatistics) -> Values:
-    """Share of subnormal entries of dC/dW^(l), summed over the probe batch.
+    """Share of subnormal entries of dC/dW^(l) of the mean cost over the probe batch.
 
     Subnormal: not zero, and smaller in size than the dtype's least normal number.
     """
@@ -100,7 +103,19 @@ def saturation(s: LayerStatistics) -> Values:
 
     Not defined in the output layer and for activations that are not bounded.
     """
-    return s.saturated / s.entries
+    share = s.saturated / s.entries
+    share[..., -1] = np.nan
+    return share
+
+
+def output_saturation(s: LayerStatistics) -> Values | None:
+    """Share of (example, output) with |g'(z^(L))| < 0.05 max |g'|, of a bounded output activation.
+
+    Defined for costs whose dC/dz has the factor g', as the squared error has. In the others g'
+    cancels, and an output on an asymptote passes the error on.
+    """
+    share = np.asarray(s.saturated[..., -1] / s.entries[-1])
+    return None if np.isnan(share).all() else share
 
 
 def dead(s: LayerStatistics) -> Values:
@@ -111,7 +126,7 @@ def dead(s: LayerStatistics) -> Values:
 def global_grad_norm(s: LayerStatistics) -> Values:
     """||dC/dtheta||_2 of the mean cost C over the probe batch: all weights and biases."""
     layers = np.hypot(s.gradient, s.bias_gradient)  # unlike a sum of squares it cannot overflow
-    return np.asarray(np.hypot.reduce(layers, axis=-1) / s.examples)
+    return np.asarray(np.hypot.reduce(layers, axis=-1))
 
 
 def _ratio(numerator: Values, denominator: Values) -> Values:

@@ -55,7 +55,8 @@ class Measurer:
 
         Args:
             stack: the networks; they are not changed.
-            before: their parameters (R, P) at the last probe, in the same dtype, or None.
+            before: their parameters (R, P) before the last optimizer step, in the same dtype; None
+                before the first step.
             which: the networks to measure.
 
         Returns:
@@ -77,6 +78,9 @@ class Measurer:
             values: Measured = {}
             for name, row in self._equations.items():
                 array = row.measure(statistics)
+                if array is None:
+                    values[name] = [None] * runs
+                    continue
                 if array.ndim != 1 + len(row.dims):
                     axes = f"{array.ndim - 1} axes instead of {len(row.dims)}"
                     raise ValueError(_wrong(name, axes))

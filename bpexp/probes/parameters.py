@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpexp.probes.network import ProbedNetwork
-from bpexp.probes.recording import norm
+from bpexp.probes.norms import norm
 from bpexp.probes.statistics import Values
 
 

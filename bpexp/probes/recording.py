@@ -10,7 +10,6 @@ Sums are accumulated in float64, since squares of float32 numbers leave the rang
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -18,20 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn import memory
-from bpexp.nn.activations import Array, Scratch
+from bpexp.nn.activations import Activation, Array, Scratch
 from bpexp.nn.buffers import Buffers
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.tape import Emit, assign
 from bpexp.probes.network import ProbedNetwork
+from bpexp.probes.norms import norm
 from bpexp.probes.statistics import NORMS, RECORDED, LayerStatistics, Values
 
 SATURATED = 0.05  # of the largest slope
+# Rounding of subnormal entries would be seen in norms whose entries are, in root mean square, below
+# this multiple of the dtype's least normal number.
+MARGIN = 1e6
 
 T = TypeVar("T", bound=np.generic)
 
 
 class StatisticsRecorder:
-    """A forward and a backward pass over the probe batch that leave the layer statistics behind."""
+    """A forward and a backward pass over the probe batch that leave the layer statistics behind.
+
+    The backward pass is that of the mean cost C, as in `Network.gradients`: an entry of the
+    gradient that is 0 or subnormal there is so here. Its deltas are those of the examples' own
+    costs C_i divided by B. Where this division brings them near the end of the dtype's range, the
+    passes are repeated without it, and the norms of delta are taken from the repetition.
+    """
 
     def __init__(self, probed: ProbedNetwork) -> None:
         """Record the passes and the statistics; nothing is computed yet."""
@@ -44,13 +53,19 @@ class StatisticsRecorder:
         self._squared = stack.theta.dtype != np.float64
         self._values = np.full((len(RECORDED), len(stack.layers)), np.nan)
         self._row = dict(zip(RECORDED, self._values, strict=True))
+        self._deltas = [RECORDED.index(name) for name in ("delta", "signal")]
+        self._entries = np.array(stack.architecture.sizes[1:], np.float64) * examples
         activity = max(stack.architecture.sizes[1:]) * examples
         largest = max(activity, *(theta[0].size for theta in stack.layers))
         self._wide, self._flags = memory.empty((largest,), float), memory.empty((largest,), bool)
         self._squares = memory.empty((activity,), float)
         self._work = memory.empty((largest,), stack.theta.dtype)
         self._passes = Propagation(
-            stack, probed.rows, scale=1, on_forward=self._forward, on_backward=self._backward
+            stack,
+            probed.rows,
+            rescales=True,
+            on_forward=self._forward,
+            on_backward=self._backward,
         )
         np.copyto(self._passes.targets, probed.targets)
 
@@ -58,15 +73,36 @@ class StatisticsRecorder:
         """Run the passes on the parameters that the network has now.
 
         Args:
-            before: its parameters (P,) at the last probe, or None.
+            before: its parameters (P,) before the last optimizer step, or None.
 
         Returns:
-            A row for each name in RECORDED, (RECORDED, L); overwritten by the next call.
+            A row for each name in RECORDED, (RECORDED, L).
         """
         self._before[:] = np.nan if before is None else before
+        self._run(1 / self._examples)
+        of_mean = self._values.copy()
+        unit = self._examples**2 if self._squared else self._examples
+        of_mean[self._deltas] *= unit
+        if self._is_near_underflow(of_mean[RECORDED.index("delta")]):
+            self._run(1.0)
+            of_mean[self._deltas] = self._values[self._deltas]
+        return of_mean
+
+    def _run(self, scale: float) -> None:
+        """Run the passes; the backward one is of the cost sum_i C_i times `scale`."""
+        self._passes.rescale(np.array(scale, self._stack.theta.dtype))
         self._passes.forward()
         self._passes.backward()
-        return self._values
+
+    def _is_near_underflow(self, delta: Values) -> bool:
+        """Return whether the entries of a layer's delta, of C_i / B, are of subnormal size.
+
+        Args:
+            delta: the recorded norms of delta, of C_i, (L,), or their squares.
+        """
+        norms = np.sqrt(delta) if self._squared else delta
+        sizes = norms / np.sqrt(self._entries) / self._examples
+        return bool((sizes < MARGIN * np.finfo(self._stack.theta.dtype).tiny).any())
 
     def statistics(self, recorded: Values) -> LayerStatistics:
         """Return the statistics of R networks from what `record` returned, (RECORDED, R, L)."""
@@ -81,13 +117,21 @@ class StatisticsRecorder:
         """Record the statistics of layer l that need the arrays of the forward pass."""
         z = at.z[layer][0]
         self._geometry(emit, z, layer)
-        if layer == len(self._stack.layers):
-            a = memory.empty_like(z)
-            self._stack.cost.output(emit, z, a, Scratch.like(z, memory.empty_like))
-            self._activity(emit, a, layer)
-        else:
+        if layer < len(self._stack.layers):
+            slope = at.slope[layer][0]
             self._activity(emit, at.a[layer][0, 1:], layer)
-            self._slopes(emit, at.slope[layer][0], layer)
+            self._alive(emit, slope, layer)
+            self._saturation(emit, slope, self._stack.activation, layer)
+            return
+        a, scratch = memory.empty_like(z), Scratch.like(z, memory.empty_like)
+        activation = self._stack.cost.slope_of
+        if activation is None:
+            self._stack.cost.output(emit, z, a, scratch)
+        else:
+            slope = memory.empty_like(z)
+            activation.evaluate(emit, z, a, slope, scratch)
+            self._saturation(emit, slope, activation, layer)
+        self._activity(emit, a, layer)
 
     def _backward(self, at: Buffers, emit: Emit, layer: int) -> None:
         """Record the statistics of layer l that need the arrays of the backward pass."""
@@ -123,15 +167,19 @@ class StatisticsRecorder:
         emit(np.subtract, wide, mean, wide)
         emit(wide.dot, wide, self._at("spread", layer))
 
-    def _slopes(self, emit: Emit, slope: Array, layer: int) -> None:
-        """Count the units that are alive and, where g is bounded, the saturated entries."""
-        alive, activation = np.empty(len(slope), bool), self._stack.activation
+    def _alive(self, emit: Emit, slope: Array, layer: int) -> None:
+        """Count the units whose slope is not 0 for some example."""
+        alive = np.empty(len(slope), bool)
         emit(np.logical_or.reduce, slope, 1, None, alive)
         self._count(emit, alive, "alive", layer)
+
+    def _saturation(self, emit: Emit, slope: Array, activation: Activation, layer: int) -> None:
+        """Count the saturated entries, if the activation is bounded."""
         if activation.bounded:
             bound = np.array(SATURATED * activation.max_slope, slope.dtype)
-            flags = _like(self._flags, slope)
-            emit(np.less, slope, bound, flags)
+            size, flags = _like(self._work, slope), _like(self._flags, slope)
+            emit(np.abs, slope, size)
+            emit(np.less, size, bound, flags)
             self._count(emit, flags, "saturated", layer)
 
     def _gradient(self, emit: Emit, gradient: Array, layer: int) -> None:
@@ -163,23 +211,6 @@ class StatisticsRecorder:
     def _at(self, name: str, layer: int) -> Values:
         """Return where a statistic of layer l is written, an array without dimensions."""
         return self._row[name][layer - 1, ...]
-
-
-def norm(x: Array) -> float:
-    """Return the Frobenius norm, right over the whole range of float32 and float64.
-
-    Squares of float32 numbers fit float64. Where squares of float64 numbers leave its range, x is
-    scaled first; NumPy then warns of the overflow unless the caller disables it.
-    """
-    wide = np.asarray(x, dtype=np.float64, order="C").ravel()
-    square = float(wide.dot(wide))
-    if 1e-280 < square < 1e280 or not wide.size:
-        return math.sqrt(square)
-    largest = float(np.abs(wide).max())
-    if largest == 0 or not np.isfinite(largest):
-        return largest
-    wide = wide / largest
-    return largest * math.sqrt(wide.dot(wide))
 
 
 def _store(out: Values, function: Callable[..., float], x: NDArray[T]) -> None:

@@ -16,7 +16,8 @@ class LayerStatistics:
     """Statistics of the layers of networks (...) on a probe batch of B examples.
 
     Arrays from `mean` on have shape (..., L) and dtype float64, layer l at index l - 1. Norms are
-    Frobenius norms over all units and examples. Gradients are summed over the examples.
+    Frobenius norms over all units and examples. C is the mean cost over the examples, C_i the cost
+    of example i.
 
     Attributes:
         examples: B.
@@ -26,17 +27,17 @@ class LayerStatistics:
         spread: sum of the squared deviations of a^(l) from `mean`.
         squares: sum of (z^(l))^2.
         resultant: ||sum_i u_i||^2, where u_i = z_i^(l) / ||z_i^(l)|| for example i.
-        saturated: number of entries of g'(z^(l)) below 0.05 max |g'|; NaN in the output layer and
-            where g is not bounded.
+        saturated: number of entries with |g'(z^(l))| < 0.05 max |g'|; NaN where g is not bounded.
+            In the output layer g is the output activation.
         alive: number of units with g'(z^(l)) != 0 for some example; NaN in the output layer.
         nonzero: number of entries of dC/dW^(l) that are not 0.
         small: number of entries of dC/dW^(l) that are 0 or subnormal.
-        delta: norm of delta^(l), whose column i is dC_i/dz^(l), C_i the cost of example i.
+        delta: norm of delta^(l), whose column i is dC_i/dz^(l).
         signal: norm of W^(l+1) delta^(l+1); NaN in the output layer.
         gradient: norm of dC/dW^(l).
         bias_gradient: norm of dC/db^(l).
         theta: norm of theta^(l).
-        moved: norm of the change of theta^(l) since the last probe; NaN at the first.
+        moved: norm of the change of theta^(l) in the last optimizer step; NaN before the first.
     """
 
     examples: int

@@ -10,8 +10,9 @@ Infinity are written as Python writes them. Kinds of lines:
                  null where nothing was measured, and arrays {instrument: number or nested lists},
                  absent where there are none
     end          time, status (FINISHED, FAILED, KILLED), seconds, epoch (epochs done), final and
-                 initial (metrics {name: number}); for a finished run verdict, evidence,
-                 diverged_at and tables (names of the Parquet tables), for a failed one error
+                 initial (metrics {name: number}); for a finished run verdict, verdict/...
+                 (see `bpexp.analysis.verdict`), evidence, diverged_at and tables (names of the
+                 Parquet tables), for a failed one error
 
 A run that goes on after its end has further observations and another end line.
 """

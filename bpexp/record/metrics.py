@@ -84,22 +84,18 @@ def finite(values: dict[str, float]) -> dict[str, float]:
 
 
 def final_metrics(history: History) -> dict[str, float]:
-    """Return the last finite value of each metric of `final_names` that the run has.
+    """Return the metrics of `final_names` that are defined and finite at the end of the run.
 
-    A cost or score that is not finite at the end has none: its last finite value would rank a run
-    that diverged among the best.
+    Costs and scores are those of the last epoch, summaries of instruments those of the last probe.
+    One that is not finite there has no value: an earlier one would rank a run that diverged among
+    the best, and would depend on how often the run was measured.
     """
-    last: dict[str, float] = {}
+    backwards = history.observations[::-1]
+    scores = next((line["metrics"] for line in backwards if line["metrics"]), {})
+    probe = next((summary_metrics(line) for line in backwards if line["layers"]), {})
+    values = probe | scores
     names = final_names(history.start.get("task", "classification"))
-    for line in reversed(history.observations):  # mostly the last line has them all
-        missing = [name for name in names if name not in last]
-        if not missing:
-            break
-        values = summary_metrics(line)
-        for name in missing:
-            if name in values and (name in line["metrics"] or math.isfinite(values[name])):
-                last[name] = values[name]
-    return finite({name: last[name] for name in names if name in last})
+    return finite({name: values[name] for name in names if name in values})
 
 
 def start_metrics(history: History) -> dict[str, float]:

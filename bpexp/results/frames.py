@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bpexp.analysis.verdict import VERDICTS
+from bpexp.analysis.verdict import AXES, VERDICTS
 from bpexp.config import flatten
 from bpexp.data import DATASETS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
@@ -26,6 +26,7 @@ ORDERED: dict[str, Collection[str]] = {
     "dtype": ["float32", "float64"],
     "status": ["RUNNING", "FINISHED", "FAILED", "KILLED"],
     "verdict": VERDICTS,
+    **AXES,
     "task": TASKS,
 }
 
@@ -37,6 +38,7 @@ def run_row(run: Run) -> dict[str, Any]:
         **own(run.start),
         "status": run.status,
         "verdict": end.get("verdict"),
+        **{name: end.get(name) for name in AXES},
         "evidence": end.get("evidence"),
         "diverged_at": end.get("diverged_at"),
         "seconds": end.get("seconds", np.nan),

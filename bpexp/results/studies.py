@@ -52,11 +52,12 @@ def load_runs(
 
     Returns:
         Columns run, name, algorithm (0 if it cannot be told), attempt, the configuration, then
-        status, verdict, evidence, diverged_at (step or NaN), seconds, epoch (epochs done), task,
-        chance (the task's primary metric of the best constant guess), the metrics of
-        `bpexp.record.metrics.final_names` (the last finite value each, a cost or score only if it
-        is finite at the end; float64, NaN where there is none), those of START as start/..., and
-        folder.
+        status, verdict, verdict/gradient_start, verdict/gradient_end, verdict/training (see
+        `bpexp.analysis.verdict`; NaN where the record has none), evidence, diverged_at (step or
+        NaN), seconds (of all sessions that trained the run), epoch (epochs done), task, chance (the
+        task's primary metric of the best constant guess), the metrics of
+        `bpexp.record.metrics.final_names` (at the end of the run; float64, NaN where not defined or
+        not finite), those of START as start/..., and folder.
 
     Raises:
         BpexpError: there is no such study.

@@ -19,7 +19,7 @@ from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import replacing
-from bpexp.record.journal import InUseError, Journal, read_checkpoint
+from bpexp.record.journal import InUseError, Journal, JournalError, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
 from bpexp.sweep.plan import Member, dataset
@@ -42,34 +42,37 @@ def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrup
     Raises:
         StorageError: the disk is full; journals and checkpoints remain valid.
     """
-    try:
-        with ExitStack() as resources:
-            taken = {m.identity: _take(m, resources) for m in members}
-            free = [m for m in members if taken[m.identity] is not None]
+    taken: dict[str, Journal] = {}
+    with ExitStack() as resources:  # a failure is written before the journals are released
+        resources.enter_context(threadpool_limits(members[0].config.threads, user_api="blas"))
+        try:
+            for member in members:
+                _take(member, taken, resources)
+            free = [member for member in members if member.identity in taken]
             trained: dict[str, str] = {}
             if free:
-                journals = [journal for journal in taken.values() if journal is not None]
-                threads = members[0].config.threads
-                resources.enter_context(threadpool_limits(threads, user_api="blas"))
-                statuses = _StackRun(free, journals, progress, interrupt).run()
+                statuses = _StackRun(free, [*taken.values()], progress, interrupt).run()
                 trained = {m.identity: status for m, status in zip(free, statuses, strict=True)}
             return [trained.get(member.identity, DEFERRED) for member in members]
-    except StorageError:
-        raise
-    except Exception:
-        if len(members) == 1:
-            fail(members[0], traceback.format_exc())
-            return ["FAILED"]
+        except StorageError:
+            raise
+        except Exception:
+            if len(members) == 1:
+                (member,) = members
+                _record_failure(member, taken.get(member.identity), traceback.format_exc())
+                return ["FAILED"]
     return [train_stack([member], progress, interrupt)[0] for member in members]
 
 
-def _take(member: Member, resources: ExitStack) -> Journal | None:
-    """Open a run's journal; None if another process has it or the run is not as planned."""
+def _take(member: Member, taken: dict[str, Journal], resources: ExitStack) -> None:
+    """Open a run's journal, unless another process has it or has trained the run meanwhile."""
     try:
         journal = resources.enter_context(Journal(member.folder))
     except InUseError:
-        return None
-    return journal if member.refreshed() == member else None
+        return
+    taken[member.identity] = journal
+    if member.refreshed() != member:
+        del taken[member.identity]
 
 
 class _StackRun:
@@ -88,6 +91,7 @@ class _StackRun:
         self._shape = self._config.architecture(dataset(self._config))
         for member, journal in zip(members, journals, strict=True):
             _start(member, journal)
+        self._earlier = [0.0] * len(members)
         self._trainer = self._make_trainer()
         self._statuses = ["KILLED"] * len(members)
         self._begun = time.perf_counter()
@@ -116,15 +120,10 @@ class _StackRun:
 
     def _make_trainer(self) -> Trainer:
         config, data = self._config, dataset(self._config)
-        checkpoints = [read_checkpoint(member.folder) for member in self._members]
-        resumed = [state for state in checkpoints if state is not None]
-        rows = [np.zeros(self._shape.n_parameters)] * len(self._members)
-        if not resumed:
-            batch = data.x_train[: config.probe.examples]
-            rows = [
-                initial_theta(self._shape, m.config.init, m.config.seed, batch)
-                for m in self._members
-            ]
+        batch = data.x_train[: config.probe.examples]
+        rows = [
+            initial_theta(self._shape, m.config.init, m.config.seed, batch) for m in self._members
+        ]
         trainer = Trainer(
             Stack.of(self._shape, rows, config.dtype),
             data,
@@ -138,8 +137,11 @@ class _StackRun:
             probe_examples=config.probe.examples,
             instruments=config.instruments,
         )
+        checkpoints = [read_checkpoint(member.folder) for member in self._members]
+        resumed = [state for state in checkpoints if state is not None]
         if resumed:
             trainer.restore(resumed)
+            self._earlier = [float(state.get("seconds", 0)) for state in resumed]
         return trainer
 
     def _write(self, record: Record) -> None:
@@ -152,9 +154,9 @@ class _StackRun:
         member, journal = self._members[row], self._journals[row]
         with replacing(member.folder / WEIGHTS) as file:
             Network.of(self._trainer.stack, r).save(file)
-        word, evidence = verdict(
+        found = verdict(
             Evidence.of(
-                [seen.layers for seen in journal.observations if seen.layers],
+                [{**seen.layers, **seen.arrays} for seen in journal.observations if seen.layers],
                 [seen.metrics for seen in journal.observations if seen.metrics],
                 task=find_task(self._shape.task),
                 chance=dataset(self._config).train_chance,
@@ -164,10 +166,9 @@ class _StackRun:
         )
         journal.end(
             "FINISHED",
-            seconds=self._seconds(),
-            verdict=word,
-            evidence=evidence,
+            seconds=self._seconds(row),
             diverged_at=diverged_at,
+            **found.fields(),
         )
         for name in (CHECKPOINT, TRACEBACK):  # of an earlier try
             (member.folder / name).unlink(missing_ok=True)
@@ -183,17 +184,22 @@ class _StackRun:
     def _checkpoint(self, record: Record) -> None:
         for r, row in enumerate(record.rows):
             if not record.ended[r]:
-                self._journals[row].checkpoint(self._trainer.state(r))
+                seconds = {"seconds": np.array(self._seconds(row))}
+                self._journals[row].checkpoint(self._trainer.state(r) | seconds)
         self._saved = (self._trainer.epoch, time.perf_counter())
 
     def _stop(self, record: Record) -> None:
         for r, row in enumerate(record.rows):
             if not record.ended[r]:
-                self._journals[row].end("KILLED", seconds=self._seconds())
+                self._journals[row].end("KILLED", seconds=self._seconds(row))
 
-    def _seconds(self) -> float:
-        """Return the wall time so far divided by the number of runs."""
-        return (time.perf_counter() - self._begun) / len(self._members)
+    def _seconds(self, row: int) -> float:
+        """Return a run's seconds: a session's wall time divided by the runs of its stack.
+
+        Earlier sessions count up to the checkpoint that this one began from.
+        """
+        session = time.perf_counter() - self._begun
+        return self._earlier[row] + session / len(self._members)
 
 
 def _start(member: Member, journal: Journal) -> None:
@@ -218,12 +224,26 @@ def _start(member: Member, journal: Journal) -> None:
 def fail(member: Member, text: str) -> None:
     """Record that a run failed: traceback.txt in its folder and the end line of its journal.
 
+    A journal that another process has open is left to that process, which trains the run. Of a
+    journal that is damaged only the traceback is written.
+
     Args:
         member: the run.
         text: the traceback, or the reason; its last line becomes the journal's `error`.
     """
-    with Journal(member.folder) as journal:
+    try:
+        with Journal(member.folder) as journal:
+            _record_failure(member, journal, text)
+    except InUseError:
+        pass
+    except JournalError:
+        _record_failure(member, None, text)
+
+
+def _record_failure(member: Member, journal: Journal | None, text: str) -> None:
+    """Write a failure to a run's folder and, if it could be opened, to its journal."""
+    with replacing(member.folder / TRACEBACK) as file:
+        file.write(text.encode())
+    if journal is not None:
         _start(member, journal)
-        with replacing(member.folder / TRACEBACK) as file:
-            file.write(text.encode())
         journal.end("FAILED", error=text.strip().rpartition("\n")[2])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bpexp.analysis.verdict import AXES
 from bpexp.config.identity import completed, configuration, flatten, nest, recorded_algorithm
 from bpexp.config.schema import KEYS, Group
 from bpexp.errors import BpexpError
@@ -125,6 +126,7 @@ def _row(run: Run) -> dict[str, Any]:
         **_own(run),
         "status": run.info.status,
         "verdict": tags.get("verdict"),
+        **{name: tags.get(name) for name in AXES},
         "evidence": tags.get("evidence"),
         "diverged_at": tags.get("diverged_at"),
         "seconds": float(tags.get("seconds", "nan")),

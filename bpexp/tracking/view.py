@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bpexp.analysis.verdict import AXES
 from bpexp.record.metrics import finite, flat_name, layer_metrics, summary_metrics
 from bpexp.record.run import Run
 
@@ -31,7 +32,7 @@ def run_metrics(run: Run) -> dict[str, float]:
 def run_tags(run: Run) -> dict[str, str]:
     """Return the tags of a run that has ended."""
     end = run.end or {}
-    names = ("verdict", "evidence", "diverged_at", "error", "seconds")
+    names = ("verdict", *AXES, "evidence", "diverged_at", "error", "seconds")
     return {name: str(end[name]) for name in names if end.get(name) is not None} | {
         "task": run.task,
         "chance": str(run.start["chance"]),
@@ -50,7 +51,13 @@ def description(run: Run) -> str:
         f"{config['optimizer']['name']} at lr {config['lr']:g}, seed {config['seed']}."
     ]
     if run.end and "verdict" in run.end:
-        lines.append(f"Verdict: **{run.end['verdict']}** ({run.end['evidence']}).")
+        axes = [
+            f"{name.partition('/')[2].replace('_', ' at ')}: {run.end[name]}"
+            for name in AXES
+            if name in run.end
+        ]
+        lines.append("; ".join([f"Verdict: **{run.end['verdict']}**", *axes]))
+        lines.append(run.end["evidence"])
     elif run.end:
         lines.append(f"Status: {run.status}. {run.end.get('error', '')}")
     lines.append("All that was measured of the layers: artifact `layers.parquet`.")

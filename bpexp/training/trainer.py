@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from bpexp.data import Dataset
 from bpexp.nn import memory
-from bpexp.nn.activations import Array
 from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.initializers import batch_order
 from bpexp.nn.optimizers import OPTIMIZERS
@@ -20,6 +19,7 @@ from bpexp.nn.tasks import find_task
 from bpexp.nn.tuning import UFUNC_BUFFER
 from bpexp.probes import Measurer
 from bpexp.probes.measurer import Measured
+from bpexp.training.distances import Distances
 from bpexp.training.evaluation import EpochScore, Evaluator, Scores, splits
 from bpexp.training.rates import LearningRates
 from bpexp.training.schedules import SCHEDULES
@@ -98,14 +98,14 @@ class Trainer:
         first, total = stack.architecture.first_parameter(self._lowest), stack.theta.shape[1]
         shape = (self._optimizer.slots, len(stack), total - first)
         self._memory = memory.copy(np.zeros(shape, stack.theta.dtype))
-        self._probed: Array | None = None
+        self._distances = Distances(stack, min(self._lowest, len(stack.layers)))
         self._allocate()
 
     def initial_metrics(self) -> Metrics:
         """Score the networks before any step, the probe batch in place of the training split."""
         with np.errstate(all="ignore"):
             scores = Evaluator(self.stack, self._probe)()
-        return {**_named(scores, "train"), **self._test_metrics()}
+        return {**_named(scores, "train"), **self._test_metrics(), **self._distances(self.stack)}
 
     def advance(self, every: int | None = None) -> Iterator[float]:
         """Take the steps of an epoch, and yield where the step is a multiple of `every`.
@@ -122,18 +122,24 @@ class Trainer:
         steps = self._steps
         if rates.varies:
             self._prepare_rates()
+
+        def take(first: int, last: int) -> None:
+            """Take the steps from number `first` of the epoch to before number `last`."""
+            for number, (start, end) in enumerate(pairwise(starts[first : last + 1]), first):
+                scale = rates.write(number) if rates.varies else None
+                self.step += 1
+                part = np.s_[..., start:end]
+                steps.of(end - start)(order[part], index[part], outputs[part], scale)
+
         done, last = 0, len(self._ends)
         while done < last:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
                 np.setbufsize(UFUNC_BUFFER)  # until errstate ends
                 steps.count[...] = self.step
-                parts = enumerate(pairwise(starts[done : pause + 1]), start=done)
-                for number, (start, end) in parts:
-                    scale = rates.write(number) if rates.varies else None
-                    self.step += 1
-                    part = np.s_[..., start:end]
-                    steps.of(end - start)(order[part], index[part], outputs[part], scale)
+                take(done, pause - 1)
+                np.copyto(self._before, self.stack.theta)
+                take(pause - 1, pause)
             done = pause
             if done < last:
                 yield done / last
@@ -157,10 +163,11 @@ class Trainer:
         """Score the epoch that `advance` took, and the test split.
 
         Returns:
-            The metrics, and the step of the first non-finite cost, 0 where there is none (R,).
+            The metrics and the distances from step 0 (see `bpexp.training.distances`); and the
+            step of the first non-finite cost, 0 where there is none (R,).
         """
         metrics, diverged_at = self.score_epoch()
-        metrics |= self._test_metrics()
+        metrics |= self._test_metrics() | self._distances(self.stack)
         late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)  # by the last update
         return metrics, np.where(late, self.step, diverged_at)
 
@@ -171,19 +178,14 @@ class Trainer:
             R values of each instrument; those of the networks left out are NaN or None.
         """
         which = np.ones(len(self.stack), bool) if which is None else which
-        measured = self._measurer(self.stack, self._probed, which)
-        if which.all():
-            self._probed = self.stack.theta.copy()
-        return measured
+        return self._measurer(self.stack, self._before if self.step else None, which)
 
     def state(self, r: int) -> dict[str, NDArray[Any]]:
         """Return all arrays that network r needs to resume from the end of this epoch."""
-        probed = self.stack.theta if self._probed is None else self._probed
         return {
             "theta": self.stack.theta[r],
             "state": self.stack.state[r],
             "memory": self._memory[:, r],
-            "probed": probed[r],
             "costs": np.array([cost[r] for cost in self.costs]),
             SCORES: np.array([score[r] for score in self.scores]),
             "epoch": np.array(self.epoch),
@@ -191,14 +193,16 @@ class Trainer:
         }
 
     def restore(self, states: Sequence[dict[str, NDArray[Any]]]) -> None:
-        """Resume from what `state` returned for each network, all at the end of the same epoch."""
+        """Resume from what `state` returned for each network, all at the end of the same epoch.
+
+        The trainer was made with the networks as they were before any step: their distances are
+        measured from there.
+        """
         self.epoch, self.step = int(states[0]["epoch"]), int(states[0]["step"])
-        self._probed = np.empty_like(self.stack.theta)
         for r, state in enumerate(states):
             self.stack.theta[r] = state["theta"]
             self.stack.state[r] = state.get("state", ())  # checkpoints of version 0.1 have none
             self._memory[:, r] = state["memory"]
-            self._probed[r] = state["probed"]
         self.costs = list(np.array([state["costs"] for state in states]).T)
         self.scores = list(np.array([state[SCORES] for state in states]).T)
 
@@ -208,7 +212,7 @@ class Trainer:
         self._rates = self._rates.select(which)
         self._seeds = [seed for seed, kept in zip(self._seeds, which, strict=True) if kept]
         self._memory = memory.copy(self._memory[:, which])
-        self._probed = None if self._probed is None else self._probed[which]
+        self._distances.keep(which)
         self.costs = [cost[which] for cost in self.costs]
         self.scores = [score[which] for score in self.scores]
         self._allocate()
@@ -220,6 +224,7 @@ class Trainer:
         )
         self._score = EpochScore(self.stack, self._train.targets)
         self._evaluate_test = Evaluator(self.stack, self._test)
+        self._before = memory.empty_like(self.stack.theta)  # the step that was taken last
 
     def _prepare_rates(self) -> None:
         """Compute the learning rates of the next epoch."""

@@ -12,7 +12,7 @@ from helpers import one_hot
 from bpexp.nn import ACTIVATIONS, Choice, Network
 from bpexp.nn.stack import Stack, with_constant_unit
 from bpexp.probes import INSTRUMENTS, Measurer
-from bpexp.probes.recording import norm
+from bpexp.probes.norms import norm
 from bpexp.probes.values import unravel
 
 B = 9

@@ -1,0 +1,46 @@
+"""How far the weights of a stack's networks are from where they were at step 0."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.nn.activations import Array
+from bpexp.nn.stack import Stack
+from bpexp.probes.norms import norm
+
+
+class Distances:
+    """The relative distances ||theta^(l) - theta_0^(l)||_F / ||theta_0^(l)||_F of two layers.
+
+    theta_0 is theta at step 0. The layers are the first trained one and the last, which tell
+    together whether training moved the network, and how far down.
+    """
+
+    def __init__(self, stack: Stack, first: int) -> None:
+        """Keep the parameters of the two layers.
+
+        Args:
+            stack: the networks, before any step.
+            first: the number of the first trained layer, from 1.
+        """
+        self._layers = {"distance/first": first, "distance/last": len(stack.layers)}
+        self._initial = {name: stack.layers[n - 1].copy() for name, n in self._layers.items()}
+
+    def __call__(self, stack: Stack) -> dict[str, NDArray[np.float64]]:
+        """Return distance/first and distance/last of each network, (R,)."""
+        with np.errstate(all="ignore"):
+            return {
+                name: np.array(list(map(_distance, stack.layers[number - 1], self._initial[name])))
+                for name, number in self._layers.items()
+            }
+
+    def keep(self, which: NDArray[np.bool_]) -> None:
+        """Remove all networks but `which`, (R,)."""
+        self._initial = {name: theta[which] for name, theta in self._initial.items()}
+
+
+def _distance(theta: Array, initial: Array) -> float:
+    """Return the distance of one layer: infinite if it moved from 0, 0 if it did not move."""
+    moved = norm(np.subtract(theta, initial, dtype=np.float64))
+    return float(np.divide(moved, norm(initial))) if moved else 0.0
