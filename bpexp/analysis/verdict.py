@@ -96,7 +96,7 @@ class Signal:
         ratio = float(delta[0] / delta[-1])
         word = "preserved" if 1 / END_TO_END <= ratio <= END_TO_END else "exploding"
         word = "vanishing" if ratio < 1 / END_TO_END else word
-        return cls(word, f"{ratio:.2g} times that of the last layer", ratio)
+        return cls(word, f"{ratio:.2g} times the last layer's", ratio)
 
 
 @dataclass(frozen=True)
@@ -252,11 +252,12 @@ def _sentence(e: Evidence, trained: str | None) -> str:
     change = "rose" if e.costs[-1] > e.costs[0] else "fell"
     peak = f" after {max(e.costs):.3g}" if max(e.costs) > max(e.costs[0], e.costs[-1]) else ""
     best = f" after {max(e.gains):.0%}" if max(e.gains) >= FELL_FROM > e.gains[-1] else ""
-    return (
-        f"{signal} and {e.end.phrase} at the end; {e.metric} came {e.gains[-1]:.0%} of the way from "
-        f"guessing{best}, the cost {change} from {e.costs[0]:.3g} to {e.costs[-1]:.3g}{peak}, and "
-        f"the first trained layer moved by {e.first:.2g} of its norm."
+    parts = (
+        f"{e.metric} came {e.gains[-1]:.0%} of the way from guessing{best}",
+        f"the cost {change} from {e.costs[0]:.3g} to {e.costs[-1]:.3g}{peak}",
+        f"and the first trained layer moved by {e.first:.2g} of its norm.",
     )
+    return f"{signal} and {e.end.phrase} at the end; {', '.join(parts)}"
 
 
 def _largest(values: Any) -> float:

@@ -113,7 +113,7 @@ class _Pool(Generic[Run]):
             run = planned.refreshed()
             if run.finished:
                 self._statuses[run.identity] = "FINISHED"
-            elif run.identity in self._retried:
+            elif run.identity in self._retried and not run.in_use():
                 self._session.fail(run, f"its worker process died twice ({code})")
                 self._statuses[run.identity] = "FAILED"
             else:

@@ -5,6 +5,7 @@ A new figure is a function in a file of its own and a row of FIGURES.
 
 from __future__ import annotations
 
+from bpexp.analysis.verdict import AXES
 from bpexp.figures.dead_units import dead_after_training, dead_by_rate
 from bpexp.figures.decay_rates import ERROR, RATE, decay_rate_by_depth, decay_rates
 from bpexp.figures.floating_point import (
@@ -54,7 +55,7 @@ FIGURES: dict[str, FigureSpec] = {
         gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
     ),
     "learning_curves": FigureSpec(learning_curves, "curves", ("loss/test", TEST, "epoch", "cost")),
-    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", TEST)),
+    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, TEST)),
     "score_by_setting": FigureSpec(score_by_setting, "runs", (TEST, "chance"), runs_by_setting),
     "trainability": FigureSpec(
         trainability_map, "runs", ("score/train", "theory/deepest"), runs_over_depths

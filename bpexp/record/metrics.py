@@ -91,9 +91,9 @@ def final_metrics(history: History) -> dict[str, float]:
     the best, and would depend on how often the run was measured.
     """
     backwards = history.observations[::-1]
-    scores = next((line["metrics"] for line in backwards if line["metrics"]), {})
-    probe = next((summary_metrics(line) for line in backwards if line["layers"]), {})
-    values = probe | scores
+    values: dict[str, float] = {}
+    values |= next((summary_metrics(line) for line in backwards if line["layers"]), {})
+    values |= next((line["metrics"] for line in backwards if line["metrics"]), {})
     names = final_names(history.start.get("task", "classification"))
     return finite({name: values[name] for name in names if name in values})
 

@@ -19,7 +19,8 @@ from bpexp.nn import Network
 from bpexp.nn.stack import Stack, initial_theta
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import replacing
-from bpexp.record.journal import InUseError, Journal, JournalError, read_checkpoint
+from bpexp.record.history import JournalError
+from bpexp.record.journal import InUseError, Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
 from bpexp.sweep.plan import Member, dataset

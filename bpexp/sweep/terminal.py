@@ -6,11 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from bpexp.analysis.verdict import AXES
 from bpexp.console import ErrorStream, aligned, warn
 from bpexp.nn.tasks import TASKS
 
 LOG_SECONDS = 30.0
-ROWS = 50  # more are left to summary.csv
+ROWS = 50  # further rows are in summary.csv
+WORDS = ("verdict", "gradient", "training")
 
 
 class Bar(Protocol):
@@ -85,13 +87,13 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
         "|dC/dW1|",
         "|dC/dWL|",
         "ratio",
-        "verdict",
+        *WORDS,
         "seconds",
     ]
     body = [
         [*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows[:ROWS]
     ]
-    return "\n".join([*aligned(head, body, {*keys, "verdict"}), *_rest(rows, "summary.csv")])
+    return "\n".join([*aligned(head, body, {*keys, *WORDS}), *_rest(rows, "summary.csv")])
 
 
 def _rest(rows: Sequence[object], file: str) -> list[str]:
@@ -119,16 +121,28 @@ def forecasts(rows: Sequence[dict[str, Any]]) -> str:
 def _numbers(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
     first, last = row.get("start/grad_norm_first"), row.get("start/grad_norm_last")
     ratio = first / last if first and last else None
-    verdict = row.get("verdict")
     return [
         *(_score(row.get(f"{metric}/test")) for metric in metrics),
         _number(row.get("loss/test"), "{:.3g}"),
         _number(first, "{:.1e}"),
         _number(last, "{:.1e}"),
         _number(ratio, "{:.1e}"),
-        verdict if isinstance(verdict, str) else str(row.get("status", "")).lower(),
+        *_words(row),
         _number(row.get("seconds"), "{:.2f}"),
     ]
+
+
+def _words(row: dict[str, Any]) -> list[str]:
+    """Return the verdict, or how the run ended without one, and its axes as far as there are any.
+
+    The gradient is that of step 0 and that of the end, as one word if these are the same.
+    """
+    names = ("verdict", *AXES)
+    verdict, start, end, training = (
+        row[name] if isinstance(row.get(name), str) else "" for name in names
+    )
+    gradient = "->".join(word for word in dict.fromkeys((start, end)) if word)
+    return [verdict or str(row.get("status", "")).lower(), gradient or "-", training or "-"]
 
 
 def _score(value: Any) -> str:
