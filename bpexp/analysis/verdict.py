@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from bpexp.analysis.signal import END_TO_END, GRADIENT, Signal
 from bpexp.nn.tasks import Task
 
-GRADIENT = ("preserved", "vanishing", "exploding", "saturated", "dead")
 TRAINING = ("learnt", "stalled", "wrecked", "diverged")
 # From the mildest to the gravest; "preserved" is the headline of a run that was not trained.
 VERDICTS = ("healthy", "preserved", "stalled", *GRADIENT[1:], "wrecked", "diverged")
@@ -27,11 +27,6 @@ AXES = {
     "verdict/training": TRAINING,
 }
 
-# A factor of ten is beyond the scatter of one draw, and a learning rate that suits the last layer
-# is then ten times off in the first.
-END_TO_END = 10.0
-# With fewer than a tenth of its slopes left, a layer passes next to nothing on.
-SATURATED = 0.9
 # A tenth of the way to a perfect score is beyond the scatter of an epoch's score about guessing.
 GAINED = 0.1
 # Twice as much, so that a score about that border has not fallen when it crosses it.
@@ -41,62 +36,6 @@ FELL_FROM = 0.2
 ROSE_AT_LAST, ROSE_EVER = 1.1, 2.0
 # Layers of wide networks learn while they move by a few hundredths of their norm.
 STOOD_STILL = 0.01
-
-
-@dataclass(frozen=True)
-class Signal:
-    """The gradient at one step, from the last layer L down to the first trained layer k.
-
-    Attributes:
-        word: one of GRADIENT.
-        phrase: why, after "the gradient that reaches the first trained layer is".
-        ratio: ||delta^(k)|| / ||delta^(L)||; NaN where the word does not rest on it.
-    """
-
-    word: str
-    phrase: str
-    ratio: float = math.nan
-
-    @classmethod
-    def of(cls, probe: Mapping[str, Any], *, first: int, start: bool, wrong: bool) -> Signal:
-        """Judge one probe; the first that holds.
-
-        exploding: a norm of delta is not finite. saturated: nine tenths of a hidden layer's
-        activities are on an asymptote, or of the outputs, while these are wrong. dead: the gradient
-        of W^(k) is exactly 0. vanishing, exploding: ||delta^(k)|| / ||delta^(L)|| is below a tenth,
-        or above ten.
-
-        A gradient of 0 is not dead where a weight that starts at 0 makes it so. At step 0 that is
-        taken to be the cause unless a layer has no slopes, or subnormal entries show that products
-        underflowed. Nor is it dead where the outputs are right and leave no error.
-
-        Args:
-            probe: the instruments' values by name, (L,) if one a layer.
-            first: k - 1.
-            start: whether no step has been taken.
-            wrong: whether the network scores no better than guessing.
-        """
-        delta = np.asarray(probe["delta_norm"])[first:]
-        hidden = _largest(probe["saturation"])
-        output = float(probe.get("output_saturation", 0.0))
-        if not np.isfinite(delta).all():
-            return cls("exploding", "not finite")
-        if wrong and output > SATURATED:
-            return cls("saturated", f"cut by outputs that are {output:.0%} saturated")
-        if hidden > SATURATED:
-            return cls("saturated", f"cut by a hidden layer that is {hidden:.0%} saturated")
-        if probe["zero_share"][first] == 1:
-            alive = _largest(probe["dead"][first:]) < 1
-            underflowed = _largest(probe["subnormal_share"]) > 0
-            if start and alive and not underflowed:
-                return cls("preserved", "0 by construction")
-            if delta[-1] == 0 and not wrong:
-                return cls("preserved", "0 because no error is left")
-            return cls("dead", "exactly 0")
-        ratio = float(delta[0] / delta[-1])
-        word = "preserved" if 1 / END_TO_END <= ratio <= END_TO_END else "exploding"
-        word = "vanishing" if ratio < 1 / END_TO_END else word
-        return cls(word, f"{ratio:.2g} times the last layer's", ratio)
 
 
 @dataclass(frozen=True)
@@ -110,7 +49,7 @@ class Evidence:
         gains: its share of the way to perfection at the end of each epoch, on the training split;
             the way begins at guessing, or at the score of step 0 if that is better.
         costs: loss/train at step 0 and of each epoch.
-        first, last: how far the first trained layer and the last moved (see
+        distance_first, distance_last: how far the first trained layer and the last moved (see
             `bpexp.training.distances`).
     """
 
@@ -120,8 +59,8 @@ class Evidence:
     metric: str
     gains: tuple[float, ...]
     costs: tuple[float, ...]
-    first: float
-    last: float
+    distance_first: float
+    distance_last: float
 
     @classmethod
     def of(
@@ -156,8 +95,8 @@ class Evidence:
             metric=task.metric,
             gains=gains,
             costs=tuple(seen["loss/train"] for seen in metrics),
-            first=metrics[-1]["distance/first"],
-            last=metrics[-1]["distance/last"],
+            distance_first=metrics[-1]["distance/first"],
+            distance_last=metrics[-1]["distance/last"],
         )
 
 
@@ -222,21 +161,24 @@ def _headline(e: Evidence, trained: str | None) -> str:
     """Return the word that explains the run.
 
     A network that learnt is healthy, unless its gradient vanished and the first trained layer stood
-    still: then the layers above learnt without it. A stall is explained by what the gradient did,
-    at step 0 before at the end; but one that vanished or exploded explains nothing if no layer was
-    moved: then the steps were too small or too few. Of a wreck an exploding gradient is the cause.
+    still: then the layers above learnt without it. A stall is explained by the gradient at step 0,
+    or by one that is dead at the end; but one that vanishes or explodes explains nothing if no
+    layer was moved: then the steps were too small or too few. Of a wreck an exploding gradient at
+    step 0 is the cause.
     """
-    words = [signal.word for signal in (e.start, e.end) if signal.word != "preserved"]
-    fault = words[0] if words else None
     if trained is None:
         return e.start.word
     if trained == "learnt":
-        return "vanishing" if "vanishing" in words and e.first < STOOD_STILL else "healthy"
+        vanished = "vanishing" in (e.start.word, e.end.word)
+        return "vanishing" if vanished and e.distance_first < STOOD_STILL else "healthy"
     if trained == "wrecked":
         return "exploding" if e.start.word == "exploding" else "wrecked"
     if trained == "stalled":
-        is_explained = fault in ("dead", "saturated") or max(e.first, e.last) >= STOOD_STILL
-        return fault if fault and is_explained else "stalled"
+        if "dead" in (e.start.word, e.end.word):
+            return "dead"
+        moved = max(e.distance_first, e.distance_last) >= STOOD_STILL
+        is_explained = e.start.word == "saturated" or (e.start.word != "preserved" and moved)
+        return e.start.word if is_explained else "stalled"
     return trained
 
 
@@ -250,16 +192,12 @@ def _sentence(e: Evidence, trained: str | None) -> str:
     if trained == "diverged":
         return f"{signal}; the cost is not finite at step {e.diverged_at}."
     change = "rose" if e.costs[-1] > e.costs[0] else "fell"
-    peak = f" after {max(e.costs):.3g}" if max(e.costs) > max(e.costs[0], e.costs[-1]) else ""
+    high = max(e.costs)
+    peak = f" after {high:.3g}" if high > ROSE_AT_LAST * max(e.costs[0], e.costs[-1]) else ""
     best = f" after {max(e.gains):.0%}" if max(e.gains) >= FELL_FROM > e.gains[-1] else ""
     parts = (
         f"{e.metric} came {e.gains[-1]:.0%} of the way from guessing{best}",
         f"the cost {change} from {e.costs[0]:.3g} to {e.costs[-1]:.3g}{peak}",
-        f"and the first trained layer moved by {e.first:.2g} of its norm.",
+        f"and the first trained layer moved by {e.distance_first:.2g} of its norm.",
     )
     return f"{signal} and {e.end.phrase} at the end; {', '.join(parts)}"
-
-
-def _largest(values: Any) -> float:
-    defined = np.asarray(values)[np.isfinite(values)]
-    return float(defined.max()) if defined.size else 0.0

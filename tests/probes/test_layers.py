@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from helpers import one_hot
 
+from bpexp.data import load
 from bpexp.nn import ACTIVATIONS, Choice, Network
+from bpexp.nn.activations import Activation
 from bpexp.nn.stack import Stack, with_constant_unit
 from bpexp.probes import INSTRUMENTS, Measurer
 from bpexp.probes.norms import norm
 from bpexp.probes.values import unravel
+from bpexp.training import train
 
 B = 9
 LARGEST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0}  # of the bounded activations
 EVERYTHING = {name: 2 for name, row in INSTRUMENTS.items() if not row.standard}
-STANDARD = [name for name, row in INSTRUMENTS.items() if row.standard]
+OF_LAYERS = [n for n, row in INSTRUMENTS.items() if row.standard and row.dims == ("layer",)]
 
 
 def examples():
@@ -46,7 +49,7 @@ def measure(network, before=None):
         stack, with_constant_unit(x, dtype), one_hot(y, 4, dtype).T, {"global_grad_norm": 0}
     )
     measured = measurer(stack, None if before is None else before[None], np.array([True]))
-    return {name: values[0] for name, values in measured.items()}
+    return {name: values[0] for name, values in measured.items() if values[0] is not None}
 
 
 def root_of_squares(numbers):
@@ -73,29 +76,29 @@ def propagate(network, inputs, label):
 
 
 def defined(network, before):
-    """Return every standard instrument from its definition: loops over examples and layers."""
+    """Return every instrument of layers from its definition: loops over examples and layers."""
     x, y = examples()
     passes = [propagate(network, *example) for example in zip(x, y, strict=True)]
     activation = network.architecture.activation.name
-    found = {name: [] for name in STANDARD}
+    found = {name: [] for name in OF_LAYERS}
     for number, theta in enumerate(network.layers):
         hidden = number < len(network.layers) - 1
         z, a, delta = (np.array([p[place][number] for p in passes]) for place in (0, 1, 3))
         below = x if number == 0 else np.array([p[1][number - 1] for p in passes])
-        summed = sum(np.outer(one, other) for one, other in zip(below, delta, strict=True))
-        biases = sum(delta)
+        mean = sum(np.outer(one, other) for one, other in zip(below, delta, strict=True)) / B
+        biases = sum(delta) / B
         tiny = np.finfo(theta.dtype).tiny
         cosines = [
             one @ other / (root_of_squares(one) * root_of_squares(other))
             for one, other in itertools.permutations(z, 2)
         ]
         row = {
-            "grad_norm": root_of_squares(summed / B),
-            "bias_grad_norm": root_of_squares(biases / B),
+            "grad_norm": root_of_squares(mean),
+            "bias_grad_norm": root_of_squares(biases),
             "delta_norm": math.sqrt(np.mean([root_of_squares(one) ** 2 for one in delta])),
             "update_ratio": root_of_squares(theta - before[number]) / root_of_squares(theta),
-            "zero_share": np.mean([entry == 0 for entry in summed.ravel()]),
-            "subnormal_share": np.mean([0 < abs(entry) < tiny for entry in summed.ravel()]),
+            "zero_share": np.mean([entry == 0 for entry in mean.ravel()]),
+            "subnormal_share": np.mean([0 < abs(entry) < tiny for entry in mean.ravel()]),
             "activation_mean": math.fsum(a.ravel()) / a.size,
             "activation_variance": np.mean([(one - np.mean(a)) ** 2 for one in a.ravel()]),
             "q": math.fsum(z.ravel() ** 2) / z.size,
@@ -133,7 +136,7 @@ def test_instruments_equal_their_definitions(activation, scale, depth):
         np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=0, err_msg=name)
 
 
-def test_zeros_and_subnormals_are_those_of_the_summed_gradient():
+def test_zeros_and_subnormals_are_those_of_the_mean_costs_gradient():
     """Exact zeros by a dead unit, subnormal entries by a weight of 1e-310 above another."""
     network = make("relu", depth=1)
     network.layers[0][0, 0] = -1e6  # never active
@@ -175,6 +178,54 @@ def test_norms_of_nothing_and_of_what_is_not_finite():
     assert np.isnan(norm(np.array([1, np.nan])))
 
 
+@pytest.fixture(scope="module", params=[512, 300])
+def deep(request):
+    """A sigmoid network of depth 90 in float32: network, batch, and the mean cost's gradient."""
+    digits = load("digits", limit=512)
+    network = Network.create([64, *[16] * 90, 10], activation="sigmoid", seed=0, dtype="float32")
+    x, y = digits.x_train[: request.param], digits.y_train[: request.param]
+    history = train(network, digits, epochs=0, probe_examples=request.param)
+    return network, x, y, history[0].layers, network.gradients(x, y)
+
+
+def test_zeros_and_subnormals_are_exactly_those_of_the_networks_gradients(deep):
+    *_, found, gradients = deep
+    tiny = np.finfo(np.float32).tiny
+    weights = [gradient[1:] for gradient in gradients]
+    assert found["zero_share"].tolist() == [np.mean(part == 0) for part in weights]
+    subnormal = [np.mean((part != 0) & (np.abs(part) < tiny)) for part in weights]
+    np.testing.assert_allclose(found["subnormal_share"], subnormal, rtol=1e-12, atol=1e-16)
+    norms = [root_of_squares(part) for part in weights]
+    np.testing.assert_allclose(found["grad_norm"], norms, rtol=1e-12, atol=0)
+    biases = [root_of_squares(gradient[0]) for gradient in gradients]
+    np.testing.assert_allclose(found["bias_grad_norm"], biases, rtol=1e-12, atol=0)
+    zero = [bool((part == 0).all()) for part in weights]
+    assert (found["zero_share"] == 1).tolist() == zero
+    assert 4 < sum(zero) < 12
+
+
+def test_deltas_of_a_deep_network_are_those_of_each_examples_own_cost(deep):
+    """A loop over examples in float64, whose range ends far below float32's."""
+    network, x, y, found, _ = deep
+    squares = np.zeros(len(network.layers))
+    signals = np.zeros(len(network.layers))
+    for inputs, label in zip(x, y, strict=True):
+        _, _, slopes, deltas = propagate(network, inputs, label)
+        squares += [root_of_squares(delta) ** 2 for delta in deltas]
+        for number in range(len(slopes)):
+            signal = network.layers[number + 1][1:] @ deltas[number + 1]
+            signals[number] += root_of_squares(signal) ** 2
+    expected = np.sqrt(squares / len(x))
+    normal = expected > 1e-36  # subnormal entries have fewer digits, and round as they are added
+    assert normal.sum() > 60
+    np.testing.assert_allclose(found["delta_norm"][normal], expected[normal], rtol=1e-4, atol=0)
+    few = expected > 1e-42
+    np.testing.assert_allclose(found["delta_norm"][few], expected[few], rtol=0.2, atol=0)
+    ratio = np.sqrt(squares / signals, where=signals > 0, out=np.full_like(signals, np.nan))
+    kept = normal & np.isfinite(ratio)
+    np.testing.assert_allclose(found["slope_factor"][kept], ratio[kept], rtol=1e-4, atol=0)
+
+
 def test_a_deep_sigmoid_network_has_its_tiny_norms_in_float32():
     narrow, (x, y) = make("sigmoid", depth=30, dtype="float32", scale=0.5), examples()
     found = measure(narrow)
@@ -202,6 +253,58 @@ def test_dead_units_are_units_without_slope_anywhere():
     stack = Stack(network.architecture, network.theta[None])
     measurer = Measurer(stack, with_constant_unit(np.eye(2), "float64"), np.eye(2))
     assert measurer(stack, None, np.array([True]))["dead"][0, 0] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "tanh", "softsign"])
+@pytest.mark.parametrize("depth", [0, 2])
+def test_output_saturation_is_the_share_of_outputs_on_an_asymptote(output, depth):
+    cost = Choice("squared_error", {"output": output})
+    network = Network.create([6, *[5] * depth, 4], cost=cost, seed=1, dtype="float64")
+    network.layers[-1][:] *= 8
+    a, g, h = examples()[0], ACTIVATIONS[output](), 1e-6
+    for theta in network.layers[:-1]:
+        a = np.maximum(theta[0] + a @ theta[1:], 0)
+    z = network.layers[-1][0] + a @ network.layers[-1][1:]
+    slopes = (g(z + h)[0] - g(z - h)[0]) / (2 * h)
+    expected = np.mean([abs(one) < 0.05 * LARGEST_SLOPE[output] for one in slopes.ravel()])
+    assert 0 < expected < 1
+    found = measure(network)
+    assert found["output_saturation"] == pytest.approx(expected, rel=1e-12)
+    assert np.isnan(found["saturation"][-1])
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        "cross_entropy",
+        "binary_cross_entropy",
+        Choice("squared_error", {"output": "relu"}),
+        Choice("squared_error", {"output": "identity"}),
+    ],
+)
+def test_where_no_slope_is_in_the_way_there_is_no_output_saturation(cost):
+    assert "output_saturation" not in measure(Network.create([6, 4], cost=cost, dtype="float64"))
+
+
+def test_saturation_is_of_the_size_of_the_slope(monkeypatch):
+    """A bounded activation may fall: its negative slopes are not small for being negative."""
+
+    def falling():
+        def evaluate(emit, z, a, slope, scratch):
+            ACTIVATIONS["tanh"]().evaluate(emit, z, a, slope, scratch)
+            emit(np.negative, a, a)
+            if slope is not None:
+                emit(np.negative, slope, slope)
+
+        return Activation(evaluate, bounded=True)
+
+    monkeypatch.setitem(ACTIVATIONS, "falling", falling)
+    rising = make("tanh", depth=1, scale=3.0)
+    found = measure(Network.create([6, 5, 4], activation="falling", dtype="float64"))
+    assert found["saturation"][0] < 0.5
+    network = Network.create([6, 5, 4], activation="falling", dtype="float64")
+    network.theta[:] = rising.theta
+    assert measure(network)["saturation"][0] == measure(rising)["saturation"][0] > 0
 
 
 def test_the_first_probe_has_no_update_ratio():
@@ -245,7 +348,7 @@ def test_a_measurement_does_not_depend_on_those_before_it():
             assert found.keys() == INSTRUMENTS.keys()
             for name, values in found.items():
                 if values[r] is None or own[name][0] is None:
-                    assert not which[r]
+                    assert not which[r] or name == "output_saturation"
                 else:
                     one, other = unravel(values[r]), unravel(own[name][0])
                     np.testing.assert_array_equal(one[0], other[0])

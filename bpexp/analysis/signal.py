@@ -1,0 +1,79 @@
+"""The gradient at one step, judged by what of it reaches the first trained layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+GRADIENT = ("preserved", "vanishing", "exploding", "saturated", "dead")
+
+# A factor of ten is beyond the scatter of one draw, and a learning rate that suits the last layer
+# is then ten times off in the first.
+END_TO_END = 10.0
+# With fewer than a tenth of its slopes left, a layer passes next to nothing on.
+SATURATED = 0.9
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The gradient at one step, from the last layer L down to the first trained layer k.
+
+    Attributes:
+        word: one of GRADIENT.
+        phrase: why, after "the gradient that reaches the first trained layer is".
+        ratio: ||delta^(k)|| / ||delta^(L)||; NaN where the word does not rest on it.
+    """
+
+    word: str
+    phrase: str
+    ratio: float = math.nan
+
+    @classmethod
+    def of(cls, probe: Mapping[str, Any], *, first: int, start: bool, wrong: bool) -> Signal:
+        """Judge one probe; the first that holds.
+
+        exploding: a norm of delta is not finite. saturated: nine tenths of a hidden layer's
+        activities are on an asymptote, or of the outputs, while these are wrong. dead: the gradient
+        of W^(k) is exactly 0. vanishing, exploding: ||delta^(k)|| / ||delta^(L)|| is below a tenth,
+        or above ten.
+
+        A gradient of 0 is not dead where a weight that starts at 0 makes it so. At step 0 that is
+        taken to be the cause unless a layer has no slopes, or subnormal entries show that products
+        underflowed. Nor is it dead where the outputs are right and leave no error.
+
+        Args:
+            probe: the instruments' values by name, (L,) if one a layer.
+            first: k - 1.
+            start: whether no step has been taken.
+            wrong: whether the network scores no better than guessing.
+        """
+        delta = np.asarray(probe["delta_norm"])[first:]
+        hidden = _largest(probe["saturation"])
+        output = float(probe.get("output_saturation", 0.0))
+        if not np.isfinite(delta).all():
+            return cls("exploding", "not finite")
+        if wrong and output > SATURATED:
+            return cls("saturated", f"cut by outputs that are {output:.0%} saturated")
+        if hidden > SATURATED:
+            return cls("saturated", f"cut by a hidden layer that is {hidden:.0%} saturated")
+        if probe["zero_share"][first] == 1:
+            alive = _largest(probe["dead"][first:]) < 1
+            underflowed = _largest(probe["subnormal_share"]) > 0
+            if start and alive and not underflowed:
+                return cls("preserved", "0 by construction")
+            if delta[-1] == 0 and not wrong:
+                return cls("preserved", "0 because no error is left")
+            return cls("dead", "exactly 0")
+        ratio = float(delta[0] / delta[-1])
+        word = "preserved" if 1 / END_TO_END <= ratio <= END_TO_END else "exploding"
+        word = "vanishing" if ratio < 1 / END_TO_END else word
+        return cls(word, f"{ratio:.2g} times the last layer's", ratio)
+
+
+def _largest(values: Any) -> float:
+    defined = np.asarray(values)[np.isfinite(values)]
+    return float(defined.max()) if defined.size else 0.0
