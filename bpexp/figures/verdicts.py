@@ -64,7 +64,7 @@ def verdict_map(
         least=1.6,
         fontsize=7.5,
     )
-    title = f"Verdict, what training did with the test {score_name(runs, 'test')}, and the gradient"
+    title = f"Verdict and test {score_name(runs, 'test')}\ngradient: step 0 → end"
     panels.label(title, x=axis_label(across), y=axis_label(down))
     return panels.figure
 

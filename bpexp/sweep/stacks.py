@@ -142,7 +142,11 @@ class _StackRun:
         resumed = [state for state in checkpoints if state is not None]
         if resumed:
             trainer.restore(resumed)
-            self._earlier = [float(state.get("seconds", 0)) for state in resumed]
+            ends = [journal.history.end or {} for journal in self._journals]
+            self._earlier = [
+                float(end.get("seconds", state.get("seconds", 0)))
+                for end, state in zip(ends, resumed, strict=True)
+            ]
         return trainer
 
     def _write(self, record: Record) -> None:
@@ -195,9 +199,9 @@ class _StackRun:
                 self._journals[row].end("KILLED", seconds=self._seconds(row))
 
     def _seconds(self, row: int) -> float:
-        """Return a run's seconds: a session's wall time divided by the runs of its stack.
+        """Return a run's seconds: wall time divided by the runs of the stack, of all its sessions.
 
-        Earlier sessions count up to the checkpoint that this one began from.
+        A session that was killed counts up to its last checkpoint.
         """
         session = time.perf_counter() - self._begun
         return self._earlier[row] + session / len(self._members)

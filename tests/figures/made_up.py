@@ -8,14 +8,14 @@ import math
 import numpy as np
 import pandas as pd
 
-from bpexp.analysis.verdict import VERDICTS
+from bpexp.analysis.verdict import AXES, VERDICTS
 from bpexp.nn import ACTIVATIONS, INITIALIZERS
 from bpexp.results import Tables
 
 # nats a layer by which a signal shrinks towards the input
 RATES = {"sigmoid": -1.2, "tanh": -0.15, "relu": 0.02, "leaky": 0.03, "selu": 0.1, "gelu": -0.7}
 SIX, EIGHT = tuple(RATES), (1, 2, 4, 6, 8, 12, 16, 32)
-ORDERS = {"activation": [*ACTIVATIONS], "init": [*INITIALIZERS], "verdict": [*VERDICTS]}
+ORDERS = {"activation": [*ACTIVATIONS], "init": [*INITIALIZERS], "verdict": [*VERDICTS], **AXES}
 ORDERS["dtype"] = ["float32", "float64"]
 
 
@@ -79,6 +79,9 @@ def tables(
         verdict = "healthy" if learnt > 0.8 else "vanishing"
         accuracy = math.nan if broken_from == 0 else 0.1 + 0.87 * learnt + rng.normal(0, 0.005)
         row = {**own, "verdict": verdict, "chance": 0.1, "accuracy/test": accuracy}
+        gradient = "preserved" if verdict == "healthy" else "vanishing"
+        row |= {"verdict/gradient_start": gradient, "verdict/gradient_end": gradient}
+        row |= {"verdict/training": "learnt" if verdict == "healthy" else "stalled"}
         row |= {"accuracy/train": accuracy, "source": "measured"}
         if theory:
             row |= {"theory/deepest": 10.0, "theory/sigma_b2": 0.0, "theory/sigma_w2": 1 + lr}

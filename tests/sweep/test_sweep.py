@@ -145,7 +145,7 @@ def test_a_run_that_raises_fails_alone_and_is_tried_again(tmp_path, monkeypatch)
     real = stacks.verdict
 
     def flawed(evidence):
-        if evidence.cost_first == guilty:
+        if evidence.costs[0] == guilty:
             raise ArithmeticError("no verdict")
         return real(evidence)
 

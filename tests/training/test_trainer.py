@@ -207,6 +207,72 @@ def test_a_resumed_run_is_the_undisturbed_one(optimizer):
         assert weights[row].tobytes() == resumed[row].tobytes()
 
 
+def replayed(optimizer, epochs):
+    """Yield a network's parameters before training and after each step, from its trainer's own."""
+    trainer = make(optimizer=optimizer)
+    yield 0, trainer.stack.theta[0].copy()
+    for _ in range(epochs):
+        for _ in trainer.advance(1):
+            yield trainer.step, trainer.stack.theta[0].copy()
+        yield trainer.step, trainer.stack.theta[0].copy()
+        trainer.close_epoch()
+
+
+def relative(theta, other, layer, denominator):
+    """The norm of a layer's difference over that of `denominator`, by plain sums in float64."""
+    thetas = make().stack.architecture.thetas
+    one, two, three = (thetas(x.astype(float))[layer] for x in (theta, other, denominator))
+    return np.sqrt(((one - two) ** 2).sum() / (three**2).sum())
+
+
+@pytest.mark.parametrize("every", [None, 0, 1, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_update_ratio_is_that_of_the_last_optimizer_step(optimizer, every):
+    thetas = dict(replayed(optimizer, 2))
+    seen, _ = go(make(optimizer=optimizer), epochs=2, probe_every=every)
+    probed = [one for one in seen[0] if one.layers]
+    assert np.isnan(probed[0].layers["update_ratio"]).all()
+    assert len(probed) == {None: 3, 0: 2, 1: 15, 3: 6}[every]
+    for one in probed[1:]:
+        after, before = thetas[one.step], thetas[one.step - 1]
+        expected = [relative(after, before, layer, after) for layer in range(3)]
+        np.testing.assert_allclose(one.layers["update_ratio"], expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 3])
+def test_distances_are_those_from_step_zero_at_every_epochs_end(frozen):
+    seen, _ = go(make(frozen=frozen), epochs=2, probe_every=0)
+    trainer = make(frozen=frozen)
+    initial, k = trainer.stack.theta[0].copy(), min(frozen, 2)
+    assert (seen[0][0].metrics["distance/first"], seen[0][0].metrics["distance/last"]) == (0, 0)
+    for one in seen[0][1:]:
+        list(trainer.advance())
+        trainer.close_epoch()
+        theta = trainer.stack.theta[0]
+        for name, layer in (("distance/first", k), ("distance/last", 2)):
+            expected = relative(theta, initial, layer, initial)
+            assert one.metrics[name] == pytest.approx(expected, rel=1e-9, abs=0)
+            assert (one.metrics[name] > 0) == (frozen < 3)
+
+
+def test_a_layer_that_leaves_zero_has_come_infinitely_far():
+    trainer = make()
+    trainer.stack.layers[-1][:] = 0
+    trainer = make_again(trainer)
+    list(trainer.advance())
+    metrics, _ = trainer.close_epoch()
+    assert metrics["distance/last"][0] == np.inf
+    assert 0 < metrics["distance/first"][0] < np.inf
+
+
+def make_again(trainer):
+    """Return a new trainer of a trainer's networks as they are now."""
+    return Trainer(
+        trainer.stack, DIGITS, learning_rates=[0.1], seeds=[0],
+        optimizer=Choice("sgd"), batch_size=32,
+    )  # fmt: skip
+
+
 def test_order_is_a_function_of_seed_and_epoch():
     first, second, other = batch_order(3, 1, 200), batch_order(3, 2, 200), batch_order(4, 1, 200)
     assert (first == batch_order(3, 1, 200)).all()
