@@ -7,6 +7,7 @@ from figures.artists import meshes, titles
 from figures.made_up import tables
 from matplotlib.colors import to_hex
 
+from bpexp.analysis.verdict import AXES
 from bpexp.figures import (
     forecast_map,
     forecasts,
@@ -30,12 +31,28 @@ def test_verdict_map_names_and_colours_cells():
     figure = verdict_map(runs)
     (panel,) = figure.axes
     words = [text.get_text().split("\n") for text in panel.texts]
-    assert [word for word, _ in words] == ["healthy", "healthy", "vanishing", "healthy 2/3"]
+    headlines = ["healthy", "healthy", "vanishing", "healthy 2/3"]
+    assert [word for word, _, _ in words] == headlines
     means = runs.groupby(["depth", "activation"], observed=True)["accuracy/test"].mean()
-    assert [float(number) for _, number in words] == pytest.approx(list(means), abs=5e-4)
+    did = [(word, float(number)) for word, number in (line.split() for _, line, _ in words)]
+    assert [word for word, _ in did] == ["learnt", "learnt", "stalled", "learnt"]
+    assert [number for _, number in did] == pytest.approx(list(means), abs=5e-4)
+    assert [word for _, _, word in words] == ["preserved", "preserved", "vanishing", "preserved"]
     figure.draw_without_rendering()
     colours = [to_hex(colour) for colour in meshes(panel)[0].get_facecolors().reshape(-1, 4)]
-    assert colours == [verdicts.COLOURS[word.split()[0]] for word, _ in words]
+    assert colours == [verdicts.COLOURS[word.split()[0]] for word in headlines]
+
+
+def test_a_cell_tells_the_gradient_at_both_ends_and_leaves_out_what_the_record_lacks():
+    runs = tables(("relu",), (2,), seeds=(0, 1)).runs
+    runs.loc[:, "verdict/gradient_end"] = "dead"
+    runs.loc[0, "verdict/training"] = "wrecked"
+    (text,) = verdict_map(runs).axes[0].texts
+    score = f"{runs['accuracy/test'].mean():.3f}"
+    assert text.get_text() == f"healthy\nwrecked {score}\npreserved → dead"
+    for former in (runs.drop(columns=[*AXES]), runs.assign(**dict.fromkeys(AXES))):
+        (text,) = verdict_map(former).axes[0].texts
+        assert text.get_text() == f"healthy\n{score}"
 
 
 def test_of_verdicts_as_common_the_gravest_is_named():

@@ -81,9 +81,7 @@ def test_a_scores_axis_ends_at_0_or_where_scores_are_down_to_minus_1():
 
 def test_verdicts_and_curves_show_the_score():
     figure = verdict_map(runs("diabetes"))
-    assert (
-        figure.get_suptitle() == "Verdict, what training did with the test $R^2$, and the gradient"
-    )
+    assert figure.get_suptitle() == "Verdict and test $R^2$\ngradient: step 0 → end"
     words = [text.get_text() for text in figure.axes[0].texts]
     assert words == ["healthy\n0.700", "healthy\n-5.000", "healthy\n-0.200"]
     curves = runs("diabetes").assign(
