@@ -46,8 +46,8 @@ class Evidence:
         start, end: the gradient at step 0 and at the end.
         diverged_at: the optimizer step of the first non-finite cost, or None.
         metric: the task's primary metric.
-        gains: its share of the way to perfection at the end of each epoch, on the training split;
-            the way begins at guessing, or at the score of step 0 if that is better.
+        origin: where the way to perfection begins: at guessing, or at step 0 if that scored better.
+        gains: the share of that way that the metric came by each epoch, on the training split.
         costs: loss/train at step 0 and of each epoch.
         distance_first, distance_last: how far the first trained layer and the last moved (see
             `bpexp.training.distances`).
@@ -57,6 +57,7 @@ class Evidence:
     end: Signal
     diverged_at: int | None
     metric: str
+    origin: str
     gains: tuple[float, ...]
     costs: tuple[float, ...]
     distance_first: float
@@ -84,15 +85,17 @@ class Evidence:
             diverged_at: the optimizer step of the first non-finite cost, or None.
         """
         initial, *scores = (seen[f"{task.metric}/train"] for seen in metrics)
-        base = initial if task.gain(initial, chance) > 0 else chance
+        is_better = task.gain(initial, chance) > 0
+        base = initial if is_better else chance
         gains = tuple(task.gain(score, base) for score in scores)
         k = min(frozen, len(probes[0]["delta_norm"]) - 1)
         wrong = not (gains and gains[-1] >= GAINED)
         return cls(
-            start=Signal.of(probes[0], first=k, start=True, wrong=base == chance),
+            start=Signal.of(probes[0], first=k, start=True, wrong=not is_better),
             end=Signal.of(probes[-1], first=k, start=not scores, wrong=wrong),
             diverged_at=diverged_at,
             metric=task.metric,
+            origin="step 0" if is_better else "guessing",
             gains=gains,
             costs=tuple(seen["loss/train"] for seen in metrics),
             distance_first=metrics[-1]["distance/first"],
@@ -196,7 +199,7 @@ def _sentence(e: Evidence, trained: str | None) -> str:
     peak = f" after {high:.3g}" if high > ROSE_AT_LAST * max(e.costs[0], e.costs[-1]) else ""
     best = f" after {max(e.gains):.0%}" if max(e.gains) >= FELL_FROM > e.gains[-1] else ""
     parts = (
-        f"{e.metric} came {e.gains[-1]:.0%} of the way from guessing{best}",
+        f"{e.metric} came {e.gains[-1]:.0%} of the way from {e.origin}{best}",
         f"the cost {change} from {e.costs[0]:.3g} to {e.costs[-1]:.3g}{peak}",
         f"and the first trained layer moved by {e.distance_first:.2g} of its norm.",
     )
