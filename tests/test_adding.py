@@ -47,10 +47,10 @@ def hard_tanh(*, limit: float = 1.0) -> Activation:
 def alternating(*, size: float = 0.1) -> Initializer:
     """W is size, -size, size, ... along a unit's weights."""
 
-    def weights(rng, n_in, n_out, negative_slope):
-        return size * np.where(np.arange(n_in) % 2, -1.0, 1.0)[:, None] * np.ones(n_out)
+    def family(draw):
+        return np.where(np.arange(len(draw)) % 2, -1.0, 1.0)[:, None] * np.ones_like(draw)
 
-    return Initializer(weights, lambda n_in, n_out, negative_slope: size**2)
+    return Initializer(family, lambda n_in, n_out, negative_slope: size**2)
 
 
 def sign_descent(*, scale: float = 1.0) -> Optimizer:

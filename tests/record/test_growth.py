@@ -104,7 +104,8 @@ def test_after_the_number_is_raised_runs_are_trained_anew_and_the_old_ones_super
         assert set(frame.loc[frame["algorithm"] == NEW, "run"]) == anew
         assert set(frame["algorithm"]) == set(both["algorithm"]) == {OLD, NEW}
         old = both[both["algorithm"] == OLD].reset_index(drop=True)
-        pd.testing.assert_frame_equal(old, before[name])
+        added = {c for c in old if str(c).startswith("distance")}  # by the newer runs
+        pd.testing.assert_frame_equal(old[[c for c in old if c not in added]], before[name])
     runs, both = load("runs", root), load("runs", root, superseded=True)
     assert not runs.duplicated(columns).any()
     assert both.duplicated(columns).sum() == 3

@@ -76,6 +76,7 @@ def test_the_probe_batch_is_scored_against_its_own_mean():
 
 def test_columns_stand_in_one_order():
     names = ["loss/train", "r2/train", "mse/train", "loss/test", "r2/test", "mse/test"]
+    names += ["distance/first", "distance/last"]
     assert list(train(network(), TEACHER, epochs=0)[0].metrics) == names
 
 
