@@ -1,7 +1,7 @@
-"""Printing that cannot end the work: a stream that is gone is silenced.
+"""Printing that cannot end the work and shows no secret.
 
 `| head`, `> /dev/full`, a closed standard output and a terminal that was closed make a write fail.
-What was to be printed is lost then, and all else goes on.
+What was to be printed is lost then, and all else goes on. Secrets of addresses are cut.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TextIO
+
+from bpexp.secrets import without_secrets
 
 
 def say(*lines: str) -> None:
@@ -43,12 +45,17 @@ def aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: Collection
     return [line(head), *map(line, body)]
 
 
-class ErrorStream:
-    """Standard error as a stream for progress bars; a failing write silences it."""
+class SafeStream:
+    """A stream for what others print; a failing write silences it."""
 
-    def write(self, text: str) -> None:
-        """Write text."""
-        _write(sys.stderr, [text], end="")
+    def __init__(self, stream: TextIO | None) -> None:
+        """Wrap a stream, or None where the process has none."""
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text and return its length."""
+        _write(self._stream, [text], end="")
+        return len(text)
 
     def flush(self) -> None:
         """Do nothing: every write is flushed."""
@@ -56,19 +63,21 @@ class ErrorStream:
     def isatty(self) -> bool:
         """Return whether it is a terminal."""
         with suppress(ValueError, AttributeError):
-            return sys.stderr.isatty()
+            return bool(self._stream and self._stream.isatty())
         return False
 
     def fileno(self) -> int:
         """Return the descriptor, from which the width of the terminal is found."""
-        return sys.stderr.fileno()
+        if self._stream is None:
+            raise OSError("no such stream")
+        return self._stream.fileno()
 
 
 def _write(stream: TextIO | None, lines: list[str] | tuple[str, ...], end: str = "\n") -> None:
     if stream is None:  # closed before the interpreter started
         return
     try:
-        print(*lines, sep="\n", end=end, file=stream, flush=True)
+        print(*map(without_secrets, lines), sep="\n", end=end, file=stream, flush=True)
     except (OSError, ValueError):
         _silence(stream)
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from bpexp.secrets import without_secrets
+
 MOST_LISTED = 15  # names in a message that also has the nearest one
 
 
 class BpexpError(Exception):
     """Base class of errors that a user can cause. The message is one line; the exit code is 2."""
+
+    def __init__(self, message: str) -> None:
+        """Take the message, without the secrets of addresses in it."""
+        super().__init__(without_secrets(message))
 
 
 class ConfigError(BpexpError):
@@ -54,7 +60,7 @@ def reason(error: BaseException) -> str:
     'No such file or directory'
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return _cut(str(text).strip().partition("\n")[0], 200)
+    return _cut(without_secrets(str(text).strip().partition("\n")[0]), 200)
 
 
 def quoted(text: str) -> str:
@@ -63,7 +69,7 @@ def quoted(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    return _cut(repr(value), 80)
+    return _cut(without_secrets(repr(value)), 80)
 
 
 def _cut(text: str, limit: int) -> str:

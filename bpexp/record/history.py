@@ -14,6 +14,7 @@ from bpexp.errors import BpexpError
 from bpexp.probes import INSTRUMENTS
 from bpexp.record.layout import JOURNAL
 from bpexp.record.observations import current
+from bpexp.secrets import without_secrets
 
 # The fields that a line of each kind must have.
 LINES = {
@@ -236,7 +237,7 @@ def _accept(line: Any, number: int | None) -> None:
         raise ValueError
     if number == 1:
         recorded = line["config"]
-        line["config"] = completed(recorded)
+        line["config"] = without_secrets(completed(recorded))  # older versions wrote them
         if "algorithm" not in line:
             digest, identity = line.get("digest", ""), line["identity"]
             line["algorithm"] = recorded_algorithm(recorded, digest, identity)

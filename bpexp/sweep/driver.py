@@ -21,6 +21,7 @@ from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
+from bpexp.secrets import without_secrets
 from bpexp.sweep.plan import Plan, cores, make_plan, varied
 from bpexp.sweep.presentation import import_figures, present
 from bpexp.sweep.signals import handled_signals
@@ -98,7 +99,7 @@ def _begin(plan: Plan, multirun: bool) -> Path:
     study = plan.members[0].folder.parent
     folder = study / SWEEPS / sweep_id
     make_folder(folder)
-    command = "python -m bpexp " + shlex.join(sys.argv[1:])
+    command = "python -m bpexp " + shlex.join(without_secrets(sys.argv[1:]))
     record = {
         "id": sweep_id,
         "study": study.name,

@@ -15,6 +15,7 @@ from bpexp.errors import StorageError, reason
 from bpexp.record.files import replacing
 from bpexp.record.layout import TRACEBACK
 from bpexp.record.run import Run
+from bpexp.secrets import without_secrets
 from bpexp.sweep.plan import cores
 from bpexp.sweep.terminal import summary
 
@@ -41,7 +42,8 @@ def warn_not_drawn(what: str, error: Exception, folder: Path) -> None:
     """
     file = folder / f"{what.split()[-1]}-{TRACEBACK}"
     with suppress(StorageError), replacing(file) as stream:
-        stream.write("".join(traceback.format_exception(error)).encode())
+        text = "".join(traceback.format_exception(error))
+        stream.write(without_secrets(text).encode())
     warn(f"{what}: not drawn: {reason(error)}; see {os.path.relpath(file)}")
 
 

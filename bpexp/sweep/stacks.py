@@ -23,6 +23,7 @@ from bpexp.record.history import JournalError
 from bpexp.record.journal import InUseError, Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
+from bpexp.secrets import without_secrets
 from bpexp.sweep.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
@@ -214,9 +215,9 @@ def _start(member: Member, journal: Journal) -> None:
         attempt=member.attempt,
         algorithm=ALGORITHM,
         name=member.name,
-        config=member.config.nested(),
+        config=without_secrets(member.config.nested()),
         digest=data.digest,
-        data={"name": data.name, "source": data.source},
+        data=without_secrets({"name": data.name, "source": data.source}),
         sizes=member.config.architecture(data).sizes,
         task=data.task,
         chance=data.chance,
@@ -247,6 +248,7 @@ def fail(member: Member, text: str) -> None:
 
 def _record_failure(member: Member, journal: Journal | None, text: str) -> None:
     """Write a failure to a run's folder and, if it could be opened, to its journal."""
+    text = without_secrets(text)
     with replacing(member.folder / TRACEBACK) as file:
         file.write(text.encode())
     if journal is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from bpexp.analysis.verdict import AXES
-from bpexp.console import ErrorStream, aligned, warn
+from bpexp.console import SafeStream, aligned, warn
 from bpexp.nn.tasks import TASKS
 
 LOG_SECONDS = 30.0
@@ -55,7 +56,7 @@ def bar(total: int, label: str, unit: str, shown: bool) -> Bar:
         unit: the name of one.
         shown: whether anything is printed.
     """
-    stream = ErrorStream()
+    stream = SafeStream(sys.stderr)
     if shown and not stream.isatty():
         return LogLines(total, label, unit)
     from tqdm import tqdm

@@ -24,11 +24,12 @@ SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 LOGGERS = ("mlflow", "alembic")
+TRACKING_URI = "MLFLOW_TRACKING_URI"  # the environment variable that holds a store's address
 
 
 def default_uri(root: Path) -> str:
     """Return the store that `mlflow ui`, started in the folder `root`, shows by default."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/mlflow.db"
+    return os.environ.get(TRACKING_URI) or f"sqlite:///{root.resolve()}/mlflow.db"
 
 
 def configure() -> None:

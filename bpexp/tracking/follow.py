@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpexp.console import ErrorStream, say, warn
+from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError, reason
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
 from bpexp.tracking.failures import LOG, is_defect, report
@@ -66,7 +66,7 @@ def _sync(study: str | None, run: str | None, uri: str | None, root: Path) -> in
         raise error if isinstance(error, BpexpError) else _refused(uri, error) from None
     failed: set[Path] = set()
     for path in tqdm(
-        [*runs, *sweeps], desc="mirroring", unit="run", disable=None, file=ErrorStream()
+        [*runs, *sweeps], desc="mirroring", unit="run", disable=None, file=SafeStream()
     ):
         try:
             if path.name == SWEEP:

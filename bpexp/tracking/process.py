@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bpexp.record.files import space
+from bpexp.tracking.client import TRACKING_URI
 from bpexp.tracking.failures import LOG
 
 
@@ -32,11 +34,12 @@ class MirrorProcess:
             root: the folder that holds runs/.
         """
         command = [sys.executable, "-m", "bpexp.sync", "--follow", str(sweep), "--root", str(root)]
-        if uri is not None:
-            command += ["--tracking-uri", uri]
+        # Every user of the machine can read a process's arguments, and the address may be secret.
+        environment = os.environ | ({} if uri is None else {TRACKING_URI: uri})
         with space(sweep.parent), (sweep.parent / LOG).open("ab") as log:
             self._process = subprocess.Popen(
                 command,
+                env=environment,
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

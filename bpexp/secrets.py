@@ -1,0 +1,83 @@
+"""What may be written and printed: text and configurations without the secrets of addresses.
+
+A tracking store's address may hold a password or a token. `without_secrets` cuts it, and whatever
+is written to a file, sent to a store, raised or printed passes through it. A process that needs the
+secret receives the address in an environment variable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar, cast
+from urllib.parse import urlsplit, urlunsplit
+
+T = TypeVar("T")
+
+CUT = "***"
+ADDRESS = re.compile(r"(?<=://)\S+")  # what follows the scheme
+QUERY = re.compile(r"([?&;#])([\w.%-]+)=([^&;#\s'\"]+)")
+SECRET_NAME = re.compile(r"token|secret|pass|pwd|key|auth|sig|cred|session|jwt|code", re.IGNORECASE)
+SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~+/=%-]{16,}")
+PORT = re.compile(r"\d*(\W|$)")
+
+
+def without_secrets(value: T) -> T:
+    """Return text, or nested mappings and lists of text, as it may be written.
+
+    In addresses, the part before @ and query values that are called or look like tokens are
+    replaced by ***. Other values are returned as they are.
+
+    >>> without_secrets("http://me:s3cr3t@host:5000/x?token=t&page=2")
+    'http://***@host:5000/x?token=***&page=2'
+    >>> without_secrets({"uri": "sqlite:////home/a@b/mlflow.db", "depth": 2})
+    {'uri': 'sqlite:////home/a@b/mlflow.db', 'depth': 2}
+    """
+    if isinstance(value, str):
+        shown = ADDRESS.sub(_cut, value) if "://" in value else value
+    elif isinstance(value, Mapping):
+        shown = {key: without_secrets(entry) for key, entry in value.items()}
+    elif isinstance(value, list | tuple):
+        shown = type(value)(without_secrets(entry) for entry in value)
+    else:
+        return value
+    return cast(T, shown)
+
+
+def has_secret(text: str) -> bool:
+    """Return whether a text holds what `without_secrets` cuts."""
+    return without_secrets(text) != text
+
+
+def without_user(address: str) -> str:
+    """Return an address as a link that can be opened: without the part before @."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _cut(found: re.Match[str]) -> str:
+    return QUERY.sub(_cut_query, _cut_user(found[0]))
+
+
+def _cut_user(address: str) -> str:
+    """Cut user and password of an address without its scheme.
+
+    A password that is not encoded may hold / ? # and @. A message may show the beginning of an
+    address only: what follows a colon and is no port is a password then.
+    """
+    if address.startswith("/"):  # a path
+        return address
+    authority = re.split("[/?#]", address, maxsplit=1)[0]
+    host, colon, port = authority.partition(":")
+    user, at, _ = (address if colon else authority).rpartition("@")
+    if at:
+        return CUT + address[len(user) :]
+    if colon and not host.startswith("[") and not PORT.match(port):
+        return CUT
+    return address
+
+
+def _cut_query(found: re.Match[str]) -> str:
+    mark, name, value = found.groups()
+    secret = SECRET_NAME.search(name) or SECRET_VALUE.fullmatch(value)
+    return f"{mark}{name}={CUT if secret else value}"
