@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
-from bpexp.console import say, warn
+from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError, ConfigError, StorageError
 
 PACKAGE = Path(__file__).parent
@@ -29,9 +31,9 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:  # before or after training, which has handlers of its own
         code = 130
-    except BrokenPipeError:  # from what Hydra prints itself
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except Exception:  # a defect; its message may hold a secret
+        warn(traceback.format_exc().rstrip())
+        code = 1
     sys.exit(code)
 
 
@@ -124,7 +126,8 @@ def _run(arguments: list[str]) -> int:
         entry: Any = hydra.main(
             config_path=str(tree("conf").resolve()), config_name="config", **base
         )
-        entry(task)()
+        with redirect_stdout(cast(TextIO, SafeStream(sys.stdout))):  # of --cfg and --info
+            entry(task)()
         if refusals:
             raise refusals[0]
     except (HydraException, OmegaConfBaseException) as error:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 CUT = "***"
 ADDRESS = re.compile(r"(?<=://)\S+")  # what follows the scheme
-QUERY = re.compile(r"([?&;#])([\w.%-]+)=([^&;#\s'\"]+)")
+QUERY = re.compile(r"([?&#])([\w.%-]+)=([^&;#\s'\"]+)")
 SECRET_NAME = re.compile(r"token|secret|pass|pwd|key|auth|sig|cred|session|jwt|code", re.IGNORECASE)
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~+/=%-]{16,}")
 PORT = re.compile(r"\d*(\W|$)")
@@ -25,7 +25,7 @@ PORT = re.compile(r"\d*(\W|$)")
 def without_secrets(value: T) -> T:
     """Return text, or nested mappings and lists of text, as it may be written.
 
-    In addresses, the part before @ and query values that are called or look like tokens are
+    The part before @ in addresses, and values of queries that are called or look like tokens, are
     replaced by ***. Other values are returned as they are.
 
     >>> without_secrets("http://me:s3cr3t@host:5000/x?token=t&page=2")
@@ -34,14 +34,13 @@ def without_secrets(value: T) -> T:
     {'uri': 'sqlite:////home/a@b/mlflow.db', 'depth': 2}
     """
     if isinstance(value, str):
-        shown = ADDRESS.sub(_cut, value) if "://" in value else value
-    elif isinstance(value, Mapping):
-        shown = {key: without_secrets(entry) for key, entry in value.items()}
-    elif isinstance(value, list | tuple):
-        shown = type(value)(without_secrets(entry) for entry in value)
-    else:
-        return value
-    return cast(T, shown)
+        # Messages of HTTP libraries show a query without the rest of its address.
+        return cast(T, QUERY.sub(_cut_query, ADDRESS.sub(lambda a: _cut_user(a[0]), value)))
+    if isinstance(value, Mapping):
+        return cast(T, {key: without_secrets(entry) for key, entry in value.items()})
+    if isinstance(value, list | tuple):
+        return cast(T, type(value)(without_secrets(entry) for entry in value))
+    return value
 
 
 def has_secret(text: str) -> bool:
@@ -53,10 +52,6 @@ def without_user(address: str) -> str:
     """Return an address as a link that can be opened: without the part before @."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _cut(found: re.Match[str]) -> str:
-    return QUERY.sub(_cut_query, _cut_user(found[0]))
 
 
 def _cut_user(address: str) -> str:

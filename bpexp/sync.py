@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bpexp.tracking.follow import main
+from bpexp.tracking.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

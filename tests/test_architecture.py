@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "bpexp"
 
 # Each room and the rooms that it may import: the floors of the house from the ground up.
 FLOORS = {
-    "errors": (),
-    "console": (),
+    "secrets": (),
+    "errors": ("secrets",),
+    "console": ("secrets",),
     "nn": (),
     "data": ("nn", "errors"),
     "theory": ("nn", "errors"),
@@ -21,8 +22,8 @@ FLOORS = {
     "executors": ("errors",),
     "config": ("executors", "nn", "data", "probes", "training", "errors"),
     "analysis": ("config", "nn", "errors"),
-    "record": ("training", "probes", "analysis", "config", "nn", "errors"),
-    "tracking": ("console", "record", "analysis", "config", "nn", "errors"),
+    "record": ("training", "probes", "analysis", "config", "nn", "errors", "secrets"),
+    "tracking": ("console", "record", "analysis", "config", "nn", "errors", "secrets"),
     "sync": ("tracking",),
     "results": (
         "tracking", "record", "analysis", "config", "theory", "probes", "data", "nn", "errors",
@@ -30,7 +31,7 @@ FLOORS = {
     "figures": ("results", "record", "analysis", "config", "probes", "nn", "errors"),
     "sweep": (
         "figures", "results", "tracking", "record", "analysis", "config", "executors", "theory",
-        "training", "console", "data", "nn", "errors",
+        "training", "console", "data", "nn", "errors", "secrets",
     ),
     "commands": ("tracking", "record", "config", "console", "nn", "errors"),
     "__main__": ("sweep", "commands", "config", "console", "errors"),

@@ -21,12 +21,14 @@ from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
-from bpexp.secrets import without_secrets
+from bpexp.secrets import has_secret, without_secrets
 from bpexp.sweep.plan import Plan, cores, make_plan, varied
 from bpexp.sweep.presentation import import_figures, present
 from bpexp.sweep.signals import handled_signals
 from bpexp.sweep.stacks import fail, train_stack
 from bpexp.sweep.terminal import bar
+from bpexp.tracking.client import TRACKING_URI
+from bpexp.tracking.command import left_deleted
 from bpexp.tracking.process import MirrorProcess
 
 
@@ -192,17 +194,24 @@ def _await(mirror: MirrorProcess, runs: int, harness: Config, interrupt: Interru
             done = message["mirrored"]
     progress.close()
     if "link" in last:
-        say("tracking: mlflow ui", f"charts:   {last['link']}")
+        ui = [f"tracking: {last['ui']}"] if last["ui"] else []
+        say(*ui, f"charts:   {last['link']}")
+        if last["deleted"]:
+            say(left_deleted(last["deleted"], harness.study))
     if "link" not in last or last["error"]:
         left = last.get("left", last.get("total", 0) - last.get("mirrored", 0))
         reason = "stopped" if interrupt.signal != before else "the mirror process died"
-        later = ["python", "-m", "bpexp.sync", harness.study]
-        if uri := harness.tracking.parameters.get("uri"):
-            later += ["--tracking-uri", str(uri)]
-        warn(
-            f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored; "
-            f"later: {shlex.join(later)}"
-        )
+        line = f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored"
+        warn(line if last.get("final") else f"{line}; later: {_sync_command(harness)}")
+
+
+def _sync_command(harness: Config) -> str:
+    """Return the command that mirrors the study later."""
+    command = ["python", "-m", "bpexp.sync", harness.study]
+    uri = harness.tracking.parameters.get("uri")
+    if uri and has_secret(str(uri)):
+        return f"{TRACKING_URI}=ADDRESS {shlex.join(command)}"
+    return shlex.join([*command, *(["--tracking-uri", str(uri)] if uri else [])])
 
 
 def _scores(configs: Sequence[Config], plan: Plan, runs: Sequence[Run]) -> list[float | None]:

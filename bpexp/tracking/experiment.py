@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config.identity import configuration
-from bpexp.errors import BpexpError
+from bpexp.tracking.address import database
 from bpexp.tracking.client import runs_of
+from bpexp.tracking.failures import StoreError
 from bpexp.tracking.locks import initialising
+from bpexp.tracking.relocation import MLRUNS, former_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+ALL = 3  # mlflow.entities.ViewType.ALL, which need not be imported: active and deleted runs
 
 Key = tuple[str, str]
 """A run's identity and attempt."""
@@ -26,42 +30,49 @@ class Experiment:
         id: MLflow's id of the experiment.
     """
 
-    def __init__(self, client: MlflowClient, uri: str, study: str, artifacts: Path) -> None:
+    def __init__(self, client: MlflowClient, uri: str, study: str, root: Path) -> None:
         """Find the experiment or create it.
 
         Args:
             client: of the store.
             uri: the store's address.
             study: the experiment's name.
-            artifacts: the folder of its artifacts, if the store is local and it is created.
+            root: the folder that holds runs/, absolute; a local store has its artifacts in mlruns/.
 
         Raises:
-            BpexpError: the experiment was deleted.
+            StoreError: the experiment was deleted, or its artifacts lie in the folder from which
+                this one was copied or moved.
         """
         self._client = client
         with initialising(uri):
             found = client.get_experiment_by_name(study)
-            if found is not None and found.lifecycle_stage != "active":
-                raise BpexpError(
-                    f"study: the experiment {study!r} is deleted in {uri}; restore it with "
-                    f"`mlflow experiments restore -x {found.experiment_id}`"
-                )
             if found is None:
-                location = artifacts.as_uri() if uri.startswith("sqlite") else None
+                location = (root / MLRUNS / study).as_uri() if database(uri) else None
                 self.id: str = client.create_experiment(study, location)
                 self._runs: dict[Key, Run] = {}
-            else:
-                self.id = found.experiment_id
-                self._runs = self._search()
+                return
+        self.id = found.experiment_id
+        if found.lifecycle_stage != "active":
+            raise StoreError(
+                f"study: the experiment {study!r} is deleted in {uri}; "
+                f"`mlflow experiments restore -x {self.id}` (with MLFLOW_TRACKING_URI set to it) "
+                "restores it, and study=NAME begins another"
+            )
+        if former := former_folder(uri, root, found.artifact_location):
+            raise StoreError(
+                f"study: the artifacts of {study!r} lie in {former}, from which this folder was "
+                f"copied or moved; `python -m bpexp.sync --relocate` has them in {root}"
+            )
+        self._runs = self._search()
 
     def running(self) -> Iterator[tuple[str, int, Run]]:
         """Yield identity, attempt and run of those that the store says are running."""
         for (identity, attempt), run in self._runs.items():
-            if run.info.status == "RUNNING":
+            if run.info.status == "RUNNING" and not is_deleted(run):
                 yield identity, int(attempt), run
 
     def find_or_create(self, start: dict[str, Any], sweep: str | None, first: bool) -> Run:
-        """Return the run of a journal, tagged as a member of a sweep.
+        """Return the run of a journal, tagged as a member of a sweep; it may be a deleted one.
 
         Args:
             start: the journal's start line.
@@ -85,16 +96,38 @@ class Experiment:
                 self.id, milliseconds(start["time"]), tags, run_name=start["name"]
             )
         run = self._runs[key]
-        if sweep and run.data.tags.get("sweep") != sweep:
+        if sweep and run.data.tags.get("sweep") != sweep and not is_deleted(run):
             self._client.set_tag(run.info.run_id, "sweep", sweep)
             run.data.tags["sweep"] = sweep
         return run
 
+    def find_sweep(self, sweep: str) -> Run | None:
+        """Return a sweep's own run, None if there is none; one that was deleted only if no other.
+
+        Args:
+            sweep: the sweep's id.
+        """
+        found = self._client.search_runs(
+            [self.id], f"tags.kind = 'sweep' and tags.sweep = '{sweep}'", run_view_type=ALL
+        )
+        return min(found, key=is_deleted, default=None)
+
     def _search(self, condition: str = "") -> dict[Key, Run]:
+        """Return runs by identity and attempt; an active one before one that was deleted."""
+        found = sorted(
+            runs_of(self._client, self.id, condition, run_view_type=ALL),
+            key=is_deleted,
+            reverse=True,
+        )
         return {
             (run.data.tags.get("identity", ""), run.data.tags.get("attempt", "1")): run
-            for run in runs_of(self._client, self.id, condition)
+            for run in found
         }
+
+
+def is_deleted(run: Run) -> bool:
+    """Return whether a user deleted a run in MLflow."""
+    return bool(run.info.lifecycle_stage == "deleted")
 
 
 def milliseconds(seconds: float) -> int:

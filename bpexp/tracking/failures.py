@@ -12,8 +12,21 @@ import traceback
 from pathlib import Path
 
 from bpexp.errors import BpexpError, reason
+from bpexp.secrets import without_secrets
 
 LOG = "mirror.log"  # in the sweep's folder, or in runs/ where no sweep is followed
+
+
+class StoreError(BpexpError):
+    """A store that cannot be written before a user acts; the message says how."""
+
+
+def trouble(error: Exception, uri: str) -> str:
+    """Return the line of trouble with a store, with the place that it is about."""
+    if isinstance(error, BpexpError):
+        return str(error)
+    place = getattr(error, "filename", None) or uri
+    return without_secrets(f"{place}: {reason(error)}")
 
 
 def is_defect(error: Exception) -> bool:
@@ -42,7 +55,7 @@ def report(error: Exception, log: Path) -> str:
     line = f"{type(error).__name__} in the mirror: {reason(error)}; this is a defect of bpexp"
     try:
         with log.open("a") as file:
-            file.write("".join(traceback.format_exception(error)))
+            file.write(without_secrets("".join(traceback.format_exception(error))))
     except OSError as other:
         return f"{line}; {log} cannot be written: {reason(other)}"
     return f"{line}, see {os.path.relpath(log)}"

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from bpexp.tracking.address import database
+
 
 @contextlib.contextmanager
 def initialising(uri: str) -> Iterator[None]:
@@ -19,10 +21,10 @@ def initialising(uri: str) -> Iterator[None]:
     Args:
         uri: the store; nothing is locked unless it is a local SQLite file.
     """
-    if not uri.startswith("sqlite:///"):
+    path = database(uri)
+    if path is None:
         yield
         return
-    path = Path(uri.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(path.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -8,37 +8,48 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpexp.record.history import ends, first
 from bpexp.record.journal import in_use
 from bpexp.record.layout import RUNS, SWEEP, attempt_folder
+from bpexp.secrets import without_secrets
+from bpexp.tracking.address import pages
 from bpexp.tracking.client import connect
-from bpexp.tracking.experiment import Experiment, milliseconds
+from bpexp.tracking.experiment import Experiment, is_deleted, milliseconds
 from bpexp.tracking.locks import mirroring
 from bpexp.tracking.run import RunMirror
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run as StoredRun
+
 
 class Mirror:
-    """A tracking store and what is known of the studies in it."""
+    """A tracking store and what is known of the studies in it.
 
-    def __init__(self, uri: str, root: Path) -> None:
+    Attributes:
+        uri: the store's address.
+        left_deleted: MLflow's ids of the runs that a user deleted there and that stay so.
+    """
+
+    def __init__(self, uri: str, root: Path, *, restore: bool = False) -> None:
         """Connect to the store; a local SQLite store is created if it does not exist.
 
         Args:
             uri: MLflow's tracking URI.
             root: the folder that holds runs/; artifacts of a local store go to its mlruns/.
+            restore: restore the runs that a user deleted in MLflow; without it they stay deleted.
         """
+        self._restore = restore
+        self.left_deleted: set[str] = set()
         self.uri, self._root = uri, root.resolve()
         self._client = connect(uri)
         self._experiments: dict[str, Experiment] = {}
         self._runs: dict[Path, RunMirror] = {}
 
-    def link(self, study: str) -> str:
-        """Return the address of the study's charts, below the UI's own address if it has one."""
-        base = self.uri if self.uri.startswith("http") else "http://127.0.0.1:5000"
-        view = "compareRunsMode=CHART&workflowType=machine_learning"
-        return f"{base.rstrip('/')}/#/experiments/{self._experiment(study).id}/runs?{view}"
+    def pages(self, study: str) -> tuple[str | None, str]:
+        """Return how to open the study's charts, see `bpexp.tracking.address.pages`."""
+        return pages(self.uri, self._experiment(study).id)
 
     def ended(self, folder: Path) -> bool:
         """Return whether a run's journal has an end by now."""
@@ -55,7 +66,7 @@ class Mirror:
             model: add the trained network as a served model.
 
         Returns:
-            Whether the run has ended and all of it is in the store.
+            Whether the run has ended and all of it is in the store, or is deleted there.
         """
         start = first(folder)
         if not start:
@@ -63,6 +74,8 @@ class Mirror:
         experiment = self._experiment(start["config"]["study"])  # before the lock: it takes others
         with mirroring(folder) as new:
             stored = experiment.find_or_create(start, sweep, new)
+            if self._stays_deleted(stored):
+                return True
             run = self._runs.setdefault(folder, RunMirror(self._client, folder))
             return run.write(stored, model)
 
@@ -71,14 +84,24 @@ class Mirror:
         sweep = json.loads((folder / SWEEP).read_text())
         experiment = self._experiment(sweep["study"])
         with mirroring(folder):
-            self._write_sweep(folder, sweep, experiment.id)
+            self._write_sweep(folder, sweep, experiment)
 
-    def _write_sweep(self, folder: Path, sweep: dict[str, Any], experiment: str) -> None:
-        found = self._client.search_runs(
-            [experiment], f"tags.kind = 'sweep' and tags.sweep = '{sweep['id']}'", max_results=1
-        )
-        run = (found and found[0]) or self._client.create_run(
-            experiment,
+    def _stays_deleted(self, stored: StoredRun) -> bool:
+        """Return whether a run is deleted in MLflow and stays so; restore it if that is asked."""
+        if not is_deleted(stored):
+            return False
+        if self._restore:
+            self._client.restore_run(stored.info.run_id)
+            return False
+        self.left_deleted.add(stored.info.run_id)
+        return True
+
+    def _write_sweep(self, folder: Path, sweep: dict[str, Any], experiment: Experiment) -> None:
+        run = experiment.find_sweep(sweep["id"])
+        if run is not None and self._stays_deleted(run):
+            return
+        run = run or self._client.create_run(
+            experiment.id,
             start_time=milliseconds(sweep["time"]),
             tags={"kind": "sweep", "sweep": sweep["id"]},
             run_name=f"sweep-{sweep['id'][:8]}",
@@ -86,8 +109,8 @@ class Mirror:
         run_id = run.info.run_id
         for key in ("command", "members"):
             value = sweep[key] if key == "command" else " ".join(m["name"] for m in sweep[key])
-            self._client.set_tag(run_id, key, value[:5000])
-        self._client.set_tag(run_id, "mlflow.note.content", sweep["description"])
+            self._client.set_tag(run_id, key, without_secrets(value)[:5000])
+        self._client.set_tag(run_id, "mlflow.note.content", without_secrets(sweep["description"]))
         for path in sorted({*folder.glob("*.*")} - {*folder.glob("mirror.*")}):
             self._client.log_artifact(run_id, str(path))
         if (folder / "figures").is_dir():
@@ -96,8 +119,7 @@ class Mirror:
 
     def _experiment(self, study: str) -> Experiment:
         if study not in self._experiments:
-            artifacts = self._root / "mlruns" / study
-            experiment = Experiment(self._client, self.uri, study, artifacts)
+            experiment = Experiment(self._client, self.uri, study, self._root)
             self._experiments[study] = experiment
             self._mark_abandoned(study, experiment)
         return self._experiments[study]

@@ -1,0 +1,120 @@
+"""`python -m bpexp.sync`: mirror all journals once; restore or relocate what is in the store."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpexp.console import SafeStream, say, warn
+from bpexp.errors import BpexpError
+from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
+from bpexp.tracking.client import default_uri
+from bpexp.tracking.failures import LOG, is_defect, report, trouble
+from bpexp.tracking.follow import connected, follow, mirror_sweep
+from bpexp.tracking.relocation import MLRUNS, relocate
+
+if TYPE_CHECKING:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Mirror what the arguments name and return the exit code: 0 if all of it is in the store."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bpexp.sync",
+        description="Mirror the journals below runs/ into MLflow. Doing it twice changes nothing.",
+    )
+    parser.add_argument("study", nargs="?", help="a study; all by default")
+    parser.add_argument("run", nargs="?", help="one run of it, by identity")
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="ADDRESS",
+        help="the store; by default MLFLOW_TRACKING_URI, which also keeps a password out of the "
+        "list of processes, or else the folder's own",
+    )
+    parser.add_argument("--root", type=Path, default=Path(), help="the folder that holds runs/")
+    parser.add_argument(
+        "--relocate",
+        action="store_true",
+        help="in a copied or moved folder: have the store's artifacts in this folder",
+    )
+    parser.add_argument(
+        "--restore", action="store_true", help="restore runs that were deleted in MLflow"
+    )
+    parser.add_argument("--follow", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    uri = options.tracking_uri or default_uri(options.root)
+    if options.follow:
+        return follow(options.follow, uri, options.root)
+    try:
+        if options.relocate:
+            _relocate(uri, options.root)
+        return _sync(options.study, options.run, uri, options.root, options.restore)
+    except BpexpError as error:
+        warn(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _relocate(uri: str, root: Path) -> None:
+    try:
+        changed = relocate(uri, root.resolve())
+    except (OSError, sqlite3.Error) as error:
+        raise _refused(uri, error) from None
+    say(f"{changed} studies have their artifacts in {(root / MLRUNS).resolve()} now")
+
+
+def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: bool) -> int:
+    from tqdm import tqdm
+
+    runs = sorted((root / RUNS).glob(f"{study or '*'}/{run or '*'}/{JOURNAL}"))
+    sweeps = [] if run else sorted((root / RUNS).glob(f"{study or '*'}/{SWEEPS}/*/{SWEEP}"))
+    if not runs:
+        raise BpexpError(f"sync: no runs in {root / RUNS / (study or '') / (run or '')}")
+    try:
+        mirror = connected(uri, root, restore)
+    except Exception as error:
+        if is_defect(error):
+            warn(f"sync: {report(error, root / RUNS / LOG)}")
+            return 1
+        raise error if isinstance(error, BpexpError) else _refused(uri, error) from None
+    failed: set[Path] = set()
+    told: set[str] = set()
+    for path in tqdm(
+        [*runs, *sweeps], desc="mirroring", unit="run", disable=None, file=SafeStream(sys.stderr)
+    ):
+        try:
+            if path.name == SWEEP:
+                mirror_sweep(mirror, path, without=failed)
+            else:
+                mirror.run(path.parent)
+        except BpexpError as error:
+            failed.add(path.parent)
+            if str(error) not in told:  # what is wrong with a study is said once
+                warn(str(error))
+            told.add(str(error))
+        except Exception as error:
+            if not is_defect(error):
+                raise _refused(uri, error) from None
+            failed.add(path.parent)
+            warn(f"sync: {os.path.relpath(path.parent)}: {report(error, root / RUNS / LOG)}")
+    say(f"{sum(path.parent not in failed for path in runs)} runs mirrored to {mirror.uri}")
+    if mirror.left_deleted:
+        say(left_deleted(len(mirror.left_deleted), study))
+    return 1 if failed else 0
+
+
+def left_deleted(number: int, study: str | None) -> str:
+    """Return the line that tells of runs that were deleted in MLflow and stay so."""
+    command = shlex.join(["python", "-m", "bpexp.sync", "--restore", *([study] if study else [])])
+    return f"{number} runs were deleted in MLflow and stay so; `{command}` restores them"
+
+
+def _refused(uri: str, error: Exception) -> BpexpError:
+    return BpexpError(f"sync: {trouble(error, uri)}")
