@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from bpexp.config import identity as _identity
@@ -139,12 +140,18 @@ class Config:
         return shape
 
     def check(self, data: Dataset) -> None:
-        """Refuse what does not fit the data set: its task's costs and stop rules, sizes.
+        """Refuse what does not fit the data set: its task's costs and stop rules, sizes, range.
 
         Raises:
             ConfigError: in one line, with what fits.
         """
         self.architecture(data)
+        largest = float(np.finfo(self.dtype).max)
+        if data.largest > largest:
+            raise ConfigError(
+                f"dtype: {self.dtype} holds numbers up to {largest:.1e}, and {data.source} has "
+                f"{data.largest:.1e}; scale the data, or use dtype=float64"
+            )
         try:
             check_stop(data.task, self.stop)
         except ValueError as error:

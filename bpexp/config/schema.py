@@ -168,7 +168,7 @@ STUDY = re.compile(r"[^\W_][\w .+-]{0,99}")
 
 # What decides a run's numbers, and so its identity.
 IDENTITY_KEYS: dict[str, Key | Group] = {
-    "data": Group(DATASETS, "the data set"),
+    "data": Group(DATASETS, "the data set", later={"npz": {"task": None}}),
     "depth": _integer("hidden layers", 0, 10_000),
     "width": _integer("units of a hidden layer", 1, 65_536),
     "activation": Group(ACTIVATIONS, "the hidden layers' activation"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,55 +13,112 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data.dataset import Dataset, make_dataset
+from bpexp.data.labels import are_labels, find_classes, listed
 from bpexp.data.preparation import readable, split
-from bpexp.errors import ConfigError, DataError, out_of_range, reason
+from bpexp.errors import ConfigError, DataError, one_of, out_of_range, reason
 
 MAGIC = b"\x93NUMPY"
 LARGEST = 2**32  # bytes of a file, unpacked
+SPLITS = ("x_train", "y_train", "x_test", "y_test")
+TASKS = ("classification", "regression")
+SPARSE = {"indices", "indptr", "data", "shape"}  # what scipy.sparse.save_npz writes
+SAVE = "save x and y as arrays with numpy.savez"
+# What other files begin with, as users call them.
+BEGINNINGS = {
+    MAGIC: f"is a single array (npy), not an npz file; {SAVE}",
+    b"\x89HDF": f"is an HDF5 file, not an npz file; {SAVE}",
+    b"PAR1": f"is a Parquet file, not an npz file; {SAVE}",
+    b"\x80": f"is a pickle, which is never read; {SAVE}",
+    b"\x1f\x8b": "is compressed with gzip; unpack it first",
+}
 
 
-def npz(*, path: str = "", seed: int = 0, limit: int | None = None) -> Dataset:
+def npz(
+    *, path: str = "", task: str | None = None, seed: int = 0, limit: int | None = None
+) -> Dataset:
     """A file of your own: x and y (split 80/20), or x_train, y_train, x_test and y_test.
 
-    The dtype of y says what is learnt: integers are labels (a classification), floating-point
-    numbers are targets (a regression).
+    Labels are what occurs in y: integers, booleans, text or whole numbers, at least ten examples a
+    class on average, are a classification, and other floating-point numbers a regression. Labels
+    other than 0 .. K - 1 are mapped to these in sorted order, and their names are kept.
 
     Args:
-        path: the npz file; x (N, ...) numbers; y (N,) integers from 0, or (N,) or (N, K) floats.
+        path: the npz file; x (N, ...) numbers; y labels (N,), or targets (N,) or (N, K). Other
+            arrays in it are not read.
+        task: classification or regression; null: by what occurs in y.
         seed: of the split of x and y.
         limit: keep the first examples of the training split only.
     """
     if not path:
         raise ConfigError(out_of_range("data.path", path, "the path of an npz file"))
-    arrays = _read(Path(path))
-    given = {"x_train", "y_train", "x_test", "y_test"}
-    if given <= arrays.keys():
-        train = arrays["x_train"], arrays["y_train"]
-        test = arrays["x_test"], arrays["y_test"]
-    elif {"x", "y"} <= arrays.keys():
-        train, test = split(arrays["x"], arrays["y"], seed, path)
+    if task is not None and task not in TASKS:
+        raise ConfigError(one_of("data.task", task, TASKS))
+    file = Path(os.path.expanduser(path))
+    given = _read(file)
+    ys = [y for name, y in given.items() if name.startswith("y")]
+    names, number, notes = None, None, []
+    if task is None and all(map(are_labels, ys)):
+        task = "classification"
+        if any(y.dtype.kind == "f" for y in ys):
+            hint = "data.task=regression takes them as targets"
+            notes.append(f"{path}: y holds whole numbers, which are labels; {hint}")
+    if task == "classification":
+        found = find_classes(path, ys)
+        ys, number, names = found
+        notes += found.told(path)
+    elif any(y.dtype.kind not in "biuf" for y in ys):
+        raise DataError(f"{path}: targets are no numbers; data.task=classification takes labels")
+    xs = [x for name, x in given.items() if name.startswith("x")]
+    if len(ys) == 2:
+        train, test = (xs[0], ys[0]), (xs[1], ys[1])
     else:
-        names = ", ".join(sorted(arrays)) or "nothing"
-        raise DataError(f"{path}: holds {names}, not x and y, or {', '.join(sorted(given))}")
-    numbers = all(y.dtype.kind == "f" for _, y in (train, test))
-    task = "regression" if numbers else "classification"
-    return make_dataset("npz", path, train, test, task=task, limit=limit)
+        train, test = split(xs[0], ys[0] if number else ys[0].astype(float), seed, path)
+    if number and (missing := sorted({*range(number)} - {*train[1][:limit].tolist()})):
+        told = listed([names[i] if names else i for i in missing])
+        notes.append(f"{path}: no training example is of class {told}")
+    return make_dataset(
+        "npz", path, train, test, task=task or "regression", n_classes=number, classes=names,
+        limit=limit, notes=notes,
+    )  # fmt: skip
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays of an npz file: at most LARGEST bytes unpacked, and no pickles."""
+    """Read the arrays that are used: x and y, or those of SPLITS, in this order.
+
+    At most LARGEST bytes are unpacked, and no pickles.
+    """
     try:
-        with zipfile.ZipFile(readable(path)) as archive:
-            members = archive.infolist()
-            size = sum(member.file_size for member in members)
+        with readable(path).open("rb") as opened:
+            start = opened.read(8)
+        for beginning, told in BEGINNINGS.items():
+            if start.startswith(beginning):
+                raise DataError(f"{path}: {told}")
+        with zipfile.ZipFile(path) as archive:
+            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+            used = _used(path, members)
+            size = sum(members[name].file_size for name in used.values())
             if size > LARGEST:
                 raise DataError(f"{path}: {size} bytes unpacked are over {LARGEST}")
-            arrays = {m.filename.removesuffix(".npy"): _array(path, archive, m) for m in members}
+            arrays = {key: _array(path, archive, members[name]) for key, name in used.items()}
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None
     return {name: _numbers(path, name, array) for name, array in arrays.items()}
+
+
+def _used(path: Path, members: Collection[str]) -> dict[str, str]:
+    """Return the member that holds each array; capitals are as good as small letters."""
+    found = {name.lower(): name for name in members} | {name: name for name in members}
+    for wanted in (SPLITS, ("x", "y")):
+        if found.keys() >= {*wanted}:
+            return {name: found[name] for name in wanted}
+    if SPARSE <= found.keys():
+        raise DataError(
+            f"{path}: holds a sparse matrix and no y; numpy.savez saves x=matrix.toarray() and y"
+        )
+    names = listed(sorted(members)) or "nothing"
+    raise DataError(f"{path}: holds {names}, not x and y, or {', '.join(SPLITS)}")
 
 
 def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
@@ -73,7 +132,10 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDA
         header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, _, dtype = header(file)
     if dtype.hasobject:
-        raise DataError(f"{path}: {member.filename} holds objects, a pickle, which is never read")
+        raise DataError(
+            f"{path}: {member.filename} holds objects (a pickle, which is never read): a sparse "
+            "matrix is saved as .toarray(), text as .astype(str)"
+        )
     if math.prod(shape) * dtype.itemsize > member.file_size:
         raise DataError(f"{path}: {member.filename} is shorter than its header says")
     with archive.open(member) as file:
@@ -81,9 +143,14 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDA
     return array
 
 
-def _numbers(path: Path, name: str, array: Any) -> NDArray[Any]:
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        raise DataError(f"{path}: {name} is no array of real numbers")
+def _numbers(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return x as floating-point numbers, and y as it is."""
+    kind = array.dtype.kind
+    allowed = "biuf" if name.startswith("x") else "biufUST"
+    if kind not in allowed:
+        held = {"c": "complex numbers", "U": "text", "S": "text", "M": "dates", "m": "times"}
+        wanted = "real numbers" if name.startswith("x") else "labels or targets"
+        raise DataError(f"{path}: {name} holds {held.get(kind, array.dtype)}, not {wanted}")
     if not name.startswith("x") or array.dtype in (np.float32, np.float64):
         return array
     return array.astype(np.float64)

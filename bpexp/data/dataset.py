@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bpexp.data.labels import find_classes, listed
 from bpexp.errors import ConfigError, DataError, out_of_range
 from bpexp.nn.targets import Targets
 from bpexp.nn.tasks import TASKS
@@ -19,7 +22,7 @@ Examples = tuple[Array, Array]
 """Inputs (N, n), and labels (N,) or targets (N, K)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Training and test examples; all arrays are C-contiguous and read-only.
 
@@ -34,6 +37,8 @@ class Dataset:
         source: where the examples came from, for people.
         task: the name of what is learnt, a row of `bpexp.nn.tasks.TASKS`.
         image_shape: (height, width) where the inputs are images, else None.
+        classes: the name of each class, where labels were others than 0 .. K - 1, else None.
+        notes: what a user should know of how the examples were read, a line each.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Dataset:
     source: str
     task: str = "classification"
     image_shape: tuple[int, int] | None = None
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -69,6 +76,23 @@ class Dataset:
         """Return labels or targets of this data set as columns of a table of floats."""
         return Targets.of(y, self.n_outputs, dtype, TASKS[self.task].labels)
 
+    @cached_property
+    def largest(self) -> float:
+        """The largest size of an input, and of a target in regression."""
+        arrays = [self.x_train, self.x_test]
+        if not TASKS[self.task].labels:
+            arrays += [self.y_train, self.y_test]
+        return max(float(np.abs(array).max()) for array in arrays)
+
+    def __repr__(self) -> str:
+        """Return what it is and how large."""
+        kind = "classes" if TASKS[self.task].labels else "targets"
+        named = f" {listed(self.classes)}" if self.classes else ""
+        return (
+            f"<Dataset {self.name}: {len(self.x_train)} and {len(self.x_test)} examples of "
+            f"{self.n_features} inputs, {self.n_outputs} {kind}{named}>"
+        )
+
     def _chance(self, y: Array) -> float:
         task, targets = TASKS[self.task], self.targets(y)
         guess = self.targets(self.y_train).mean[:, None]
@@ -83,8 +107,10 @@ def make_dataset(
     *,
     task: str = "classification",
     n_classes: int | None = None,
+    classes: tuple[str, ...] | None = None,
     limit: int | None = None,
     image_shape: tuple[int, int] | None = None,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Check two splits and freeze them.
 
@@ -94,9 +120,11 @@ def make_dataset(
         train: inputs (N, n), and labels (N,) or targets (N, K).
         test: the same of M other examples.
         task: what is learnt, a row of `bpexp.nn.tasks.TASKS`.
-        n_classes: K of labels; by default the largest label plus one.
+        n_classes: K of labels 0 .. K - 1; None: labels are mapped by what occurs.
+        classes: the names of the classes, if labels are mapped already.
         limit: keep the first examples of the training split only.
         image_shape: (height, width) of images.
+        notes: what a user should know of how the examples were read.
 
     Raises:
         ConfigError: `limit` is below 1.
@@ -104,25 +132,34 @@ def make_dataset(
     """
     if limit is not None and limit < 1:
         raise ConfigError(out_of_range("data.limit", limit, "an integer of at least 1, or null"))
-    check = _labels if TASKS[task].labels else _numbers
     x_train, x_test = _inputs(source, "training", *train), _inputs(source, "test", *test)
-    y_train, y_test = check(source, "training", train[1]), check(source, "test", test[1])
-    x_train, y_train = x_train[:limit], y_train[:limit]
     if x_train.shape[1] != x_test.shape[1]:
         raise DataError(
             f"{source}: {x_train.shape[1]} features in training, {x_test.shape[1]} in test"
         )
-    arrays = [np.ascontiguousarray(array) for array in (x_train, y_train, x_test, y_test)]
+    if not TASKS[task].labels:
+        y_train, y_test = _numbers(source, "training", train[1]), _numbers(source, "test", test[1])
+    elif n_classes is None:
+        found = find_classes(source, [train[1], test[1]])
+        (y_train, y_test), n_classes, classes = found
+        notes = [*notes, *found.told(source)]
+    else:
+        y_train, y_test = (_labels(source, y, n_classes) for y in (train[1], test[1]))
+    arrays = [
+        np.ascontiguousarray(array) for array in (x_train[:limit], y_train[:limit], x_test, y_test)
+    ]
     for array in arrays:
         array.flags.writeable = False
     x_train, y_train, x_test, y_test = arrays
-    if TASKS[task].labels:
-        n_outputs = _count_classes(source, y_train, y_test, n_classes)
-    else:
-        n_outputs = _count_numbers(source, y_train, y_test)
     return Dataset(
-        name, x_train, y_train, x_test, y_test, n_outputs, _digest(task, arrays), source, task,
-        image_shape,
+        name, x_train, y_train, x_test, y_test,
+        n_outputs=n_classes or _count_numbers(source, y_train, y_test),
+        digest=_digest(task, arrays, classes),
+        source=source,
+        task=task,
+        image_shape=image_shape,
+        classes=classes,
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -133,22 +170,20 @@ def _inputs(source: str, split: str, x: Array, y: Array) -> Array:
         raise DataError(f"{source}: {shapes} are not (N, n), and (N,) or (N, K)")
     if len(x) != len(y):
         raise DataError(f"{source}: {len(x)} {split} examples but {len(y)} targets")
-    x = x.reshape(len(x), -1)
     if not x.size:
         raise DataError(f"{source}: the {split} split is empty")
+    x = x.reshape(len(x), -1)
     if x.dtype not in (np.float32, np.float64) or not np.isfinite(x).all():
         raise DataError(f"{source}: {split} inputs are not finite floating-point numbers")
     return x
 
 
-def _labels(source: str, split: str, y: Array) -> Array:
-    """Return labels (N,) as int64."""
-    if y.ndim != 1:
-        raise DataError(f"{source}: {split} labels of shape {y.shape} are not (N,)")
-    if not np.issubdtype(y.dtype, np.integer) or y.dtype == np.uint64:
-        raise DataError(f"{source}: {split} labels of dtype {y.dtype} are not integers")
-    if y.min() < 0:
-        raise DataError(f"{source}: {split} label {y.min()} is negative")
+def _labels(source: str, y: Array, n_classes: int) -> Array:
+    """Return labels (N,), 0 .. K - 1, as int64."""
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DataError(f"{source}: labels of shape {y.shape} and dtype {y.dtype} are no integers")
+    if n_classes < 2 or y.min() < 0 or y.max() >= n_classes:
+        raise DataError(f"{source}: labels from {y.min()} to {y.max()} for {n_classes} classes")
     return y.astype(np.int64)
 
 
@@ -158,14 +193,6 @@ def _numbers(source: str, split: str, y: Array) -> Array:
     if not y.size or not np.isfinite(y).all():
         raise DataError(f"{source}: {split} targets are not finite numbers")
     return y
-
-
-def _count_classes(source: str, y_train: Array, y_test: Array, n_classes: int | None) -> int:
-    found = int(max(y_train.max(), y_test.max())) + 1
-    classes = found if n_classes is None else n_classes
-    if classes < 2 or found > classes:
-        raise DataError(f"{source}: labels up to {found - 1} for {classes} classes")
-    return classes
 
 
 def _count_numbers(source: str, y_train: Array, y_test: Array) -> int:
@@ -179,7 +206,7 @@ def _count_numbers(source: str, y_train: Array, y_test: Array) -> int:
     return int(y_train.shape[1])
 
 
-def _digest(task: str, arrays: list[Array]) -> str:
+def _digest(task: str, arrays: list[Array], classes: tuple[str, ...] | None) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
@@ -187,4 +214,6 @@ def _digest(task: str, arrays: list[Array]) -> str:
         digest.update(little.tobytes())
     if task != "classification":  # digests are older than tasks
         digest.update(task.encode())
+    if classes is not None:  # they are kept with the networks
+        digest.update(json.dumps(classes).encode())
     return digest.hexdigest()[:32]

@@ -22,13 +22,14 @@ from bpexp.errors import DataError, reason
 UNSIGNED_BYTE = 8
 LARGEST = 2**30  # bytes of values; MNIST's largest file has 47 million
 PART = 2**24
+GZIP = b"\x1f\x8b"  # the first bytes of what gzip packed
 
 
 def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDArray[np.uint8]:
     """Read unsigned bytes of a known number of dimensions.
 
     Args:
-        path: the file, gzipped if its name ends in `.gz`.
+        path: the file, gzipped or not, whatever its name ends in.
         n_dimensions: 3 for images, 1 for labels.
         checksum: SHA-256 of the unpacked file, or None.
 
@@ -58,7 +59,9 @@ def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDAr
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+    return cast(IO[bytes], gzip.open(path) if packed else path.open("rb"))
 
 
 def _parts(file: IO[bytes], size: int) -> Iterator[bytes]:

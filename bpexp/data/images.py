@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from bpexp.data.dataset import Dataset, make_dataset
 from bpexp.data.idx import read_idx
+from bpexp.data.labels import listed
 from bpexp.data.preparation import pixels
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
@@ -17,6 +19,7 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+DEEPEST = 3  # levels of folders: root, MNIST, raw
 MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
@@ -70,7 +73,8 @@ def mnist(
     """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels.
 
     Args:
-        root: a folder with the four IDX files, gzipped or not; null: downloaded once and cached.
+        root: a folder with the four IDX files under their usual names, gzipped or not; null:
+            downloaded once and cached.
         scale: divide the pixels, 0 .. 255, by 255.
         checksum: refuse files in `root` that are not MNIST's.
         limit: keep the first examples of the training split only.
@@ -85,7 +89,8 @@ def fashion_mnist(
     """Fashion-MNIST: 60,000 and 10,000 pieces of clothing of 28x28 pixels (Xiao et al. 2017).
 
     Args:
-        root: a folder with the four IDX files, gzipped or not; null: downloaded once and cached.
+        root: a folder with the four IDX files under their usual names, gzipped or not; null:
+            downloaded once and cached.
         scale: divide the pixels, 0 .. 255, by 255.
         limit: keep the first examples of the training split only.
     """
@@ -104,7 +109,8 @@ def _idx_images(
     if root is None:
         paths = [_download(name, file, url, served[file]) for file in FILES]
     else:
-        paths = [_find(Path(root), file) for file in FILES]
+        folder = Path(os.path.expanduser(root))
+        paths = [_find(name, folder, file) for file in FILES]
     arrays = [
         read_idx(path, 3 if "images" in file else 1, unpacked[file] if unpacked else None)
         for path, file in zip(paths, FILES, strict=True)
@@ -128,13 +134,48 @@ def _idx_images(
     )
 
 
-def _find(root: Path, file: str) -> Path:
+def _find(name: str, root: Path, file: str) -> Path:
+    """Return one of the four files, under any of its usual names.
+
+    Args:
+        name: of the data set.
+        root: the folder that holds the files, or the folders that others put them in:
+            MNIST/raw/, or a folder a file.
+        file: one of FILES.
+
+    Raises:
+        ConfigError: `root` is no folder.
+        DataError: it has no such file.
+    """
     if not os.path.isdir(root):  # unlike Path.is_dir, never raises
         raise ConfigError(out_of_range("data.root", str(root), "a folder"))
-    for path in (root / file, root / f"{file}.gz"):
-        if path.exists():
-            return path
-    raise DataError(f"{root}: no {file} or {file}.gz")
+    level = [root]
+    for _ in range(DEEPEST):
+        entries = [entry for folder in level for entry in _entries(folder)]
+        for entry in entries:
+            if _plain(entry.name) == file and entry.is_file():
+                return entry
+        usual = (_letters(name), "raw", _letters(file))
+        level = [e for e in entries if _letters(_plain(e.name)) in usual and e.is_dir()]
+    held = listed([entry.name for entry in _entries(root)]) or "nothing"
+    raise DataError(f"{root}: no {file} or {file}.gz; it holds {held}")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {reason(error)}") from None
+
+
+def _plain(name: str) -> str:
+    """Return a file's name as in FILES: train-images.idx3-ubyte.gz is train-images-idx3-ubyte."""
+    plain = re.sub("[._ ]", "-", name.lower().removesuffix(".gz"))
+    return re.sub("^test-", "t10k-", plain)
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def _download(name: str, file: str, url: str, checksum: str) -> Path:

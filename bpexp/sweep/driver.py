@@ -22,7 +22,7 @@ from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.secrets import has_secret, without_secrets
-from bpexp.sweep.plan import Plan, cores, make_plan, varied
+from bpexp.sweep.plan import Plan, cores, dataset, make_plan, varied
 from bpexp.sweep.presentation import import_figures, present
 from bpexp.sweep.signals import handled_signals
 from bpexp.sweep.stacks import fail, train_stack
@@ -60,6 +60,8 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
     """
     harness = configs[0]
     plan = make_plan(configs, root)
+    for note in dict.fromkeys(note for c in configs for note in dataset(c).notes):
+        warn(note)
     folder = _begin(plan, multirun)
     cells = None
     if harness.forecast != "off":

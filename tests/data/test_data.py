@@ -237,8 +237,8 @@ DAMAGED = {
     "no images": (IMAGE_FILE, idx(IMAGES[:0]), "empty"),
     "huge": (IMAGE_FILE, b"\0\0\x08\x03" + b"\xff" * 12, "empty or over"),
     "fewer labels": (LABEL_FILE, idx(LABELS[:-1]), "30 images but 29 labels"),
-    "label 10": (LABEL_FILE, idx(np.full(30, 10)), "labels up to 10 for 10 classes"),
-    "no gzip": (f"{IMAGE_FILE}.gz", idx(IMAGES), "cannot be read"),
+    "label 10": (LABEL_FILE, idx(np.full(30, 10)), "labels from 10 to 10 for 10 classes"),
+    "bad gzip": (f"{IMAGE_FILE}.gz", b"\x1f\x8bhello", "cannot be read"),
     "torn gzip": (f"{IMAGE_FILE}.gz", gzip.compress(idx(IMAGES))[:-9], "cannot be read"),
     "bomb": (f"{IMAGE_FILE}.gz", bomb(), "more bytes of values"),
     "bomb that lies": (f"{IMAGE_FILE}.gz", liar(), "empty or over"),
@@ -270,6 +270,45 @@ def test_a_missing_file_is_named(folder):
         load("mnist", root=str(folder / "nowhere"))
 
 
+NAMES = {
+    "dots": lambda file: file.replace("-idx", ".idx"),
+    "packed, with dots": lambda file: file.replace("-idx", ".idx") + ".gz",
+    "as torchvision has them": lambda file: f"FashionMNIST/raw/{file}",
+    "below another name": lambda file: f"fashion-mnist/{file}.gz",
+    "a folder a file": lambda file: f"{file}/{file}",
+    "capitals": lambda file: file.upper(),
+    "a raw folder": lambda file: f"raw/{file}",
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_the_files_are_found_under_their_usual_names(case, folder, tmp_path_factory):
+    root = tmp_path_factory.mktemp("elsewhere")
+    for file in images.FILES:
+        path = root / NAMES[case](file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = (folder / file).read_bytes()
+        path.write_bytes(gzip.compress(content) if path.name.endswith(".gz") else content)
+    found = load("fashion_mnist", root=str(root))
+    assert found.digest == load("fashion_mnist", root=str(folder)).digest
+
+
+def test_gzip_is_told_by_the_first_bytes(folder):
+    digest = load("fashion_mnist", root=str(folder)).digest
+    first, second, *_ = (folder / file for file in images.FILES)
+    first.write_bytes(gzip.compress(first.read_bytes()))  # packed, without the ending
+    second.rename(f"{second}.gz")  # the ending, and not packed
+    assert load("fashion_mnist", root=str(folder)).digest == digest
+
+
+def test_another_data_sets_folder_is_not_taken(folder, tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    shutil.copytree(folder, root / "MNIST" / "raw")
+    with pytest.raises(DataError, match=r"no train-images-idx3-ubyte or .*; it holds MNIST$"):
+        load("fashion_mnist", root=str(root))
+    assert len(load("mnist", root=str(root), checksum=False).x_train) == 30
+
+
 @needs_mnist
 def test_mnist_is_mnist():
     data = load("mnist", root=str(MNIST))
@@ -290,10 +329,23 @@ BAD_ARRAYS = {
         {"x": GOOD["x"], "y": GOOD["y"][:-1]},
         r"not \(N, \.\.\.\), and \(N,\) or \(N, K\)",
     ),
-    "negative": ({"x": GOOD["x"], "y": GOOD["y"] - 1}, "label -1 is negative"),
-    "two labels": ({"x": GOOD["x"], "y": np.zeros((40, 2), int)}, r"\(32, 2\) are not \(N,\)"),
-    "truths": ({"x": GOOD["x"], "y": GOOD["y"] > 1}, "not integers"),
-    "one number": ({"x": GOOD["x"], "y": GOOD["x"][:, 0] * 0}, "all equal"),
+    "two labels": ({"x": GOOD["x"], "y": np.zeros((40, 2), int)}, r"\(40, 2\) are not \(N,\)"),
+    "one number": ({"x": GOOD["x"], "y": GOOD["x"][:, 0] * 0 + 0.5}, "all equal"),
+    "one truth": ({"x": GOOD["x"], "y": GOOD["y"] >= 0}, "all labels are True: there is nothing"),
+    "one whole number": ({"x": GOOD["x"], "y": np.ones(40)}, "all labels are 1: there is nothing"),
+    "complex labels": (
+        {"x": GOOD["x"], "y": GOOD["y"] * 1j},
+        "y holds complex numbers, not labels",
+    ),
+    "text and numbers": (
+        {
+            "x_train": GOOD["x"],
+            "y_train": GOOD["y"],
+            "x_test": GOOD["x"],
+            "y_test": GOOD["y"].astype(str),
+        },
+        "text in one split and numbers in the other",
+    ),
     "a NaN": ({"x": GOOD["x"], "y": np.where(GOOD["y"], 1, np.nan)}, "not finite"),
     "no numbers": ({"x": GOOD["x"], "y": GOOD["x"][:, :0]}, "not finite"),
     "cubes": ({"x": GOOD["x"], "y": np.zeros((40, 2, 2))}, r"are not .*\(N, K\)"),
@@ -306,10 +358,14 @@ BAD_ARRAYS = {
         },
         "3 targets in training, 2 in test",
     ),
-    "one class": ({"x": GOOD["x"], "y": GOOD["y"] * 0}, "labels up to 0 for 1 classes"),
+    "one class": (
+        {"x": GOOD["x"], "y": GOOD["y"] * 0},
+        "all labels are 0: there is nothing to learn",
+    ),
+    "another class": ({"x": GOOD["x"], "y": GOOD["y"] * 0 + 3}, "all labels are 3: there is"),
     "nan": ({"x": GOOD["x"] * np.nan, "y": GOOD["y"]}, "not finite"),
-    "text": ({"x": GOOD["x"].astype(str), "y": GOOD["y"]}, "no array of real numbers"),
-    "complex": ({"x": GOOD["x"] * 1j, "y": GOOD["y"]}, "no array of real numbers"),
+    "text": ({"x": GOOD["x"].astype(str), "y": GOOD["y"]}, "x holds text, not real numbers"),
+    "complex": ({"x": GOOD["x"] * 1j, "y": GOOD["y"]}, "x holds complex numbers, not real"),
     "too few": ({"x": GOOD["x"][:3], "y": GOOD["y"][:3]}, "N >= 10"),
     "no features": ({"x": GOOD["x"][:, :0], "y": GOOD["y"]}, "empty"),
     "flat": ({"x": GOOD["x"][:, 0], "y": GOOD["y"]}, "are not"),
@@ -335,6 +391,111 @@ def test_an_npz_file_that_is_no_data_set_is_refused(case, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def mine(folder, **arrays):
+    """The data set of an npz file."""
+    save(folder / "mine.npz", **arrays)
+    return load("npz", path=str(folder / "mine.npz"))
+
+
+PLAIN = np.arange(60) % 3
+X60 = np.random.default_rng(1).random((60, 2))
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (PLAIN + 1, ("1", "2", "3")),
+        (np.array([0, 5, 900])[PLAIN], ("0", "5", "900")),
+        (np.array([-1, 0, 10**9])[PLAIN], ("-1", "0", "1000000000")),
+        (np.array([0, 1, 2**64 - 1], np.uint64)[PLAIN], ("0", "1", "18446744073709551615")),
+        (np.array(["cat", "dog", "ölf"])[PLAIN], ("cat", "dog", "ölf")),
+        (np.array([b"a", b"b", b"c"])[PLAIN], ("a", "b", "c")),
+        (PLAIN + 4.0, ("4", "5", "6")),
+    ],
+)
+def test_labels_are_mapped_by_what_occurs(y, names, tmp_path):
+    plain, data = mine(tmp_path, x=X60, y=PLAIN), mine(tmp_path, x=X60, y=y)
+    assert data.classes == names
+    assert data.n_outputs == 3
+    np.testing.assert_array_equal(data.y_train, plain.y_train)
+    np.testing.assert_array_equal(data.x_train, plain.x_train)
+    assert data.digest != plain.digest
+    assert f"the labels {', '.join(names)} are classes 0 to 2, in this order" in data.notes[-1]
+    assert repr(data).endswith(f"2 inputs, 3 classes {', '.join(names)}>")
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u8", "f4", "f8"])
+def test_the_numbers_from_0_on_are_the_classes(dtype, tmp_path):
+    plain, data = mine(tmp_path, x=X60, y=PLAIN), mine(tmp_path, x=X60, y=PLAIN.astype(dtype))
+    assert data.classes is None
+    assert data.digest == plain.digest
+    assert len(data.notes) == (dtype[0] == "f"), "whole floats are told"
+
+
+def test_booleans_are_two_classes(tmp_path):
+    data = mine(tmp_path, x=X60, y=PLAIN > 1)
+    assert (data.classes, data.n_outputs) == (("False", "True"), 2)
+    assert data.y_train.mean() == pytest.approx(1 / 3)
+
+
+def test_the_task_may_be_given(tmp_path):
+    path = str(tmp_path / "mine.npz")
+    save(path, x=X60, y=PLAIN)
+    ages = load("npz", path=path, task="regression")
+    assert (ages.task, ages.y_train.shape) == ("regression", (48, 1))
+    save(path, x=X60, y=np.arange(60.0))
+    assert load("npz", path=path).task == "regression"
+    assert load("npz", path=path, task="classification").n_outputs == 60
+    save(path, x=X60, y=PLAIN / 2)
+    with pytest.raises(DataError, match="fractions"):
+        load("npz", path=path, task="classification")
+    with pytest.raises(
+        ConfigError, match=r"data\.task: 'ranking' is not one of classification, reg"
+    ):
+        load("npz", path=path, task="ranking")
+
+
+def test_a_class_without_training_examples_is_told(tmp_path):
+    arrays = {"x_train": X60, "y_train": PLAIN, "x_test": X60[:4], "y_test": np.arange(4)}
+    data = mine(tmp_path, **arrays)
+    assert (data.n_outputs, data.classes) == (4, None)
+    assert data.notes == (f"{tmp_path}/mine.npz: no training example is of class 3",)
+
+
+def test_what_is_not_used_of_a_file_is_not_read(tmp_path):
+    plain = mine(tmp_path, x=X60, y=PLAIN)
+    names = np.array(["a", None], dtype=object)
+    assert mine(tmp_path, x=X60, y=PLAIN, feature_names=names).digest == plain.digest
+    assert mine(tmp_path, X=X60, Y=PLAIN, meta=np.array(1j)).digest == plain.digest
+    assert mine(tmp_path, X=X60, y=PLAIN, z=names).digest == plain.digest
+
+
+def test_a_file_of_another_kind_is_named(tmp_path):
+    from scipy.sparse import csr_matrix, save_npz
+
+    path = tmp_path / "mine.npz"
+    cases = {
+        "holds a sparse matrix and no y": lambda: save_npz(path, csr_matrix(X60)),
+        "is a single array": lambda: np.save(path.open("wb"), X60),
+        "is an HDF5 file": lambda: path.write_bytes(b"\x89HDF\r\n"),
+        "is a pickle, which is never read": lambda: path.write_bytes(b"\x80\x04\x95"),
+        "is compressed with gzip": lambda: path.write_bytes(gzip.compress(b"1,2")),
+        "cannot be read: File is not a zip file": lambda: path.write_text("1,2,3"),
+    }
+    for told, write in cases.items():
+        write()
+        with pytest.raises(DataError, match=f"mine.npz: {told}"):
+            load("npz", path=str(path))
+
+
+def test_the_home_folder_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(tmp_path / "mine.npz", x=X60, y=PLAIN)
+    assert load("npz", path="~/mine.npz").n_outputs == 3
+    with pytest.raises(ConfigError, match="data.root: '.*/nowhere' is not a folder"):
+        load("mnist", root="~/nowhere")
+
+
 class Evil:
     def __reduce__(self):
         return (Path.touch, (Path("executed"),))
@@ -343,7 +504,7 @@ class Evil:
 def test_a_pickle_in_an_npz_file_is_never_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save("evil.npz", x=np.array([Evil()], dtype=object), y=np.arange(1))
-    with pytest.raises(DataError, match="holds objects, a pickle, which is never read"):
+    with pytest.raises(DataError, match="holds objects .a pickle, which is never read.: a sparse"):
         load("npz", path="evil.npz")
     assert not Path("executed").exists()
 
@@ -353,6 +514,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", bytes(10**6))
+        archive.writestr("y.npy", b"")
     assert path.stat().st_size < 10_000
     with pytest.raises(DataError, match="1000000 bytes unpacked"):
         load("npz", path=str(path))
