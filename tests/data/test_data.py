@@ -443,9 +443,9 @@ def test_the_task_may_be_given(tmp_path):
     save(path, x=X60, y=PLAIN)
     ages = load("npz", path=path, task="regression")
     assert (ages.task, ages.y_train.shape) == ("regression", (48, 1))
-    save(path, x=X60, y=np.arange(60.0))
+    save(path, x=X60, y=np.arange(60.0) // 4)
     assert load("npz", path=path).task == "regression"
-    assert load("npz", path=path, task="classification").n_outputs == 60
+    assert load("npz", path=path, task="classification").n_outputs == 15
     save(path, x=X60, y=PLAIN / 2)
     with pytest.raises(DataError, match="fractions"):
         load("npz", path=path, task="classification")
@@ -476,7 +476,9 @@ def test_a_file_of_another_kind_is_named(tmp_path):
     path = tmp_path / "mine.npz"
     cases = {
         "holds a sparse matrix and no y": lambda: save_npz(path, csr_matrix(X60)),
-        "is a single array": lambda: np.save(path.open("wb"), X60),
+        "is a single array": lambda: (
+            np.save(tmp_path / "one", X60) or (tmp_path / "one.npy").rename(path)
+        ),
         "is an HDF5 file": lambda: path.write_bytes(b"\x89HDF\r\n"),
         "is a pickle, which is never read": lambda: path.write_bytes(b"\x80\x04\x95"),
         "is compressed with gzip": lambda: path.write_bytes(gzip.compress(b"1,2")),
@@ -492,7 +494,7 @@ def test_the_home_folder_is_a_path(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     save(tmp_path / "mine.npz", x=X60, y=PLAIN)
     assert load("npz", path="~/mine.npz").n_outputs == 3
-    with pytest.raises(ConfigError, match="data.root: '.*/nowhere' is not a folder"):
+    with pytest.raises(ConfigError, match=r"data\.root: '/.* is not a folder"):
         load("mnist", root="~/nowhere")
 
 
@@ -504,7 +506,7 @@ class Evil:
 def test_a_pickle_in_an_npz_file_is_never_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save("evil.npz", x=np.array([Evil()], dtype=object), y=np.arange(1))
-    with pytest.raises(DataError, match="holds objects .a pickle, which is never read.: a sparse"):
+    with pytest.raises(DataError, match=r"holds objects \(a pickle, which is never read\): a"):
         load("npz", path="evil.npz")
     assert not Path("executed").exists()
 
