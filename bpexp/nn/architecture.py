@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
+from bpexp.nn.checks import require_integer
 from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.layers import LAYERS, ArraySpec, Dense, Layer
 from bpexp.nn.tasks import check_cost, find_task
@@ -80,12 +81,14 @@ class Architecture:
             ValueError: there are fewer than two sizes, one is below 1, or the cost does not fit the
                 task.
         """
-        if len(sizes) < 2 or any(n < 1 for n in sizes):
+        for n in sizes:
+            require_integer("sizes: units of a layer", n, 1)
+        if len(sizes) < 2:
             raise ValueError(
                 f"sizes: {tuple(sizes)!r} is not two or more layers of at least 1 unit"
             )
         chosen = find_task(task).cost if cost is None else as_choice(cost)
-        return _dense(tuple(sizes), as_choice(activation), chosen, task)
+        return _dense(tuple(map(int, sizes)), as_choice(activation), chosen, task)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

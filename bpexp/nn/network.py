@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.architecture import Architecture, Arrays
+from bpexp.nn.checks import as_float_dtype, as_inputs, as_targets, require_integer
 from bpexp.nn.choices import Choice, as_choice
 from bpexp.nn.layers import ArraySpec
 from bpexp.nn.propagation import Propagation
@@ -36,10 +37,16 @@ class Network:
         layers: theta^(l), (n_{l-1} + 1, n_l), row 0 the biases, l = 1 .. L at index l - 1; views of
             `theta`.
         parameters: every parameter array of layer l by name, at index l - 1; views of `theta`.
+        classes: the name of each class, where the labels of its data set were others than
+            0 .. K - 1, else None.
     """
 
     def __init__(
-        self, architecture: Architecture, theta: Array, state: Array | None = None
+        self,
+        architecture: Architecture,
+        theta: Array,
+        state: Array | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         """Wrap the arrays of a network; they are not copied.
 
@@ -47,10 +54,12 @@ class Network:
             architecture: layers, activation, cost and task.
             theta: the parameters, (P,), float32 or float64.
             state: the state, (S,), in the same dtype; that of an untrained network if None.
+            classes: the name of each class, K of them.
 
         Raises:
-            ValueError: theta has not P entries, or state not S.
+            ValueError: theta has not P entries, state not S, or there are not K classes.
         """
+        as_float_dtype(theta.dtype)
         if state is None:
             state = architecture.initial_state().astype(theta.dtype)
         sizes = {"theta": architecture.n_parameters, "state": architecture.n_state}
@@ -58,15 +67,19 @@ class Network:
             if array.shape != (size,):
                 shape = f"{name}: shape {array.shape} is not ({size},)"
                 raise ValueError(f"{shape}, as the layers {architecture} have it")
+        n_outputs = architecture.sizes[-1]
+        if classes is not None and len(classes) != n_outputs:
+            raise ValueError(f"classes: {len(classes)} names for {n_outputs} outputs")
         self.architecture = architecture
         self.theta, self.state = theta, state
+        self.classes = None if classes is None else tuple(map(str, classes))
         self.parameters = architecture.parameters(theta)
         self.layers = architecture.thetas(theta)
 
     @classmethod
     def create(
         cls,
-        sizes: tuple[int, ...] | list[int],
+        sizes: Sequence[int],
         *,
         activation: str | Choice = "relu",
         init: str | Choice = "he_normal",
@@ -119,14 +132,23 @@ class Network:
         Raises:
             ValueError: a name that is in no table, or a parameter out of range.
         """
-        return cls(
-            architecture, initial_theta(architecture, as_choice(init), seed, batch).astype(dtype)
-        )
+        require_integer("seed", seed, 0)
+        kind = as_float_dtype(dtype)
+        if batch is not None:
+            batch = as_inputs("batch", batch, architecture.sizes[0], np.float64)
+        theta = initial_theta(architecture, as_choice(init), seed, batch)
+        return cls(architecture, theta.astype(kind))
 
     @classmethod
-    def of(cls, stack: Stack, r: int) -> Network:
-        """Return network r of a stack; the arrays are not copied."""
-        return cls(stack.architecture, stack.theta[r], stack.state[r])
+    def of(cls, stack: Stack, r: int, classes: Sequence[str] | None = None) -> Network:
+        """Return network r of a stack; the arrays are not copied.
+
+        Args:
+            stack: the networks.
+            r: which of them.
+            classes: the name of each class, as data sets have them.
+        """
+        return cls(stack.architecture, stack.theta[r], stack.state[r], classes)
 
     def outputs(self, x: ArrayLike) -> Array:
         """Return the outputs a^(L), (N, K).
@@ -134,7 +156,10 @@ class Network:
         They are probabilities after softmax or sigmoid, and the predicted numbers in regression.
 
         Args:
-            x: inputs (N, n_0).
+            x: inputs (N, n_0), N >= 1, finite numbers.
+
+        Raises:
+            ValueError: x is something else.
         """
         passes = self._forward(x, lowest=None)
         z = passes.buffers.z[-1][0]
@@ -146,10 +171,14 @@ class Network:
         """Return the predictions.
 
         Args:
-            x: inputs (N, n_0).
+            x: inputs (N, n_0), as `outputs` takes them.
 
         Returns:
-            The class of the largest output, (N,) int64; in regression the outputs, (N, K).
+            The class of the largest output, (N,) int64, whose name is in `classes` if there are
+            names; in regression the outputs, (N, K).
+
+        Raises:
+            ValueError: see `outputs`.
         """
         outputs = self.outputs(x)
         if not find_task(self.architecture.task).labels:
@@ -160,22 +189,22 @@ class Network:
         """Return the mean cost over examples.
 
         Args:
-            x: inputs (N, n_0).
-            y: targets (N, K); in classification also labels (N,), integers from 0, and in
-                regression with one output also targets (N,).
+            x: inputs (N, n_0), as `outputs` takes them.
+            y: targets (N, K), finite numbers; in classification also labels (N,), 0 .. K - 1, and
+                in regression with one output also targets (N,).
 
         Raises:
-            ValueError: y has another shape, or labels that are no integers.
+            ValueError: x or y is something else.
         """
         passes = self._forward(x, lowest=None)
         z = passes.buffers.z[-1][0]
-        return float(passes.stack.cost.value(z, self._targets(y)).mean())
+        return float(passes.stack.cost.value(z, self._targets(y, z.shape[1])).mean())
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> list[Array]:
         """Return dC/dtheta^(l) of the mean cost, (n_{l-1} + 1, n_l), l at index l - 1.
 
         Args:
-            x: inputs (N, n_0).
+            x: inputs (N, n_0), as `outputs` takes them.
             y: labels (N,) or targets (N, K), as `loss` takes them.
 
         Raises:
@@ -187,14 +216,14 @@ class Network:
         """Return the gradient of the mean cost for every parameter array, as in `parameters`.
 
         Args:
-            x: inputs (N, n_0).
+            x: inputs (N, n_0), as `outputs` takes them.
             y: labels (N,) or targets (N, K), as `loss` takes them.
 
         Raises:
             ValueError: see `loss`.
         """
         passes = self._forward(x, lowest=1)
-        np.copyto(passes.targets, self._targets(y))
+        np.copyto(passes.targets, self._targets(y, passes.targets.shape[-1]))
         passes.backward()
         gradients = passes.buffers.gradients[1:]
         return [{name: array[0] for name, array in layer.items()} for layer in gradients]
@@ -202,7 +231,8 @@ class Network:
     def save(self, file: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write an npz file without pickles: `architecture` (JSON), theta_001, theta_002, ...
 
-        Every other array of layer l stands under its own name and the same three digits.
+        Every other array of layer l stands under its own name and the same three digits, and names
+        of classes as `classes`.
 
         Args:
             file: a path, or a file that is open for writing.
@@ -214,6 +244,8 @@ class Network:
             for number, layer in enumerate(group, start=1)
             for name, array in layer.items()
         }
+        if self.classes is not None:
+            arrays["classes"] = np.array(self.classes)
         np.savez(file, architecture=np.array(self.architecture.to_json()), **arrays)
 
     @classmethod
@@ -233,12 +265,13 @@ class Network:
                 layers = list(enumerate(architecture.layers, start=1))
                 theta = [_read(file, n, spec) for n, layer in layers for spec in layer.parameters]
                 state = [_read(file, n, spec) for n, layer in layers for spec in layer.state]
+                classes = file["classes"].tolist() if "classes" in file else None
         except FileNotFoundError:
             raise
         except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
             raise ValueError(f"{path}: not a network that was saved: {error}") from None
         flat = np.concatenate(theta)
-        return cls(architecture, flat, np.concatenate([flat[:0], *state]))
+        return cls(architecture, flat, np.concatenate([flat[:0], *state]), classes)
 
     def __repr__(self) -> str:
         """Return layers, activation, cost, number of parameters and dtype."""
@@ -247,16 +280,18 @@ class Network:
 
     def _forward(self, x: ArrayLike, lowest: int | None) -> Propagation:
         """Propagate inputs (N, n_0); `lowest` is as in `Propagation`."""
-        rows = with_constant_unit(np.atleast_2d(np.asarray(x)), self.theta.dtype)
+        dtype = self.theta.dtype
+        rows = with_constant_unit(as_inputs("x", x, self.architecture.sizes[0], dtype), dtype)
         stack = Stack(self.architecture, self.theta[None], self.state[None])
         passes = Propagation(stack, rows, lowest=lowest)
         with np.errstate(over="ignore", under="ignore"):
             passes.forward()
         return passes
 
-    def _targets(self, y: ArrayLike) -> Array:
+    def _targets(self, y: ArrayLike, examples: int) -> Array:
         labels, n_outputs = find_task(self.architecture.task).labels, self.architecture.sizes[-1]
-        return Targets.of(np.asarray(y), n_outputs, self.theta.dtype, labels).columns
+        checked = as_targets("y", y, examples, n_outputs, labels, self.theta.dtype)
+        return Targets.of(checked, n_outputs, self.theta.dtype, labels).columns
 
 
 def _read(file: Mapping[str, NDArray[Any]], number: int, spec: ArraySpec) -> NDArray[Any]:

@@ -37,6 +37,7 @@ from bpexp.record.history import History, JournalError, read
 from bpexp.record.layout import CHECKPOINT, CONFIG, JOURNAL
 from bpexp.record.metrics import final_metrics, start_metrics
 from bpexp.record.observations import as_line, as_observation
+from bpexp.secrets import without_secrets
 from bpexp.training import Observation
 
 
@@ -90,8 +91,9 @@ class Journal:
         self.close()
 
     def start(self, **fields: Any) -> None:
-        """Write the start line and config.yaml, unless they are there."""
+        """Write the start line and config.yaml, without secrets, unless they are there."""
         if not self._start:
+            fields = without_secrets(fields)
             self._append("start", fields)
             self._start = fields
         if not (self.folder / CONFIG).exists():
@@ -127,6 +129,7 @@ class Journal:
             status: FINISHED, FAILED or KILLED.
             fields: further fields of the end line.
         """
+        fields = without_secrets(fields)
         history = History(self._start, [as_line(seen) for seen in self.observations])
         if status == "FINISHED":
             fields["tables"] = write_tables(history, self.folder)

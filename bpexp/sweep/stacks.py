@@ -159,7 +159,7 @@ class _StackRun:
     def _finish(self, row: int, r: int, diverged_at: int | None) -> None:
         member, journal = self._members[row], self._journals[row]
         with replacing(member.folder / WEIGHTS) as file:
-            Network.of(self._trainer.stack, r).save(file)
+            Network.of(self._trainer.stack, r, dataset(self._config).classes).save(file)
         found = verdict(
             Evidence.of(
                 [{**seen.layers, **seen.arrays} for seen in journal.observations if seen.layers],
@@ -215,9 +215,9 @@ def _start(member: Member, journal: Journal) -> None:
         attempt=member.attempt,
         algorithm=ALGORITHM,
         name=member.name,
-        config=without_secrets(member.config.nested()),
+        config=member.config.nested(),
         digest=data.digest,
-        data=without_secrets({"name": data.name, "source": data.source}),
+        data={"name": data.name, "source": data.source},
         sizes=member.config.architecture(data).sizes,
         task=data.task,
         chance=data.chance,

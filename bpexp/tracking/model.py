@@ -25,7 +25,10 @@ class ServedNetwork(PythonModel):
 
     # MLflow reads hints as a schema of its own; the signature below says more.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return the outputs (N, K): of classes probabilities, in regression the numbers."""
+        """Return the outputs (N, K): of classes probabilities, in regression the numbers.
+
+        Names of classes, if there are, are the model's metadata `classes`.
+        """
         return self._network.outputs(np.asarray(model_input))
 
 
@@ -49,6 +52,7 @@ def log_model(weights: Path) -> None:
         ),
         code_paths=[str(Path(__file__).parents[1])],
         pip_requirements=[f"numpy=={np.__version__}"],
+        metadata={"classes": list(network.classes)} if network.classes else None,
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bpexp.data import Dataset
 from bpexp.errors import one_of
+from bpexp.nn.checks import require_integer
 from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
 from bpexp.nn.stack import Stack
@@ -81,7 +82,7 @@ def train(
     ((2,), True)
 
     Args:
-        network: the network; its parameters are changed.
+        network: the network; its parameters are changed, and it receives the names of classes.
         data: the data set, as `bpexp.load_data` returns it.
         lr: learning rate, a finite number above 0.
         epochs: passes over the training split; 0 measures the network and trains nothing.
@@ -105,15 +106,24 @@ def train(
         ValueError: an argument is out of range, a name is in no table, or the network is of
             another task or shape than the data.
     """
-    require("lr", lr, "a finite number above 0", 0 < lr < np.inf)
-    require("epochs", epochs, "an integer of at least 0", epochs >= 0)
-    require("batch_size", batch_size, "an integer of at least 1", batch_size >= 1)
+    _check_kinds(network, data)
+    number = isinstance(lr, int | float | np.number) and not isinstance(lr, bool)
+    require("lr", lr, "a finite number above 0", number and 0 < lr < np.inf)
+    least = {"epochs": 0, "batch_size": 1, "seed": 0, "frozen": 0, "probe_examples": 1}
+    given = (epochs, batch_size, seed, frozen, probe_examples)
+    for name, value in zip(least, given, strict=True):
+        require_integer(name, value, least[name])
+    require_integer("probe_every", probe_every, 0, nullable=True)
     shape, choice = network.architecture, as_choice(stop)
     require("task", shape.task, f"that of data {data.name}, {data.task}", shape.task == data.task)
     fits = (shape.sizes[0], shape.sizes[-1]) == (data.n_features, data.n_outputs)
     allowed = f"of {data.n_features} inputs and {data.n_outputs} outputs, as data {data.name} has"
     require("sizes", shape.sizes, allowed, fits)
     check_stop(data.task, choice)
+    dtype = network.theta.dtype
+    largest = float(np.finfo(dtype).max)
+    require("data", data.largest, f"in the range of {dtype}, the dtype", data.largest <= largest)
+    network.classes = data.classes
     stack = Stack(shape, network.theta[None], network.state[None])
     trainer = Trainer(
         stack,
@@ -133,8 +143,25 @@ def train(
     return [record.of(0) for record in records]
 
 
+def _check_kinds(network: object, data: object) -> None:
+    """Refuse arrays and others in place of a network and a data set.
+
+    Raises:
+        ValueError: one of the two is something else.
+    """
+    if not isinstance(network, Network):
+        raise ValueError(f"network: a {type(network).__name__} is not a bpexp.Network")
+    if not isinstance(data, Dataset):
+        raise ValueError(
+            f"data: a {type(data).__name__} is not a data set; bpexp.load_data('npz', path=FILE) "
+            "makes one of arrays x and y"
+        )
+
+
 def _instruments(measure: Collection[str] | Mapping[str, int]) -> dict[str, int]:
     """Return the instruments to measure, each with the number of examples it takes, else 0."""
+    if isinstance(measure, str):
+        raise ValueError(f"measure: {measure!r} is not a list of names; use [{measure!r}]")
     given = measure if isinstance(measure, Mapping) else dict.fromkeys(measure, 0)
     for name, examples in given.items():
         if name not in INSTRUMENTS:
