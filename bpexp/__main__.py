@@ -81,8 +81,10 @@ def _require_folder() -> None:
 
 def _run(arguments: list[str]) -> int:
     """Refuse what the overrides alone show to be wrong, then let Hydra compose and run."""
+    from bpexp.config.overrides import with_home
     from bpexp.sweep.hydra_private import flag_parser
 
+    arguments = [*map(with_home, arguments)]
     given = flag_parser().parse_intermixed_args(arguments)
     _refuse_flags(given)
     # Hydra's parser takes overrides in one piece only: depth=1 -m lr=1 fails there.

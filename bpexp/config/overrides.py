@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from inspect import signature
@@ -21,8 +22,21 @@ from bpexp.errors import ConfigError, one_of, quoted, reason
 
 OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
 TEXTS = ("study", "data.path", "data.root", "tracking.uri")  # keys of free text
+PATHS = ("data.path", "data.root")
 # Where Hydra writes jobs. bpexp writes runs/<study>/<identity>, unless another launcher is chosen.
 WITHOUT_EFFECT = ("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir")
+
+
+def with_home(argument: str) -> str:
+    """Return an override of a path with the home folder in place of ~, which Hydra cannot read.
+
+    A shell expands ~ at the beginning of a word only.
+    """
+    key, equals, value = argument.partition("=")
+    if key.lstrip("+") not in PATHS or "~" not in value:
+        return argument
+    paths = (os.path.expanduser(path) for path in value.split(","))
+    return f"{key}{equals}{','.join(paths)}"
 
 
 def refuse(

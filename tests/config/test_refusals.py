@@ -13,6 +13,7 @@ import sys
 import zipfile
 from functools import partial
 from inspect import signature
+from pathlib import Path
 
 import hydra
 import numpy as np
@@ -223,6 +224,18 @@ WORDS = [
     ("init=uniform init.bound=1e308", "init.bound: 1e+308 is not at most 1e+30 in size"),
     ("lr=1e308", "lr: 1e+308 is not <lr>"),
     ("data=npz data.path=.", ".: not a file"),
+    (
+        "data=npz data.path=~/x.npz",
+        f"{Path.home()}/x.npz: cannot be read: No such file or directory",
+    ),
+    (
+        "data=npz data.path=x.npz data.task=ranking",
+        "data.task: 'ranking' is not one of classification, regression",
+    ),
+    (
+        "data=mnist data.root=. data.limit=5",
+        ".: no train-images-idx3-ubyte or train-images-idx3-ubyte.gz; it holds nothing",
+    ),
     ("data=npz data.path=/dev/zero", "/dev/zero: not a file"),
     ("data=mnist data.root=/dev/null", "data.root: '/dev/null' is not a folder"),
     (
@@ -277,7 +290,7 @@ WORDS = [
     (
         "data.name=npz",
         "data.name: 'name' is not one of activation, bits, checksum, classes, depth, examples, "
-        "features, limit, noise, outputs, path, root, scale, seed, test, width",
+        "features, limit, noise, outputs, path, root, scale, seed, task, test, width",
     ),
     (
         "data=diabetes",
@@ -329,10 +342,11 @@ def npz(**arrays):
     return buffer.getvalue()
 
 
-def zipped(name, content):
+def zipped(name, content, *others):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
+        for member in (name, *others):
+            archive.writestr(member, content)
     return buffer.getvalue()
 
 
@@ -360,37 +374,50 @@ ARRAYS = {
     "text": (b"hello", "mine.npz: cannot be read: File is not a zip file"),
     "empty": (b"", "mine.npz: cannot be read: File is not a zip file"),
     "torn": (TORN, "mine.npz: cannot be read: File is not a zip file"),
-    "no arrays": (zipped("a.txt", b"hello"), "mine.npz: a.txt is no NumPy array"),
-    "no labels": (npz(x=X), "mine.npz: holds x, not x and y, or x_test, x_train, y_test, y_train"),
-    "objects": (OBJECTS, "mine.npz: x.npy holds objects, a pickle, which is never read"),
+    "no arrays": (
+        zipped("a.txt", b"hello"),
+        "mine.npz: holds a.txt, not x and y, or x_train, y_train, x_test, y_test",
+    ),
+    "no labels": (npz(x=X), "mine.npz: holds x, not x and y, or x_train, y_train, x_test, y_test"),
+    "objects": (
+        OBJECTS,
+        "mine.npz: x.npy holds objects (a pickle, which is never read): a sparse matrix is saved "
+        "as .toarray(), text as .astype(str)",
+    ),
     "a long claim": (
-        zipped("x.npy", header((10**9, 10**3)) + b"1"),
+        zipped("x.npy", header((10**9, 10**3)) + b"1", "y.npy"),
         "mine.npz: x.npy is shorter than its header says",
     ),
     "a bomb": (
-        zipped("x.npy", header((2**20, 2**4)) + bytes(2**20)),
+        zipped("x.npy", header((2**20, 2**4)) + bytes(2**20), "y.npy"),
         "mine.npz: x.npy is shorter than its header says",
     ),
     "NaN": (
         npz(x=X * np.nan, y=Y),
         "mine.npz: training inputs are not finite floating-point numbers",
     ),
-    "text in it": (npz(x=X.astype(str), y=Y), "mine.npz: x is no array of real numbers"),
+    "text in it": (npz(x=X.astype(str), y=Y), "mine.npz: x holds text, not real numbers"),
     "counts": (
         npz(x=X, y=Y[1:]),
         "mine.npz: shapes (40, 3) and (39,) are not (N, ...), and (N,) or (N, K), N >= 10",
     ),
-    "set empty": (
-        npz(x=X[:0], y=Y[:0]),
-        "mine.npz: shapes (0, 3) and (0,) are not (N, ...), and (N,) or (N, K), N >= 10",
-    ),
-    "negative": (npz(x=X, y=Y - 1), "mine.npz: training label -1 is negative"),
+    "set empty": (npz(x=X[:0], y=Y[:0]), "mine.npz: holds no examples"),
     "fractions": (
         npz(x=X, y=Y / 2),
         "cost: cross_entropy does not fit a regression task; use cost=squared_error "
         "cost.output=identity",
     ),
-    "booleans": (npz(x=X, y=Y > 1), "mine.npz: training labels of dtype bool are not integers"),
+    "complex": (npz(x=X, y=Y * 1j), "mine.npz: y holds complex numbers, not labels or targets"),
+    "beyond float32": (
+        npz(x=X * 1e40, y=Y),
+        "dtype: float32 holds numbers up to 3.4e+38, and mine.npz has 1.2e+42; scale the data, or "
+        "use dtype=float64",
+    ),
+    "targets beyond float32": (
+        npz(x=X, y=X[:, 0] * 1.5e40),
+        "cost: cross_entropy does not fit a regression task; use cost=squared_error "
+        "cost.output=identity",
+    ),
     "constant": (
         npz(x=X, y=0.5 * np.ones(40)),
         "mine.npz: training targets are all equal: there is nothing to learn",
@@ -399,7 +426,7 @@ ARRAYS = {
         npz(x=X, y=np.full(40, np.inf)),
         "mine.npz: training targets are not finite numbers",
     ),
-    "one class": (npz(x=X, y=Y * 0), "mine.npz: labels up to 0 for 1 classes"),
+    "one class": (npz(x=X, y=Y * 0), "mine.npz: all labels are 0: there is nothing to learn"),
 }
 
 IMAGE, LABEL = FILES[0], FILES[1]
@@ -415,7 +442,7 @@ IMAGE_FILES = {
     "none": (IMAGE, idx(IMAGES[:0]), "dimensions (0, 4, 5) are empty or over 1073741824 bytes"),
     "huge": (IMAGE, FAR, f"dimensions {(2**32 - 1,) * 3} are empty or over 1073741824 bytes"),
     "counts": (LABEL, idx(LABELS[:-1]), "30 images but 29 labels"),
-    "no gzip": (f"{IMAGE}.gz", idx(IMAGES), "cannot be read: Not a gzipped file (b'\\x00\\x00')"),
+    "no gzip": (f"{IMAGE}.gz", b"hello, this is text", "not an IDX file: it begins with 68656c6c"),
     "torn gzip": (
         f"{IMAGE}.gz",
         gzip.compress(idx(IMAGES))[:-9],
