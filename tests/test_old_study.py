@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import bpexp
+from bpexp.analysis.verdict import AXES
 
 STUDY = Path(__file__).parent / "recorded" / "study_0_1"
 EXPECTED = json.loads((STUDY / "expected.json").read_text())
@@ -51,6 +52,16 @@ def test_a_row_a_run(root, study):
             else:
                 value = np.nan if value is None else value
                 np.testing.assert_allclose(got, value, rtol=1e-12, err_msg=f"{identity} {column}")
+
+
+@pytest.mark.parametrize("study", EXPECTED)
+def test_verdicts_are_those_of_the_journals_and_their_axes_are_absent(root, study):
+    runs = load("runs", study, root)
+    for _, run in runs.iterrows():
+        lines = (Path(run["folder"]) / "journal.jsonl").read_text().splitlines()
+        assert run["verdict"] == json.loads(lines[-1])["verdict"]
+    assert runs["verdict"].notna().all()
+    assert runs[[*AXES]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("study", EXPECTED)

@@ -136,6 +136,18 @@ def test_instruments_equal_their_definitions(activation, scale, depth):
         np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=0, err_msg=name)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_the_order_of_the_examples_changes_nothing_but_last_digits(activation, monkeypatch):
+    network, (x, y) = make(activation), examples()
+    found = measure(network, 0.9 * network.theta)
+    order = np.random.default_rng(0).permutation(B)
+    monkeypatch.setitem(globals(), "examples", lambda: (x[order], y[order]))
+    again = measure(network, 0.9 * network.theta)
+    assert again.keys() == found.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(again[name], values, rtol=1e-11, atol=0, err_msg=name)
+
+
 def test_zeros_and_subnormals_are_those_of_the_mean_costs_gradient():
     """Exact zeros by a dead unit, subnormal entries by a weight of 1e-310 above another."""
     network = make("relu", depth=1)

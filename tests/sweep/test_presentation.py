@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
 
+import pytest
 from helpers import make_config
 
+from bpexp.analysis.verdict import AXES
 from bpexp.sweep import terminal
 from bpexp.sweep.driver import run_sweep
 
@@ -25,6 +28,24 @@ def test_a_log_has_a_line_every_30_seconds(monkeypatch, capsys):
         "training 5 runs: 31 of 100 epochs",
         "training 5 runs: 61 of 100 epochs",
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (("healthy", "preserved", "preserved", "learnt"), ["healthy", "preserved", "learnt"]),
+        (("wrecked", "preserved", "dead", "wrecked"), ["wrecked", "preserved->dead", "wrecked"]),
+        (("preserved", "preserved", "preserved", None), ["preserved", "preserved", "-"]),
+        (("vanishing", math.nan, math.nan, math.nan), ["vanishing", "-", "-"]),  # of version 0.1
+        ((None, None, None, None), ["failed", "-", "-"]),
+    ],
+)
+def test_the_summary_shows_both_axes_as_far_as_the_record_has_them(told, expected):
+    row = {"task": "classification", "activation": "relu", "depth": 2, "status": "FAILED"}
+    row |= dict(zip(("verdict", *AXES), told, strict=True)) | {"seconds": 1.0}
+    head, line = (line.split() for line in terminal.summary([row], ["depth"]).splitlines())
+    assert head[-4:] == ["verdict", "gradient", "training", "seconds"]
+    assert line[-4:] == [*expected, "1.00"]
 
 
 def test_nothing_is_shown_unless_asked_for(capsys):
