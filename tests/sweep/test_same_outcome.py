@@ -9,7 +9,7 @@ from helpers import make_config
 
 from bpexp.executors import DEFERRED, Interrupt
 from bpexp.record.history import JournalError, read
-from bpexp.record.journal import InUseError, Journal
+from bpexp.record.journal import Journal
 from bpexp.record.layout import JOURNAL, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.results.frames import run_row
@@ -133,20 +133,21 @@ def test_a_journal_is_held_until_the_failure_is_written(tmp_path, monkeypatch):
     broken(monkeypatch)
     (stack,) = make_plan([make_config()], tmp_path).stacks
     (member,) = stack
-    real, tries = stacks.replacing, []
+    real, rivals = Journal.close, []
 
-    def rival(path):
-        with pytest.raises(InUseError):
-            Journal(member.folder)
-        tries.append(path.name)
-        return real(path)
+    def close(journal):
+        """Release a journal, which a rival then takes at once."""
+        real(journal)
+        if not rivals:
+            rivals.append(Journal(member.folder))
 
-    monkeypatch.setattr(stacks, "replacing", rival)
+    monkeypatch.setattr(Journal, "close", close)
     assert train_stack(stack, lambda epochs: None, Interrupt()) == ["FAILED"]
-    assert tries == [TRACEBACK]
     assert read(member.folder).end["error"] == "ZeroDivisionError: division by zero"
-    with Journal(member.folder):
-        pass
+    assert (member.folder / TRACEBACK).exists()
+    (rival,) = rivals
+    assert rival.history.status == "FAILED"
+    real(rival)
 
 
 def test_a_rival_that_takes_a_run_of_a_failed_stack_trains_it(tmp_path, monkeypatch):
