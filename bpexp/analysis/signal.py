@@ -42,8 +42,9 @@ class Signal:
         or above ten.
 
         A gradient of 0 is not dead where a weight that starts at 0 makes it so. At step 0 that is
-        taken to be the cause unless a layer has no slopes, or subnormal entries show that products
-        underflowed. Nor is it dead where the outputs are right and leave no error.
+        taken to be the cause unless the signal ends in a layer without slopes, or subnormal entries
+        show that products underflowed. Nor is it dead where the outputs are right and leave no
+        error.
 
         Args:
             probe: the instruments' values by name, (L,) if one a layer.
@@ -61,12 +62,13 @@ class Signal:
         if hidden > SATURATED:
             return cls("saturated", f"cut by a hidden layer that is {hidden:.0%} saturated")
         if probe["zero_share"][first] == 1:
-            alive = _largest(probe["dead"][first:]) < 1
-            underflowed = _largest(probe["subnormal_share"]) > 0
-            if start and alive and not underflowed:
-                return cls("preserved", "0 by construction")
             if delta[-1] == 0 and not wrong:
                 return cls("preserved", "0 because no error is left")
+            lost = np.flatnonzero(delta == 0)  # the last of these layers is where the signal ends
+            is_blocked = lost.size > 0 and probe["dead"][first:][lost[-1]] == 1
+            has_underflowed = _largest(probe["subnormal_share"]) > 0
+            if start and delta[-1] != 0 and not (is_blocked or has_underflowed):
+                return cls("preserved", "0 by construction")
             return cls("dead", "exactly 0")
         ratio = float(delta[0] / delta[-1])
         word = "preserved" if 1 / END_TO_END <= ratio <= END_TO_END else "exploding"

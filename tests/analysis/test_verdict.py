@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from bpexp.analysis.signal import GRADIENT
+from bpexp.analysis.signal import GRADIENT, Signal
 from bpexp.analysis.summaries import decay
 from bpexp.analysis.verdict import AXES, TRAINING, VERDICTS, Evidence, verdict
 from bpexp.data import load
@@ -181,6 +181,10 @@ KNOWN = {
     ),
     "large weights": ("exploding exploding exploding stalled", {**LINEAR_8, "lr": 1e-6}),
     "no relu is active": ("dead dead dead stalled", {"depth": 4, "bias": -1e3}),
+    "no output is active": (
+        "dead dead dead stalled",
+        {"cost": Choice("squared_error", {"output": "relu"}), "change": biased(-1e3)},
+    ),
     "relu at 0": ("dead dead dead stalled", {"scale": 0.0}),
     # A saddle: no weight ever gets a gradient, though tanh has its full slope there.
     "tanh at 0": ("dead preserved dead stalled", {"activation": "tanh", "scale": 0.0}),
@@ -348,3 +352,34 @@ def test_a_score_that_falls_back_to_guessing_is_wrecked_though_the_cost_fell():
     assert word(metrics) == "wrecked"
     assert word(metrics[:2]) == "healthy"
     assert word([metrics[1], metrics[1]]) == "stalled", "no better than at step 0"
+
+
+def probe_of(**changes):
+    """Return a probe of a network of four layers whose last layer of weights is 0 at step 0."""
+    given = {
+        "delta_norm": [0, 0, 0, 1.0], "zero_share": [1, 1, 1, 0], "subnormal_share": [0] * 4,
+        "dead": [0, 0, 0, np.nan], "saturation": [np.nan] * 4,
+    } | changes  # fmt: skip
+    return {name: np.array(values, float) for name, values in given.items()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "preserved"),
+        # A branch of ReLU units whose weights start at 0 has no slopes; the signal ends above it.
+        ({"dead": [0, 1, 0, np.nan]}, "preserved"),
+        ({"dead": [0, 0, 1, np.nan]}, "dead"),
+        ({"subnormal_share": [0, 0, 0, 0.1]}, "dead"),
+        ({"delta_norm": [0, 0, 0, 0]}, "dead"),
+    ],
+)
+def test_zeros_by_construction_are_told_from_death(changes, word):
+    found = Signal.of(probe_of(**changes), first=0, start=True, wrong=True)
+    assert found.word == word
+    assert Signal.of(probe_of(**changes), first=0, start=False, wrong=True).word == "dead"
+
+
+def test_no_error_is_no_death():
+    probe = probe_of(delta_norm=[0, 0, 0, 0])
+    assert Signal.of(probe, first=0, start=False, wrong=False).word == "preserved"
