@@ -1,11 +1,9 @@
 """Mean field of a concrete batch: the covariance of every pair of examples, forward and backward.
 
-A wide network maps the inputs' covariances from layer to layer. The mean gradient of a batch needs
-those of all pairs, since the gradients of two examples add up or cancel (Lee et al. 2018, arXiv
-1711.00165, for the forward pass; Schoenholz et al. 2017, sections 3 and 4, for the backward pass):
+A wide network maps the inputs' covariances from layer to layer (`bpexp.theory.forward`). The mean
+gradient of a batch needs those of all pairs, since the gradients of two examples add up or cancel
+(Schoenholz et al. 2017, sections 3 and 4):
 
-    S^(l)_ij = sigma_w2 K^(l-1)_ij + sigma_b2,  K^(0)_ij = x_i . x_j / n_0
-    K^(l)_ij = E[g(u_i) g(u_j)],  u ~ N(0, S^(l))
     D^(l)_ij = n_l Var W^(l+1) E[g'(u_i) g'(u_j)] D^(l+1)_ij,  D_ij = E[delta_i . delta_j]
     E||dC/dW^(l)||^2 = n_{l-1} mean_ij K^(l-1)_ij D^(l)_ij
 
@@ -18,7 +16,6 @@ pairs of examples cancel (see `bpexp.results.simulated`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,11 +24,12 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
+from bpexp.nn import COSTS, Architecture, Choice
 from bpexp.nn.activations import Scratch
 from bpexp.nn.layers import Dense
 from bpexp.nn.tape import call_now
-from bpexp.theory.gaussian import MEDIUM, USUAL, Vector, mean_products
+from bpexp.theory.forward import evenly_spaced, forward, hop_factors
+from bpexp.theory.gaussian import Vector
 from bpexp.theory.kernels import Matrix, Pairs
 from bpexp.theory.known import knows
 
@@ -76,18 +74,12 @@ def predict_batch(
         ValueError: the cost's delta is not an affine function of the targets.
         UnknownLayerError: a layer is not dense.
     """
-    x, targets = _evenly_spaced(x), _evenly_spaced(targets)
+    places = evenly_spaced(len(x), LARGEST_BATCH)
+    x, targets = x[places], targets[places]
     sizes = architecture.sizes
-    wide = x.astype(np.float64)
-    activity, covariances, slopes = [wide @ wide.T / sizes[0]], [], []
-    for n_in, (var_w, var_b) in zip(sizes, variances, strict=False):
-        covariances.append(n_in * var_w * activity[-1] + var_b)
-        if len(covariances) < len(variances):
-            means = _activation_means(architecture.activation, covariances[-1].tobytes())
-            activity.append(means[0])
-            slopes.append(means[1])
+    activity, covariances, slopes = forward(architecture, variances, x)
     deltas = [_output_deltas(architecture, covariances[-1], targets.astype(np.float64))]
-    hops = [n * var_w for n, (var_w, _) in zip(sizes[1:-1], variances[1:], strict=True)]
+    hops = hop_factors(architecture, variances)
     for hop, slope in zip(hops[::-1], slopes[::-1], strict=True):
         deltas.insert(0, hop * slope * deltas[0])
     norms = np.sqrt([np.diag(delta).mean() for delta in deltas])
@@ -102,37 +94,6 @@ def predict_batch(
         grad_norm=np.sqrt(np.maximum(gradients, 0)) / len(x),
         bias_grad_norm=np.sqrt([max(delta.sum(), 0) for delta in deltas]) / len(x),
     )
-
-
-def _evenly_spaced(rows: NDArray[np.generic]) -> Matrix:
-    """Return at most LARGEST_BATCH rows, evenly spaced: data sets may be sorted."""
-    places = np.linspace(0, len(rows) - 1, min(len(rows), LARGEST_BATCH)).round().astype(int)
-    return np.asarray(rows[places], np.float64)
-
-
-@lru_cache(maxsize=16)  # networks that differ in depth alone share their first layers
-def _activation_means(activation: Choice, covariances: bytes) -> Matrix:
-    """Return E[g g] and E[g' g'] of all pairs, (2, B, B), from the bytes of S (B, B)."""
-    g = activation.build(ACTIVATIONS)
-    flat = np.frombuffer(covariances)
-    covariance = flat.reshape(math.isqrt(flat.size), -1)
-    rule = MEDIUM if covariance.max() <= 3 else USUAL
-
-    def table(deviations: Vector, angles: Vector) -> NDArray[np.float64]:
-        n = len(deviations)
-        i, j = np.triu_indices(n)
-        found = mean_products(
-            lambda u: np.stack(g(u)),
-            np.repeat(deviations[i] ** 2, len(angles)),
-            np.repeat(deviations[j] ** 2, len(angles)),
-            np.tile(np.cos(angles), len(i)),
-            rule,
-        )
-        values = np.empty((2, n, n, len(angles)))
-        values[:, i, j] = values[:, j, i] = found.reshape(2, len(i), len(angles))
-        return values
-
-    return Pairs.of(covariance).interpolate(table)
 
 
 def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matrix) -> Matrix:

@@ -13,7 +13,7 @@ from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.theory import layer_variances, predict, predict_batch
-from bpexp.theory.batch import _activation_means
+from bpexp.theory.forward import activation_means
 from bpexp.theory.gaussian import FINE, MEDIUM, mean_products
 
 B, SEEDS = 256, 16
@@ -35,7 +35,7 @@ def test_the_medium_rule_is_near_the_fine_one(name):
 def test_interpolated_pairs_equal_the_quadrature_of_each(name, scale, tolerance):
     x = np.random.default_rng(1).standard_normal((10, 6)) * np.linspace(0.5, 2, 10)[:, None]
     covariance = scale * (x @ x.T / 6) + 0.1
-    found = _activation_means(Choice(name), covariance.tobytes())
+    found = activation_means(Choice(name), covariance.tobytes())
     g = ACTIVATIONS[name]()
     i, j = np.triu_indices(10)
     variance = np.diag(covariance)
