@@ -26,7 +26,8 @@ FLOORS = {
     "tracking": ("console", "record", "analysis", "config", "nn", "errors", "secrets"),
     "sync": ("tracking",),
     "results": (
-        "tracking", "record", "analysis", "config", "theory", "probes", "data", "nn", "errors",
+        "tracking", "record", "analysis", "config", "theory", "training", "probes", "data", "nn",
+        "errors",
     ),
     "figures": ("results", "record", "analysis", "config", "probes", "nn", "errors"),
     "sweep": (

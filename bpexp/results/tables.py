@@ -13,8 +13,9 @@ from bpexp.nn import Choice
 from bpexp.record.export import TABLES
 from bpexp.record.metrics import Part
 from bpexp.record.run import Run
+from bpexp.results.forecasts import forecast_row
 from bpexp.results.frames import joined, own, run_row, typed
-from bpexp.results.theory import Known, forecast_row, known, phase_plane, theory_columns
+from bpexp.results.theory import Known, known, phase_plane, theory_columns
 
 SPECTRUM = {"jacobian_spectrum": "singular_value"}  # its name in `load_spectra`
 

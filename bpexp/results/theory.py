@@ -14,16 +14,14 @@ from bpexp.config import Config, flatten
 from bpexp.data import Dataset, load_once
 from bpexp.errors import BpexpError
 from bpexp.nn import ACTIVATIONS, Architecture, Choice
-from bpexp.record.metrics import Columns, flat_name
+from bpexp.record.metrics import Columns
 from bpexp.results.frames import typed
 from bpexp.results.simulated import Simulated, simulate
 from bpexp.theory import (
     BatchPrediction,
-    Forecast,
     Prediction,
     UnknownLayerError,
     critical_line,
-    forecast,
     jacobian_moments,
     layer_variances,
     predict,
@@ -79,18 +77,6 @@ def _columns(run: Known, drawn: Collection[Simulated]) -> Columns:
     return {**columns, **simulate(network, PREDICTED)} if network in drawn else columns
 
 
-def forecast_row(run: Known | None) -> dict[str, Any]:
-    """Forecast a run, as columns theory/...
-
-    No columns for None, and for a network with a layer that theory does not know.
-    """
-    try:
-        values = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
-    except UnknownLayerError:
-        return {}
-    return {f"theory/{flat_name(name)}": value for name, value in values.items()}
-
-
 def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
     """Return the critical line of each activation, source "theory", above the rows of `runs`.
 
@@ -105,21 +91,6 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
         named = flatten({"activation": {"name": choice.name, **choice.parameters}})
         lines.append(typed(line.assign(source="theory", **named)))
     return pd.concat([*lines, runs.assign(source="measured")], ignore_index=True)
-
-
-def forecast_run(config: Config, data: Dataset) -> Forecast:
-    """Forecast whether a run will train, from its configuration and data.
-
-    Raises:
-        UnknownLayerError: theory does not know a layer of the run's network.
-    """
-    return _forecast(config.architecture(data), config.init, data, config.probe.examples)
-
-
-def forecast_columns(forecast: Forecast) -> dict[str, Any]:
-    """Return a forecast's fields under their column names; `deepest` is max_trainable_depth."""
-    names = {"max_trainable_depth": "deepest"}
-    return {names.get(name, name): value for name, value in asdict(forecast).items()}
 
 
 def predicted_layers(config: Config, data: Dataset) -> Columns:
@@ -152,31 +123,26 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
 
 @lru_cache(maxsize=1024)
 def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> BatchPrediction:
-    variances = _variances(shape, init, data, examples)
+    found = variances(shape, init, data, examples)
     targets = np.asarray(data.targets(data.y_train[:examples]).columns.T, np.float64)
     with np.errstate(all="ignore"):  # lengths may grow without bound
-        return predict_batch(shape, variances, data.x_train[:examples], targets)
-
-
-@lru_cache(maxsize=1024)
-def _forecast(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Forecast:
-    variances = _variances(shape, init, data, examples)
-    return forecast(shape, variances, _moment(data))
+        return predict_batch(shape, found, data.x_train[:examples], targets)
 
 
 @lru_cache(maxsize=1024)
 def _prediction(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Prediction:
-    return predict(shape, _variances(shape, init, data, examples), _moment(data))
+    return predict(shape, variances(shape, init, data, examples), moment(data))
 
 
 @lru_cache(maxsize=8)
-def _moment(data: Dataset) -> float:
+def moment(data: Dataset) -> float:
     """E[x^2] over examples and features."""
     return float(np.mean(np.square(data.x_train), dtype=np.float64))
 
 
 @lru_cache(maxsize=1024)
-def _variances(
+def variances(
     shape: Architecture, init: Choice, data: Dataset, examples: int
 ) -> list[tuple[float, float]]:
+    """Return (Var W, Var b) of each layer."""
     return layer_variances(shape, init, batch=data.x_train[:examples])

@@ -11,7 +11,7 @@ from bpexp.console import say
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.run import Run
-from bpexp.results.theory import forecast_columns, forecast_run
+from bpexp.results.forecasts import forecast_columns, forecast_run
 from bpexp.sweep.plan import Plan, dataset
 from bpexp.sweep.presentation import warn_not_drawn
 from bpexp.sweep.terminal import forecasts as table

@@ -6,11 +6,14 @@ from bpexp.theory.forecast import Forecast, Score, forecast, score, trained
 from bpexp.theory.jacobian import jacobian_moments
 from bpexp.theory.known import UnknownLayerError
 from bpexp.theory.layerwise import Prediction, field_of, layer_variances, predict
+from bpexp.theory.linearised import Descent, Learning, learn, tangent_kernel
 from bpexp.theory.mean_field import MeanField, critical_line, critical_sigma_w2
 
 __all__ = [
     "BatchPrediction",
+    "Descent",
     "Forecast",
+    "Learning",
     "MeanField",
     "Prediction",
     "Score",
@@ -21,10 +24,12 @@ __all__ = [
     "forecast",
     "jacobian_moments",
     "layer_variances",
+    "learn",
     "log_norm_std",
     "moment_ratio",
     "predict",
     "predict_batch",
     "score",
+    "tangent_kernel",
     "trained",
 ]

@@ -12,7 +12,8 @@ from helpers import make_config
 from bpexp.config import Config
 from bpexp.nn import Architecture, Choice
 from bpexp.nn.layers import Dense
-from bpexp.results.theory import forecast_row, theory_columns
+from bpexp.results.forecasts import forecast_row
+from bpexp.results.theory import theory_columns
 from bpexp.sweep import forecast_report
 from bpexp.sweep.plan import dataset, make_plan
 from bpexp.theory import (

@@ -1,0 +1,101 @@
+"""The forecast of recorded and planned runs, from their configurations and data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.config import Config
+from bpexp.data import Dataset
+from bpexp.nn import OPTIMIZERS, Architecture, Choice
+from bpexp.record.metrics import flat_name
+from bpexp.results.theory import Known, moment, predicted_moments, variances
+from bpexp.theory import (
+    Descent,
+    Forecast,
+    Learning,
+    UnknownLayerError,
+    forecast,
+    learn,
+    tangent_kernel,
+)
+from bpexp.theory.forward import SMALL, evenly_spaced
+from bpexp.training import SCHEDULES
+
+
+def forecast_row(run: Known | None) -> dict[str, Any]:
+    """Forecast a run, as columns theory/...
+
+    No columns for None, and for a network with a layer that theory does not know.
+    """
+    try:
+        values = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
+    except UnknownLayerError:
+        return {}
+    return {f"theory/{flat_name(name)}": value for name, value in values.items()}
+
+
+def forecast_run(config: Config, data: Dataset) -> Forecast:
+    """Forecast whether a run will train, from its configuration and data.
+
+    Raises:
+        UnknownLayerError: theory does not know a layer of the run's network.
+    """
+    shape, examples = config.architecture(data), config.probe.examples
+    return _forecast(shape, config.init, data, examples, _descent(config, data))
+
+
+def forecast_columns(forecast: Forecast) -> dict[str, Any]:
+    """Return a forecast's fields under their column names; `deepest` is max_trainable_depth."""
+    names = {"max_trainable_depth": "deepest"}
+    return {names.get(name, name): value for name, value in asdict(forecast).items()}
+
+
+@lru_cache(maxsize=1024)
+def _forecast(
+    shape: Architecture, init: Choice, data: Dataset, examples: int, descent: Descent | None
+) -> Forecast:
+    def learning() -> Learning:
+        assert descent is not None
+        kernels = _kernels(shape, init, data, examples, descent.frozen)
+        targets = data.targets(data.y_train[_representatives(data, examples)])
+        with np.errstate(all="ignore"):
+            return learn(shape, *kernels, targets, descent)
+
+    return forecast(
+        shape,
+        variances(shape, init, data, examples),
+        moment(data),
+        learning if descent else None,
+        data.train_chance,
+    )
+
+
+def _descent(config: Config, data: Dataset) -> Descent | None:
+    """Return a run's gradient descent; None if its optimizer is none, or for a run of no steps."""
+    steps = config.epochs * -(-len(data.x_train) // config.batch_size)
+    if not (steps and config.optimizer.build(OPTIMIZERS).by_rate):
+        return None
+    schedule = config.schedule.build(SCHEDULES)
+    places = np.unique(np.linspace(1, steps, 1000).round().astype(int)).tolist()
+    share = np.mean([schedule.factor(step, steps) for step in places])
+    momentum = float(config.optimizer.parameters.get("momentum") or 0.0)
+    return Descent(config.lr, max(1, round(steps * share)), momentum, config.frozen)
+
+
+@lru_cache(maxsize=64)
+def _kernels(
+    shape: Architecture, init: Choice, data: Dataset, examples: int, frozen: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x = data.x_train[_representatives(data, examples)].astype(np.float64)
+    with np.errstate(all="ignore"):
+        return tangent_kernel(shape, variances(shape, init, data, examples), x, frozen)
+
+
+def _representatives(data: Dataset, examples: int) -> NDArray[np.int64]:
+    """Return the examples of the probe batch on which the linearised network is trained."""
+    return evenly_spaced(min(examples, len(data.x_train)), SMALL)

@@ -1,0 +1,165 @@
+"""Gradient descent on the network linearised in its initial weights, in the limit of width.
+
+A wide network in small steps stays near its linearisation (Jacot et al. 2018, arXiv 1806.07572; Lee
+et al. 2019, arXiv 1902.06720). A step of size eta on B examples then changes the K outputs z by
+
+    z_ik <- z_ik - (eta / B) sum_j Theta_ij delta_jk,  delta = dC/dz
+    Theta_ij = sum_l (n_{l-1} K^(l-1)_ij + 1) P^(l)_ij
+    P^(l)_ij = n_l Var W^(l+1) E[g'(u_i^(l)) g'(u_j^(l))] P^(l+1)_ij,  P^(L)_ij = 1
+
+from outputs z ~ N(0, S^(L)), and the tangent kernel Theta keeps its initial value. So the number of
+steps that learning needs follows from theory, and no parameter is fitted. Not included: the noise
+of batches, weight decay, clipping, and features that change, which make finite networks learn
+faster than their linearisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import default_rng
+from numpy.typing import NDArray
+
+from bpexp.nn import COSTS, Architecture
+from bpexp.nn.activations import Scratch
+from bpexp.nn.costs import Cost
+from bpexp.nn.layers import Dense
+from bpexp.nn.tape import call_now
+from bpexp.nn.targets import Targets
+from bpexp.nn.tasks import find_task
+from bpexp.theory.forward import forward, hop_factors
+from bpexp.theory.kernels import Matrix
+from bpexp.theory.known import knows
+
+EXACT, COARSE = 200, 200  # steps taken one by one, then strides that cover all others
+DAMPED = 0.25  # of 1 / curvature: the largest change of an eigenvector's share in a stride
+RISE = 1.01  # a cost above this multiple of its start has risen
+
+
+@dataclass(frozen=True)
+class Descent:
+    """The gradient descent of a run.
+
+    Attributes:
+        learning_rate: eta, the largest of the schedule.
+        steps: their number, each weighted by its share of the largest learning rate.
+        momentum: mu.
+        frozen: the first layers, which keep their weights.
+    """
+
+    learning_rate: float
+    steps: int
+    momentum: float = 0.0
+    frozen: int = 0
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What the linearised network does.
+
+    Attributes:
+        score: the task's primary metric on the batch after the last step.
+        rises: whether the cost exceeded its initial value in the first 200 steps.
+        largest_step: eta lambda_max(Theta) / B, which times the cost's curvature is at most 2 where
+            plain gradient descent is stable.
+    """
+
+    score: float
+    rises: bool
+    largest_step: float
+
+
+@knows(Dense)
+def tangent_kernel(
+    architecture: Architecture,
+    variances: Sequence[tuple[float, float]],
+    x: Matrix,
+    frozen: int = 0,
+) -> tuple[Matrix, Matrix]:
+    """Return the tangent kernel Theta and the outputs' covariance S^(L), (B, B) each.
+
+    Args:
+        architecture: the network.
+        variances: (Var W, Var b) of each layer; see `layer_variances`.
+        x: inputs (B, n_0).
+        frozen: the first layers, whose parameters do not move.
+
+    Raises:
+        UnknownLayerError: a layer is not dense.
+    """
+    activity, covariances, slopes = forward(architecture, variances, x)
+    hops, backward = hop_factors(architecture, variances), np.ones_like(activity[0])
+    theta = np.zeros_like(backward)
+    for layer in range(len(variances) - 1, frozen - 1, -1):  # counted from 0
+        if layer < len(hops):
+            backward = hops[layer] * slopes[layer] * backward
+        theta += (architecture.sizes[layer] * activity[layer] + 1) * backward
+    return theta, covariances[-1]
+
+
+def learn(
+    architecture: Architecture,
+    kernel: Matrix,
+    covariance: Matrix,
+    targets: Targets,
+    descent: Descent,
+) -> Learning:
+    """Train the linearised network on a batch, from one draw of its outputs.
+
+    The first 200 steps are those of the descent. All others are covered by at most 200 strides, in
+    which eigenvectors of the kernel that are learnt within a stride are learnt more slowly, so that
+    strides are stable; they have no momentum but the step size that it amounts to.
+
+    Args:
+        architecture: the network; its task and cost are used.
+        kernel: Theta (B, B).
+        covariance: S^(L) of the outputs, (B, B).
+        targets: of the B examples.
+        descent: the descent.
+    """
+    if not (np.isfinite(kernel).all() and np.isfinite(covariance).all()):
+        return Learning(float("nan"), True, float("inf"))
+    cost, wanted = architecture.cost.build(COSTS), targets.columns.astype(np.float64)
+    values, vectors = np.linalg.eigh(covariance)
+    draw = default_rng(0).standard_normal(wanted.shape)
+    z = draw * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    values, vectors = np.linalg.eigh(kernel)
+    rate = descent.learning_rate / len(targets)
+    largest_step = rate * float(values[-1])
+    start, velocity = cost.value(z, wanted).mean(), np.zeros_like(z)
+    exact = min(descent.steps, EXACT)
+    for _ in range(exact):
+        velocity = descent.momentum * velocity - rate * (_delta(cost, z, wanted) @ kernel)
+        z = z + velocity
+        if not cost.value(z, wanted).mean() <= RISE * start:  # also if it is NaN
+            return Learning(float("nan"), True, largest_step)
+    rest = descent.steps - exact
+    strides = min(rest, COARSE)
+    if strides:
+        rate *= rest / strides / (1 - descent.momentum)
+        limit = DAMPED / (rate * _curvature(cost, z, wanted))
+        kernel = (vectors * np.clip(values, 0, limit)) @ vectors.T
+    for _ in range(strides):
+        z = z - rate * (_delta(cost, z, wanted) @ kernel)
+    return Learning(find_task(architecture.task).score(z, targets), False, largest_step)
+
+
+def _delta(cost: Cost, z: Matrix, targets: Matrix) -> NDArray[np.float64]:
+    """Return dC_i/dz of each example, (K, B)."""
+    out = np.empty_like(z)
+    cost.delta(call_now, z, targets, out, np.empty_like(z), Scratch.like(z))
+    return out
+
+
+def _curvature(cost: Cost, z: Matrix, targets: Matrix) -> float:
+    """Return the largest d^2C_i/dz_k^2 at outputs z and at 0."""
+    h, found = 1e-4, 0.0
+    for at in (z, np.zeros_like(z)):
+        for k in range(len(z)):
+            shift = np.zeros((len(z), 1))
+            shift[k] = h
+            difference = _delta(cost, at + shift, targets) - _delta(cost, at - shift, targets)
+            found = max(found, float(difference[k].max()) / (2 * h))
+    return found
