@@ -26,7 +26,8 @@ class Tables:
 
     Attributes:
         runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
-            sigma_b2, chi_1, deepest (6 xi_c), first_to_last, trains, jacobian_mean_square, ...
+            sigma_b2, chi_1, deepest (6 xi_c), first_to_last, linearised_score, trains,
+            jacobian_mean_square, ...
         layers: as `load_layers`, the rows of `load_theory` below the measured ones.
         curves: as `load_curves`.
         measurements: as `load_measurements`, by instrument: all that were measured but those of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -92,6 +93,11 @@ def test_every_quantity_agrees_with_closed_forms_over_all_pairs(activation, slop
     found = predict_batch(architecture, variances, x, targets)
     mean = [np.mean(n * k * d) for n, k, d in zip(sizes, kernels, products, strict=False)]
     off = ~np.eye(count, dtype=bool)
+    weight_factors = [math.sqrt(100 * var_w) for var_w, _ in variances[1:]]
+    slope_factors = [  # root mean squares of g' over units, each weighted by its signal
+        np.sqrt(np.sum(np.diag(step) * np.diag(after)) / np.trace(after))
+        for step, after in zip(slopes[:3], products[1:], strict=True)
+    ]
     for name, expected in {
         "q": [np.diag(s).mean() for s in covariances],
         "correlation": [
@@ -100,6 +106,8 @@ def test_every_quantity_agrees_with_closed_forms_over_all_pairs(activation, slop
         "delta_norm": [np.sqrt(np.diag(d).mean()) for d in products],
         "grad_norm": np.sqrt(mean),
         "bias_grad_norm": [np.sqrt(d.mean()) for d in products],
+        "weight_factor": [*weight_factors, np.nan],
+        "slope_factor": [*slope_factors, np.nan],
     }.items():
         np.testing.assert_allclose(getattr(found, name), expected, rtol=0.03, err_msg=name)
 
