@@ -33,8 +33,9 @@ ACTIVATIONS: dict[str, tuple[str, str]] = {
 }
 MEASURED: dict[str, Any] = {"linewidth": 1.6, "linestyle": "-", "zorder": 2}
 THEORY: dict[str, Any] = {"linewidth": 0.8, "linestyle": "--", "zorder": 2.5}
+# Strokes fall to the right: they cross the line of a gradient that vanishes towards the input.
 SIMULATED: dict[str, Any] = {
-    "facecolor": "none", "hatch": "////", "alpha": 0.35, "linewidth": 0, "zorder": 1.5
+    "facecolor": "none", "hatch": "\\\\\\\\", "alpha": 0.35, "linewidth": 0, "zorder": 1.5
 }  # fmt: skip
 NEUTRAL = "0.35"  # of legend entries that hold for lines of any colour
 GUESS: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
