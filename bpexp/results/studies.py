@@ -15,6 +15,7 @@ from bpexp.probes import INSTRUMENTS
 from bpexp.record.history import first
 from bpexp.record.layout import JOURNAL, RUNS, WEIGHTS
 from bpexp.record.metrics import Part
+from bpexp.record.order import sweep_places
 from bpexp.record.run import Run, newest
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.tables import SPECTRUM, Tables
@@ -43,6 +44,10 @@ def load_runs(
 
     Of runs of one configuration, data set and seed the newest is loaded: that of the highest
     algorithm number and, among these, the latest attempt. It supersedes the others.
+
+    Runs are in the order of the sweeps that made them: sweep by sweep, from the one that began
+    first, and each in the order of its grid, in which the last key of the command changes fastest.
+    From a tracking store they are in the order in which they started.
 
     Args:
         study: the study's name.
@@ -214,7 +219,7 @@ def _parts(study: str, root: str | Path, superseded: bool, table: str) -> Iterat
 
 
 def _study(study: str, root: str | Path, superseded: bool) -> Iterator[Run]:
-    """Yield the runs of a study in the order in which they started.
+    """Yield the runs of a study in the order of `bpexp.record.order.sweep_places`.
 
     Raises:
         BpexpError: there is no such study.
@@ -228,6 +233,7 @@ def _study(study: str, root: str | Path, superseded: bool) -> Iterator[Run]:
         for journal in sorted(folder.glob(f"*/{JOURNAL}"))
         if (start := first(journal.parent))
     ]
+    places = sweep_places(folder, [start for start, _ in found])
     if not superseded:
         found = newest(
             (
@@ -237,6 +243,7 @@ def _study(study: str, root: str | Path, superseded: bool) -> Iterator[Run]:
             )
             for start, path in found
         )
-    for _, path in sorted(found, key=lambda entry: (entry[0]["time"], entry[1])):
+    found.sort(key=lambda run: (places[run[0]["identity"], run[0]["attempt"]], run[1]))
+    for _, path in found:
         if run := Run.at(path):
             yield run
