@@ -11,7 +11,7 @@ from bpexp.tracking.address import database
 from bpexp.tracking.client import runs_of
 from bpexp.tracking.failures import StoreError
 from bpexp.tracking.locks import initialising
-from bpexp.tracking.relocation import MLRUNS, former_folder
+from bpexp.tracking.relocation import MLRUNS, refuse_misplaced
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,11 +58,7 @@ class Experiment:
                 f"`mlflow experiments restore -x {self.id}` (with MLFLOW_TRACKING_URI set to it) "
                 "restores it, and study=NAME begins another"
             )
-        if former := former_folder(uri, root, found.artifact_location):
-            raise StoreError(
-                f"study: the artifacts of {study!r} lie in {former}, from which this folder was "
-                f"copied or moved; `python -m bpexp.sync --relocate` has them in {root}"
-            )
+        refuse_misplaced(uri, root, study, found.artifact_location)
         self._runs = self._search()
 
     def running(self) -> Iterator[tuple[str, int, Run]]:
@@ -72,7 +68,9 @@ class Experiment:
                 yield identity, int(attempt), run
 
     def find_or_create(self, start: dict[str, Any], sweep: str | None, first: bool) -> Run:
-        """Return the run of a journal, tagged as a member of a sweep; it may be a deleted one.
+        """Return the run of a journal, tagged as a member of a sweep.
+
+        It is a deleted one if a user deleted it in MLflow and its journal was not begun anew since.
 
         Args:
             start: the journal's start line.
@@ -82,7 +80,9 @@ class Experiment:
         key = (start["identity"], str(start["attempt"]))
         if key not in self._runs and not first:  # another process may have created it meanwhile
             self._runs |= self._search(f" and tags.identity = '{key[0]}'")
-        if key not in self._runs:
+        known = self._runs.get(key)
+        begun = milliseconds(start["time"])
+        if known is None or (is_deleted(known) and known.info.start_time != begun):
             tags = {
                 "kind": "run",
                 "identity": key[0],
@@ -92,9 +92,7 @@ class Experiment:
             }
             if sweep:
                 tags["sweep"] = sweep
-            self._runs[key] = self._client.create_run(
-                self.id, milliseconds(start["time"]), tags, run_name=start["name"]
-            )
+            self._runs[key] = self._client.create_run(self.id, begun, tags, run_name=start["name"])
         run = self._runs[key]
         if sweep and run.data.tags.get("sweep") != sweep and not is_deleted(run):
             self._client.set_tag(run.info.run_id, "sweep", sweep)

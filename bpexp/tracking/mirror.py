@@ -98,6 +98,8 @@ class Mirror:
 
     def _write_sweep(self, folder: Path, sweep: dict[str, Any], experiment: Experiment) -> None:
         run = experiment.find_sweep(sweep["id"])
+        if run is not None and is_deleted(run) and _begun_since(folder, sweep, run):
+            run = None
         if run is not None and self._stays_deleted(run):
             return
         run = run or self._client.create_run(
@@ -134,3 +136,10 @@ class Mirror:
                 end = ends(folder)[1]
                 if end is None and not in_use(folder):
                     RunMirror(self._client, folder).write_status(stored, end)
+
+
+def _begun_since(folder: Path, sweep: dict[str, Any], stored: StoredRun) -> bool:
+    """Return whether a member of a sweep was begun after the sweep's own run had ended."""
+    members = [first(folder.parents[1] / member["folder"]) for member in sweep["members"]]
+    latest = max((milliseconds(start["time"]) for start in members if start), default=0)
+    return latest > (stored.info.end_time or 0)

@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from bpexp.tracking.address import database, local_folder
+from bpexp.tracking.failures import StoreError
 from bpexp.tracking.locks import initialising
 
 MLRUNS = "mlruns"
@@ -40,6 +41,25 @@ def former_folder(uri: str, root: Path, location: str) -> Path | None:
         return None
     own = store.is_relative_to(root)
     return former if own or not former.exists() else None
+
+
+def refuse_misplaced(uri: str, root: Path, study: str, location: str) -> None:
+    """Refuse to touch artifacts in the folder from which this one was copied or moved.
+
+    Args:
+        uri: the store.
+        root: the folder that holds runs/, absolute.
+        study: the study's name.
+        location: the artifact location of its experiment.
+
+    Raises:
+        StoreError: they lie there; the message names the command that puts it right.
+    """
+    if former := former_folder(uri, root, location):
+        raise StoreError(
+            f"study: the artifacts of {study!r} lie in {former}, from which this folder was copied "
+            f"or moved; `python -m bpexp.sync --relocate` has them in {root}"
+        )
 
 
 def relocate(uri: str, root: Path) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpexp.record.run import Run
+from bpexp.tracking.address import database
 from bpexp.tracking.client import configured, connect, default_uri
+from bpexp.tracking.relocation import refuse_misplaced
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,18 +35,20 @@ def delete(study: str, runs: Collection[Run] | None, uri: str | None, root: Path
         root: the folder that holds runs/.
 
     Raises:
+        StoreError: the study's artifacts lie in the folder from which this one was copied or moved.
         MlflowException: the store does not answer or refuses.
         CalledProcessError: `mlflow gc` failed.
     """
     uri = uri or default_uri(root)
-    local = uri.startswith("sqlite:///")
-    if local and not Path(uri.removeprefix("sqlite:///")).exists():
+    local = database(uri)
+    if local is not None and not local.exists():
         return 0
     with configured():
         client = connect(uri)
         experiment = client.get_experiment_by_name(study)
         if experiment is None:
             return 0
+        refuse_misplaced(uri, root.resolve(), study, experiment.artifact_location)
         stored = list(_all(client, experiment.experiment_id))
         ours = [run for run in stored if _is_ours(run, runs)]
         models = _models(client, experiment.experiment_id, {run.info.run_id for run in ours})
@@ -52,7 +56,7 @@ def delete(study: str, runs: Collection[Run] | None, uri: str | None, root: Path
             client.delete_logged_model(model)
         for run in ours:
             client.delete_run(run.info.run_id)
-        if local:
+        if local is not None:
             _collect(uri, "--run-ids", [run.info.run_id for run in ours])  # and their models
             if runs is None and len(ours) == len(stored):
                 client.delete_experiment(experiment.experiment_id)

@@ -10,7 +10,7 @@ import pytest
 from helpers import make_config
 
 from bpexp.executors import Interrupt
-from bpexp.sweep.driver import _begin
+from bpexp.sweep.driver import _begin, _end
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import train_stack
 from bpexp.tracking.address import PORT, database, local_folder, pages
@@ -18,6 +18,7 @@ from bpexp.tracking.command import main
 from bpexp.tracking.failures import StoreError
 from bpexp.tracking.mirror import Mirror
 from bpexp.tracking.relocation import former_folder, relocate
+from bpexp.tracking.removal import delete
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
 
@@ -209,3 +210,45 @@ def test_addresses_of_files():
     assert database("http://host") is None
     assert str(local_folder("file:///a%20b/mlruns/c")) == "/a b/mlruns/c"
     assert local_folder("mlflow-artifacts:/1") is None
+
+
+def test_a_run_that_was_trained_anew_after_its_deletion_is_another(proj):
+    client = Mirror(uri(proj), proj)._client
+    experiment = client.get_experiment_by_name("bpexp").experiment_id
+    (run,) = client.search_runs([experiment])
+    client.delete_run(run.info.run_id)
+    (folder,) = (path.parent for path in proj.glob("runs/bpexp/*/journal.jsonl"))
+    shutil.rmtree(folder)
+    assert make_study(proj) == folder
+    assert main(["--root", str(proj)]) == 0
+    (anew,) = client.search_runs([experiment])
+    assert anew.info.run_id != run.info.run_id
+    assert anew.data.tags["identity"] == run.data.tags["identity"]
+
+
+def test_rm_in_a_copy_leaves_the_original_alone(proj):
+    copy = proj.with_name("copy")
+    shutil.copytree(proj, copy)
+    before = files(proj)
+    with pytest.raises(StoreError, match="copied or moved"):
+        delete("bpexp", None, None, copy)
+    assert files(proj) == before
+
+
+def test_a_sweeps_own_run_that_was_deleted_stays_so(proj):
+    plan = make_plan([make_config(epochs=0, width=3)], proj)
+    folder = _begin(plan, multirun=True)
+    _end([], folder, "none")
+    mirror = Mirror(uri(proj), proj)
+    mirror.sweep(folder)
+    found = mirror._experiment("bpexp").find_sweep(folder.name)
+    mirror._client.delete_run(found.info.run_id)
+    again = Mirror(uri(proj), proj)
+    again.sweep(folder)
+    assert again.left_deleted == {found.info.run_id}
+    assert again._experiment("bpexp").find_sweep(folder.name).info.lifecycle_stage == "deleted"
+    shutil.rmtree(plan.members[0].folder)
+    make_study(proj)
+    _end([], folder, "none")
+    again.sweep(folder)
+    assert again._experiment("bpexp").find_sweep(folder.name).info.lifecycle_stage == "active"
