@@ -15,7 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 T = TypeVar("T")
 
 CUT = "***"
-ADDRESS = re.compile(r"(?<=://)\S+")  # what follows the scheme
+# What follows the scheme, unless it is a path. Paths that are made of addresses have one slash.
+ADDRESS = re.compile(r"(?<=\w\w:/)(/?)([^\s/]\S*)")
 QUERY = re.compile(r"([?&#])([\w.%-]+)=([^&;#\s'\"]+)")
 SECRET_NAME = re.compile(r"token|secret|pass|pwd|key|auth|sig|cred|session|jwt|code", re.IGNORECASE)
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~+/=%-]{16,}")
@@ -35,7 +36,7 @@ def without_secrets(value: T) -> T:
     """
     if isinstance(value, str):
         # Messages of HTTP libraries show a query without the rest of its address.
-        return cast(T, QUERY.sub(_cut_query, ADDRESS.sub(lambda a: _cut_user(a[0]), value)))
+        return cast(T, QUERY.sub(_cut_query, ADDRESS.sub(lambda a: a[1] + _cut_user(a[2]), value)))
     if isinstance(value, Mapping):
         return cast(T, {key: without_secrets(entry) for key, entry in value.items()})
     if isinstance(value, list | tuple):
@@ -60,8 +61,6 @@ def _cut_user(address: str) -> str:
     A password that is not encoded may hold / ? # and @. A message may show the beginning of an
     address only: what follows a colon and is no port is a password then.
     """
-    if address.startswith("/"):  # a path
-        return address
     authority = re.split("[/?#]", address, maxsplit=1)[0]
     host, colon, port = authority.partition(":")
     user, at, _ = (address if colon else authority).rpartition("@")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from bpexp.console import SafeStream, aligned, warn
 from bpexp.nn.tasks import TASKS
 
 LOG_SECONDS = 30.0
+WIDEST = 10_000  # characters of a line in a log
 ROWS = 50  # further rows are in summary.csv
 WORDS = ("verdict", "gradient", "training")
+SPARE = ("training", "gradient", "ratio")  # columns that a narrow terminal does not show
 
 
 class Bar(Protocol):
@@ -76,7 +79,8 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
         swept: the configuration's keys that differ, shown first.
 
     Returns:
-        A line a run, with a column for the primary metric of each task that occurs.
+        A line a run, with a column for the primary metric of each task that occurs. A terminal that
+        is too narrow shows less of it.
     """
     tasks = {row["task"] for row in rows}
     metrics = [task.metric for name, task in TASKS.items() if name in tasks]
@@ -94,7 +98,15 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
     body = [
         [*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows[:ROWS]
     ]
-    return "\n".join([*aligned(head, body, {*keys, *WORDS}), *_rest(rows, "summary.csv")])
+    width = shutil.get_terminal_size((WIDEST, 0)).columns  # WIDEST where there is no terminal
+    lines = aligned(head, body, {*keys, *WORDS})
+    for name in SPARE:
+        if len(max(lines, key=len)) > width:
+            place = head.index(name)
+            for cells in (head, *body):
+                del cells[place]
+            lines = aligned(head, body, {*keys, *WORDS})
+    return "\n".join([*lines, *_rest(rows, "summary.csv")])
 
 
 def _rest(rows: Sequence[object], file: str) -> list[str]:

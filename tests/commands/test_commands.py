@@ -21,6 +21,7 @@ from bpexp.record.journal import Journal
 from bpexp.record.studies import Study
 from bpexp.sweep.driver import run_sweep
 from bpexp.tracking.client import configured, connect
+from bpexp.tracking.relocation import relocate
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +182,9 @@ def stored(folder):
 
 
 def test_rm_deletes_runs_on_disk_and_in_mlflow(made, tmp_path):
-    shutil.copytree(made, tmp_path / "copy")  # the store's artifacts stay in `made`
     folder = tmp_path / "copy"
+    shutil.copytree(made, folder)
+    assert relocate(f"sqlite:///{folder}/mlflow.db", folder)
 
     def rm(*words):
         command = [sys.executable, "-m", "bpexp", "rm", "mine", *words]
