@@ -104,8 +104,12 @@ WORDS = [
     refused("study=1e3", "study: 1000.0 is not text; quote it: 'study=\"1000.0\"'"),
     refused("actvation=relu", "key: 'actvation' is unknown; did you mean 'activation'?"),
     refused("draw=[deed]", "draw: 'deed' is unknown; did you mean 'dead'?"),
-    refused("data=npz data.path=/a(b.npz", "data.path=/a(b.npz: no viable alternative at input "
-            "'/a(b.npz'; text with special characters is quoted: 'data.path=\"/a(b.npz\"'"),
+    refused("data=npz data.path=/a(b.npz", "data.path=/a(b.npz: mismatched input '(' expecting "
+            "<EOF>; text with special characters is quoted: 'data.path=\"/a(b.npz\"'"),
+    refused("data=npz data.path=ö.npz", "data.path=ö.npz: token recognition error at: 'ö'; text "
+            "with special characters is quoted: 'data.path=\"ö.npz\"'"),
+    refused("data=npz data.path=a,b.npz", "data.path=a,b.npz: several values are a sweep: python "
+            "-m bpexp -m ...; text with special characters is quoted: 'data.path=\"a,b.npz\"'"),
     refused("--help nothing", "key: 'nothing' is not one of " + ", ".join(
         sorted(bpexp.config.schema.KEYS))),
     refused("data=npz data.path=http://me:hunt3r2@host/x.npz",

@@ -85,7 +85,8 @@ def refuse(
         refuse_swept_runtime_key(override)
         if override.is_sweep_override() and not multirun:
             argument = quoted(str(override.input_line))
-            raise ConfigError(f"{argument}: several values are a sweep: python -m bpexp -m ...")
+            line = f"{argument}: several values are a sweep: python -m bpexp -m ..."
+            raise ConfigError(line + _quoting(str(override.input_line)))
         values[key] = _check(override, known)
     if any(key == "hydra" or key.startswith("hydra.sweeper") for key in values):
         return  # a grid of its own
@@ -176,10 +177,15 @@ def parsed(arguments: Sequence[str]) -> list[Override]:
 def _reworded(argument: str, error: HydraException) -> str:
     """Return Hydra's message in one line, with how to quote text that needs it."""
     message = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
+    return message + _quoting(argument)
+
+
+def _quoting(argument: str) -> str:
+    """Return how to quote the value of a key of free text; nothing for other keys."""
     key, _, value = argument.partition("=")
-    if key in TEXTS and value[:1] not in ("'", '"'):
-        return f"{message}; text with special characters is quoted: '{key}=\"{value}\"'"
-    return message
+    if key not in TEXTS or value[:1] in ("'", '"'):
+        return ""
+    return f"; text with special characters is quoted: '{key}=\"{value}\"'"
 
 
 def _check_together(values: Mapping[str, list[Any]]) -> None:
