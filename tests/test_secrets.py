@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +26,7 @@ from bpexp.secrets import has_secret, without_secrets, without_user
 from bpexp.sweep.plan import make_plan
 from bpexp.sweep.stacks import fail, train_stack
 from bpexp.tracking import process
-from bpexp.tracking.address import pages
+from bpexp.tracking.address import _free_port, pages
 
 SECRETS = ("hunt3r2", "t0k3n")
 ADDRESS = "http://me:hunt3r2@127.0.0.1:9/?token=t0k3n"
@@ -221,3 +225,42 @@ def test_a_defects_traceback_holds_no_secret(monkeypatch, capsys):
     told = capsys.readouterr().err
     assert stop.value.code == 1
     assert "RuntimeError: no answer from http://***@127.0.0.1:9" in told
+
+
+@pytest.mark.full
+def test_a_server_receives_no_secret(tmp_path, monkeypatch):
+    """The whole way, to a server that is reached by an address with a password."""
+    port = _free_port()
+    words = ["server", "--backend-store-uri", f"sqlite:///{tmp_path}/server/mlflow.db"]
+    words += ["--artifacts-destination", str(tmp_path / "server" / "artifacts")]
+    (tmp_path / "server").mkdir()
+    command = [sys.executable, "-m", "mlflow", *words, "--port", str(port), "--workers", "1"]
+    address = f"http://me:hunt3r2@127.0.0.1:{port}"
+    server = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        process_group=0,
+    )  # fmt: skip
+    try:
+        wait_for(port)
+        run = ["-m", "bpexp", "-m", "epochs=0", "depth=0,1", "width=4", "data.limit=64"]
+        done = subprocess.run(
+            [sys.executable, *run, f"tracking.uri='{address}'"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+    assert done.returncode == 0, done.stderr
+    assert f"charts:   http://127.0.0.1:{port}/#/experiments/" in done.stdout
+    assert "mlflow ui" not in done.stdout
+    assert list((tmp_path / "server").rglob("summary.csv"))
+    assert found(tmp_path) == []
+    assert "hunt3r2" not in done.stdout + done.stderr
+
+
+def wait_for(port):
+    for _ in range(600):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(port)
