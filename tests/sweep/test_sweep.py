@@ -334,7 +334,7 @@ def test_ctrl_c_does_not_wait_for_runs_of_another_process(tmp_path):
 def test_nothing_is_begun_when_a_data_set_is_bad(tmp_path):
     np.savez(tmp_path / "bad.npz", x=np.zeros((20, 2)), y=np.zeros(20))
     bad = {"name": "npz", "path": str(tmp_path / "bad.npz")}
-    with pytest.raises(DataError, match="targets are all equal"):
+    with pytest.raises(DataError, match="all labels are 0: there is nothing to learn"):
         run_sweep([make_config(), make_config(data=bad)], root=tmp_path, multirun=True)
     assert not (tmp_path / "runs").exists()
 
