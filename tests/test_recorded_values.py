@@ -17,7 +17,7 @@ RECORDED = json.loads(VALUES.read_text())
 RUNS = RECORDED["runs"]
 SAME_BITS = RECORDED["environment"] == environment()
 RTOL = {"float32": 1e-4, "float64": 1e-10}
-BEFORE_TRAINING = ("identity", "sizes", "chance", "train_chance", "keys")
+BEFORE_TRAINING = ("identity", "sizes", "chance", "keys")
 
 
 @pytest.fixture(scope="module")

@@ -60,17 +60,14 @@ class Dataset:
         return int(self.x_train.shape[1])
 
     @cached_property
-    def train_chance(self) -> float:
-        """Primary metric of the best constant guess on the training split."""
-        return self._chance(self.y_train)
-
-    @cached_property
     def chance(self) -> float:
-        """Primary metric of the best constant guess on the test split.
+        """Primary metric of the best constant guess on the training split.
 
-        The guess is the mean target of the training split: its commonest class in classification.
+        The guess is the mean target of that split: its commonest class in classification.
         """
-        return self._chance(self.y_test)
+        task, targets = TASKS[self.task], self.targets(self.y_train)
+        guess = targets.mean[:, None]
+        return task.score(np.broadcast_to(guess, targets.columns.shape), targets)
 
     def targets(self, y: Array, dtype: DTypeLike = np.float64) -> Targets:
         """Return labels or targets of this data set as columns of a table of floats."""
@@ -92,11 +89,6 @@ class Dataset:
             f"<Dataset {self.name}: {len(self.x_train)} and {len(self.x_test)} examples of "
             f"{self.n_features} inputs, {self.n_outputs} {kind}{named}>"
         )
-
-    def _chance(self, y: Array) -> float:
-        task, targets = TASKS[self.task], self.targets(y)
-        guess = self.targets(self.y_train).mean[:, None]
-        return task.score(np.broadcast_to(guess, targets.columns.shape), targets)
 
 
 def make_dataset(

@@ -38,6 +38,7 @@ from bpexp.figures.spec import FigureSpec
 from bpexp.figures.verdicts import verdict_map
 
 TEST = "score/test"
+SCORED = (TEST, "chance", "diverged_at")
 SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
 AT = ("step", "layer", "source")
 GRADIENT = ("grad_norm", "grad_norm_lower", "grad_norm_upper", *AT)
@@ -50,18 +51,24 @@ FIGURES: dict[str, FigureSpec] = {
     "decay_rate_by_depth": FigureSpec(
         decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
     ),
-    "score_by_depth": FigureSpec(score_by_depth, "runs", (TEST, "chance"), runs_by_depth),
+    "score_by_depth": FigureSpec(score_by_depth, "runs", SCORED, runs_by_depth),
     "gradient_norm_by_epoch": FigureSpec(
         gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
     ),
     "learning_curves": FigureSpec(learning_curves, "curves", ("loss/test", TEST, "epoch", "cost")),
-    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, TEST)),
-    "score_by_setting": FigureSpec(score_by_setting, "runs", (TEST, "chance"), runs_by_setting),
+    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, *SCORED)),
+    "score_by_setting": FigureSpec(score_by_setting, "runs", SCORED, runs_by_setting),
     "trainability": FigureSpec(
-        trainability_map, "runs", ("score/train", "theory/deepest"), runs_over_depths
+        trainability_map,
+        "runs",
+        ("score/train", "chance", "diverged_at", "theory/deepest"),
+        runs_over_depths,
     ),
     "phase_diagram": FigureSpec(
-        phase_diagram, "plane", (*SIGMAS, "score/train", "source"), points_of_phase_diagram
+        phase_diagram,
+        "plane",
+        (*SIGMAS, "score/train", "chance", "diverged_at", "source"),
+        points_of_phase_diagram,
     ),
     "paired_score": FigureSpec(
         paired_by_depth, "runs", ("difference", "factor", "base", TEST), paired_scores
@@ -72,9 +79,7 @@ FIGURES: dict[str, FigureSpec] = {
     "jacobian_moments": FigureSpec(
         jacobian_moments, "runs", ("value", "moment", "source"), moments
     ),
-    "score_by_frozen": FigureSpec(
-        score_by_frozen, "runs", (TEST, "chance", "frozen"), runs_by_frozen
-    ),
+    "score_by_frozen": FigureSpec(score_by_frozen, "runs", (*SCORED, "frozen"), runs_by_frozen),
     "dead_by_rate": FigureSpec(
         dead_by_rate, "layers", ("dead", "delta_norm", *AT), dead_after_training
     ),

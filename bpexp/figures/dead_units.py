@@ -6,12 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.averages import SHARE
 from bpexp.figures.parts.factors import compared_factor, levels, panel_factors, varies
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import make_panels
+from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_step, measured
 from bpexp.figures.parts.style import shades, styled
+
+DEAD = Quantity("dead", within=SHARE)
 
 
 def dead_after_training(layers: pd.DataFrame) -> pd.DataFrame:
@@ -23,10 +27,9 @@ def dead_after_training(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _after_training(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return each run's last probe; runs that diverged have no slopes and are left out."""
-    rows: pd.DataFrame = at_step(measured(layers), "last")
-    finite: pd.DataFrame = rows[np.isfinite(rows["delta_norm"])]
-    return finite
+    """Return each run's last probe; the share of dead units is NaN where the run diverged."""
+    rows = at_step(measured(layers), "last")
+    return rows.assign(dead=rows["dead"].where(np.isfinite(rows["delta_norm"])))
 
 
 @styled
@@ -35,15 +38,16 @@ def dead_by_rate(layers: pd.DataFrame) -> Figure:
 
     A line for each hidden layer; a panel for each activation, or init if only that varies; other
     settings that vary divide panels further. x: learning rate, log scale. y: share of a layer's
-    units whose slope g' is 0 on the whole probe batch. Lines: arithmetic mean over seeds, of one
-    network if there is one seed; bands: its 95 % Student t interval, from three seeds on. Runs that
-    diverged are left out: there the mean is over the other seeds.
+    units whose slope g' is 0 on the whole probe batch. Lines: arithmetic mean over seeds; of two to
+    five seeds each is drawn too, of more the mean's 95 % interval. A run that diverged has no
+    slopes: the lines have a gap there, with dots for the other seeds.
 
     Args:
         layers: columns run, activation, init, depth, seed, lr, step, layer, dead, delta_norm,
             source.
     """
-    rows = _after_training(layers).dropna(subset=["dead"])
+    rows = _after_training(layers)
+    rows = rows[rows["layer"] <= rows["depth"]]  # the output layer has no slopes
     factor = compared_factor(rows)
     palette = shades([int(layer) for layer in levels(rows, "layer")])
     panels = make_panels(
@@ -53,10 +57,10 @@ def dead_by_rate(layers: pd.DataFrame) -> Figure:
         alone=(4.6, 3.4),
         shows=lambda part: bool((part["dead"] > 0).any()),
     )
-    draw_lines(panels.parts, "lr", "dead", "layer", palette, markersize=4, markeredgewidth=0.3)
+    draw_lines(panels.parts, "lr", DEAD, "layer", palette, markersize=4, markeredgewidth=0.3)
     for panel, _ in panels.parts:
         panel.set(xscale="log", ylim=(-0.03, 1.03))
     panels.label("Dead units after training", x="learning rate", y="share of dead units")
-    notes = line_notes(rows, "dead")
+    notes = line_notes(rows, DEAD)
     legend(panels.figure, "layer", palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure

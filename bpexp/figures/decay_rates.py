@@ -11,7 +11,8 @@ from bpexp.analysis.summaries import decay
 from bpexp.figures.parts import style
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.factors import axis_label, compared_factor
-from bpexp.figures.parts.lines import has_interval
+from bpexp.figures.parts.lines import n_seeds
+from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_start, measured
 
 RATE, ERROR = "gradient/decay_rate", "gradient/decay_rate_se"
@@ -48,23 +49,23 @@ def decay_rate_by_depth(layers: pd.DataFrame) -> Figure:
     A line for each activation, or initialization if only that varies; other settings that vary
     divide the rows into panels. x: hidden layers. y: mean over layers of
     log(delta_norm^(l) / delta_norm^(l+1)), nats a layer: negative where the gradient vanishes
-    towards the input, positive where it explodes. Lines: arithmetic mean over seeds; bands: its
-    95 % Student t interval, from three seeds on. Bars, with fewer seeds: 1.96 standard errors from
-    the scatter over the layers of one network. Thin dashed lines: the rate of theory's root mean
-    squares over draws in the limit of width, which for ReLU networks of width n is about 5 / (4 n)
-    above the mean rate of single networks.
+    towards the input, positive where it explodes. Lines: arithmetic mean over seeds; of two to five
+    seeds each is drawn too, of more the mean's 95 % interval. Bars, with one seed: 1.96 standard
+    errors from the scatter over the layers of that network. Thin dashed lines: the rate of theory's
+    root mean squares over draws in the limit of width, which for ReLU networks of width n is about
+    5 / (4 n) above the mean rate of single networks.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, delta_norm, source; or what
             `decay_rates` returns.
     """
     rates = decay_rates(layers)
-    panels = draw_by_setting(rates, "depth", RATE)
+    panels = draw_by_setting(rates, "depth", Quantity(RATE))
     factor = compared_factor(rates)
     palette = style.colours(rates, factor)
     for panel, rows in panels.parts:
         panel.axhline(0, **style.ZERO_LINE)
-        if has_interval(rows):
+        if n_seeds(rates) > 1:
             continue
         for level, part in measured(rows).groupby(factor, observed=True):
             look: dict[str, Any] = {"fmt": "none", "ecolor": palette[level], "elinewidth": 1}

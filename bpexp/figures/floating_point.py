@@ -7,18 +7,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bpexp.analysis.averages import SHARE, Mean
 from bpexp.analysis.precision import match_precisions
 from bpexp.figures.gradients import LAYER
 from bpexp.figures.parts.factors import compared_factor, panel_factors, varies
 from bpexp.figures.parts.legends import legend, note_colour
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import make_panels
+from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_step, measured
 from bpexp.figures.parts.style import styled
 from bpexp.figures.parts.ticks import integer_ticks
 
 SHARES = {"zero_share": "exactly 0", "subnormal_share": "subnormal"}
 COLOURS = {"exactly 0": "#222222", "subnormal": "#d55e00"}
+SHARE_OUT = Quantity("share", within=SHARE)
+DIFFERENCE = Quantity("difference", Mean.GEOMETRIC, log=True)
 NOT_FINITE = {"z not finite": "#f4a8a4", "delta not finite": "#fbe3e1"}
 WHEN = {"before training": "#222222", "at the end": "#d55e00"}
 
@@ -38,9 +42,9 @@ def range_by_layer(layers: pd.DataFrame) -> Figure:
 
     A panel for each configuration, before training. x: layer, 1 nearest the input. y: share of the
     entries of dC/dW^(l) that are exactly 0, and that are subnormal. Lines: arithmetic mean over
-    seeds, of one network if there is one seed; bands: its 95 % Student t interval, from three seeds
-    on. Rows that are not finite are left out. Red: layers whose z is not finite in at least one
-    run; pale red: whose delta alone is not.
+    seeds; of two to five seeds each is drawn too, of more the mean's 95 % interval. They have gaps
+    where a run is not finite. Red: layers whose z is not finite in at least one run; pale red:
+    whose delta alone is not.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, zero_share,
@@ -58,14 +62,15 @@ def range_by_layer(layers: pd.DataFrame) -> Figure:
     for panel, part in panels.parts:
         finite = _shade_not_finite(panel, part)
         keys = [name for name in ("layer", "seed") if name in part]
-        shares = part[finite].rename(columns=SHARES)
+        shares = part.assign(**{name: part[name].where(finite) for name in SHARES})
+        shares = shares.rename(columns=SHARES)
         shares = shares.melt(keys, [*SHARES.values()], "kind", "share")
-        draw_lines([(panel, shares)], "layer", "share", "kind", COLOURS, marker="")
+        draw_lines([(panel, shares)], "layer", SHARE_OUT, "kind", COLOURS, marker="")
         panel.set(ylim=(-0.03, 1.03), xlim=(0.4, rows["layer"].max() + 0.6))
         integer_ticks(panel.xaxis)
     title = "Gradients outside the range of their dtype, before training"
     panels.label(title, x=LAYER, y=r"share of the entries of $\partial C/\partial W^{(l)}$")
-    notes = line_notes(rows, "zero_share")
+    notes = line_notes(rows, SHARE_OUT)
     if _broken(rows).any():
         notes += [note_colour(colour, label) for label, colour in NOT_FINITE.items()]
     legend(panels.figure, "entries", COLOURS, notes=notes)
@@ -107,8 +112,8 @@ def precision_by_layer(layers: pd.DataFrame) -> Figure:
     before training and one at its end; a panel for each configuration. x: layer, 1 nearest the
     input. y, log scale: |float32 / float64 - 1| of the weights' gradient norm: 1e-7 is float32's
     rounding; at 1 no digit agrees, as where float32 has only zeros. Lines: geometric mean over
-    seeds, of one pair of networks if there is one seed; bands: its 95 % Student t interval, from
-    three seeds on. Layers where float32 is not finite are left out.
+    seeds, each a pair of networks; of two to five seeds each is drawn too, of more the mean's 95 %
+    interval. Lines have gaps where float32 is not finite.
 
     Args:
         layers: columns run, dtype, activation, init, depth, seed, step, epoch, layer, grad_norm,
@@ -118,16 +123,15 @@ def precision_by_layer(layers: pd.DataFrame) -> Figure:
     factor = compared_factor(rows)
     same = [factor, "depth", "seed", *panel_factors(rows, [factor, "depth", "dtype"])]
     pairs = match_precisions(rows, "grad_norm", same)
-    pairs = pairs[np.isfinite(pairs["difference"])]
     when = np.where(pairs["epoch"] == 0, *WHEN)
     pairs = pairs.assign(when=pd.Categorical(when, [*WHEN], ordered=True))
     factors = [factor, *panel_factors(pairs, [factor])]
     panels = make_panels(pairs, factors, size=(2.6, 2.2), alone=(4.4, 3.2))
-    draw_lines(panels.parts, "layer", "difference", "when", WHEN, log=True, marker="")
+    draw_lines(panels.parts, "layer", DIFFERENCE, "when", WHEN, marker="")
     for panel, _ in panels.parts:
         panel.set_xlim(0.4, rows["layer"].max() + 0.6)
         integer_ticks(panel.xaxis)
     title = "float32 against float64, same draws"
     panels.label(title, x=LAYER, y="relative difference of the gradient norm")
-    legend(panels.figure, "", WHEN, notes=line_notes(pairs, "difference", log=True))
+    legend(panels.figure, "", WHEN, notes=line_notes(pairs, DIFFERENCE))
     return panels.figure

@@ -7,16 +7,19 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.averages import Mean
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.factors import axis_label, compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import make_panels
+from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import Step, at_start, at_step, first_layer
 from bpexp.figures.parts.style import shades, styled
 from bpexp.figures.parts.ticks import integer_ticks
 
 NORM = r"gradient norm $\Vert\partial C/\partial W^{(l)}\Vert_F$"
+GRADIENT = Quantity("grad_norm", Mean.ROOT_MEAN_SQUARE, log=True)  # theory's mean
 LAYER = "layer $l$ (1 = nearest the input)"
 
 
@@ -26,12 +29,11 @@ def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first") -> Figure:
 
     Panels are initializations if only those vary; other settings that vary divide panels further.
     x: layer, 1 nearest the input. y, log scale: Frobenius norm of the weights' gradient of the mean
-    cost over the probe batch. Lines: geometric mean over seeds, of one network if there is one
-    seed; bands: its 95 % Student t interval, from three seeds on. Thin dashed lines: theory, the
-    root mean square over draws of the weights in the limit of width, at step 0 only. Hatched: 5 %
-    to 95 % of simulated single networks of the same width; theory's line may lie outside. Crosses
-    at the lower edge: exact zeros. A gradient that shrinks by the same factor in every layer is a
-    straight line.
+    cost over the probe batch. Lines: root mean square over seeds; of two to five seeds each is
+    drawn too, of more the mean's 95 % interval. Thin dashed lines: theory, at step 0 only, the root
+    mean square over draws of the weights in the limit of width. Hatched: 5 % to 95 % of simulated
+    single networks of the same width; theory's line may lie outside. Crosses at the lower edge:
+    exact zeros. A gradient that shrinks by the same factor in every layer is a straight line.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source, and if
@@ -53,12 +55,12 @@ def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first") -> Figure:
         columns=4,
     )
     look: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0.3}
-    draw_lines(panels.parts, "layer", "grad_norm", "depth", palette, log=True, **look)
+    draw_lines(panels.parts, "layer", GRADIENT, "depth", palette, **look)
     for panel, _ in panels.parts:
         panel.set_xlim(0.4, max(depths, default=0) + 1.6)  # excludes a tick at 0
         integer_ticks(panel.xaxis)
     panels.label(f"Gradient norm of each layer {_when(rows, step)}", x=LAYER, y=NORM)
-    notes = line_notes(rows, "grad_norm", log=True)
+    notes = line_notes(rows, GRADIENT)
     legend(panels.figure, "hidden layers", palette, notes=notes)
     return panels.figure
 
@@ -68,14 +70,14 @@ def first_layer_by_depth(layers: pd.DataFrame) -> Figure:
     """Draw the gradient norm of layer 1 at the first probe against depth.
 
     A line for each activation, or initialization if only that varies; other settings that vary
-    divide the rows into panels. x: hidden layers. y, means, bands, dashes, hatching and
-    crosses as in `gradient_by_layer`.
+    divide the rows into panels. x: hidden layers. y, means, dashes, hatching and crosses as in
+    `gradient_by_layer`.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source.
     """
     rows = first_layer(layers)
-    panels = draw_by_setting(rows, "depth", "grad_norm", log=True)
+    panels = draw_by_setting(rows, "depth", GRADIENT)
     title = f"Gradient norm of the first layer {_when(rows, 'first')}"
     panels.label(title, x=axis_label("depth"), y=NORM.replace("(l)", "(1)"))
     return panels.figure

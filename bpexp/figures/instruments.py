@@ -8,15 +8,22 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.averages import SHARE, UNBOUNDED, Mean
 from bpexp.figures.parts import style
 from bpexp.figures.parts.factors import compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import make_panels
-from bpexp.figures.parts.selection import above_noise, ends_of_training, measured
+from bpexp.figures.parts.quantities import Quantity
+from bpexp.figures.parts.selection import ends_of_training, measured, without_noise
 from bpexp.figures.parts.ticks import integer_ticks
 from bpexp.figures.spec import FigureSpec
 from bpexp.probes import INSTRUMENTS
+
+WITHIN = {
+    **dict.fromkeys(("dead", "saturation", "zero_share", "subnormal_share"), SHARE),
+    "correlation": (-1.0, 1.0),
+}
 
 
 def of_instrument(name: str) -> tuple[str, FigureSpec]:
@@ -44,9 +51,9 @@ def through_training(layers: pd.DataFrame, *, instrument: str) -> Figure:
 
     A panel for each configuration. x: epochs done. y: the instrument, on a log scale if its values
     span orders of magnitude. Lines: mean over seeds, geometric on a log scale and arithmetic on a
-    linear one, of one network if there is one seed; bands: its 95 % Student t interval, from three
-    seeds on. Darker lines are nearer the output, whose own value is left out where it is of another
-    function.
+    linear one; of two to five seeds each is drawn too, of more the mean's 95 % interval. A line
+    ends where the first of its runs diverges or stops. Darker lines are nearer the output, whose
+    own value is left out where it is of another function.
 
     Args:
         layers: columns run, activation, init, depth, seed, epoch, layer, source and the
@@ -67,7 +74,7 @@ def number_through_training(rows: pd.DataFrame, *, instrument: str) -> Figure:
     """Draw an instrument of one number a run against epoch: a line for each activation.
 
     A line for each initialization if only that varies; other settings that vary divide the rows
-    into panels. x, y, lines and bands as in `through_training`.
+    into panels. x, y and lines as in `through_training`.
 
     Args:
         rows: columns run, activation, init, depth, seed, epoch and the instrument's.
@@ -88,10 +95,10 @@ def before_and_after(rows: pd.DataFrame, *, instrument: str) -> Figure:
     y: the instrument, on a log scale if its values span orders of magnitude. A line for each layer
     if the instrument has layers, darker near the output; else for each activation, or
     initialization if only that varies. A panel for each configuration and time. Lines: mean over
-    seeds and all other dimensions, such as examples, geometric on a log scale; bands: its 95 %
-    Student t interval, which counts each example of each seed as one value although examples of one
-    network are not independent. Of values that decrease by rank those below 1e-15 of the largest
-    are rounding errors and left out.
+    seeds of each network's mean over all other dimensions, such as examples, both geometric on a
+    log scale; of two to five seeds each is drawn too, of more the mean's 95 % interval. Of values
+    that decrease by rank those below 1e-15 of the largest are rounding errors: a line ends where
+    the first of its values is one.
 
     Args:
         rows: columns run, activation, init, depth, seed, step, the instrument's dimensions and its
@@ -100,7 +107,7 @@ def before_and_after(rows: pd.DataFrame, *, instrument: str) -> Figure:
     """
     *others, last = INSTRUMENTS[instrument].dims
     rows = ends_of_training(rows)
-    rows = above_noise(rows, instrument, others) if last == "rank" else rows
+    rows = without_noise(rows, instrument, others) if last == "rank" else rows
     factor = compared_factor(rows)
     hue = "layer" if "layer" in others else factor
     factors = [*({factor} - {hue}), *panel_factors(rows, [factor]), "when"]
@@ -119,7 +126,7 @@ def _draw(
     least: float = 100.0,
 ) -> Figure:
     """Draw y against x in panels: a line for each level of `hue`, and no markers."""
-    log = INSTRUMENTS[y].log
+    quantity = _quantity(y)
     panels = make_panels(
         rows,
         factors,
@@ -130,15 +137,22 @@ def _draw(
     shown = levels(rows, hue)
     shades = style.shades(shown) if hue == "layer" else style.colours(rows, hue)
     palette = {level: shades[level] for level in shown}
-    draw_lines(panels.parts, x, y, hue, palette, log=log, least=least, marker="")
+    draw_lines(panels.parts, x, quantity, hue, palette, least=least, marker="")
     for panel, _ in panels.parts:
         if x != "share":
             integer_ticks(panel.xaxis, most=5)
     label = "share of values as large or larger" if x == "share" else x
     panels.label(title, x=label, y=_words(y))
-    notes = line_notes(rows, y, log=log)
+    notes = line_notes(rows, quantity)
     legend(panels.figure, hue, palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure
+
+
+def _quantity(instrument: str) -> Quantity:
+    """Return an instrument as an ordinate."""
+    if INSTRUMENTS[instrument].log:
+        return Quantity(instrument, Mean.GEOMETRIC, log=True)
+    return Quantity(instrument, within=WITHIN.get(instrument, UNBOUNDED))
 
 
 def _words(instrument: str) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.averages import Mean
 from bpexp.figures.parts import style
 from bpexp.figures.parts.factors import axis_label, compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import make_panels
-from bpexp.figures.parts.selection import above_noise, ends_of_training
+from bpexp.figures.parts.quantities import Quantity
+from bpexp.figures.parts.selection import ends_of_training, without_noise
 from bpexp.figures.parts.ticks import integer_ticks
 
+VALUE = Quantity("singular_value", Mean.GEOMETRIC, log=True)
+MOMENT = Quantity("value", log=True, within=(0.0, math.inf))  # theory's mean
 MEAN_SQUARE = "start/jacobian_mean_square"
 
 
@@ -21,21 +27,21 @@ def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
     """Draw the Jacobian's singular values by rank, before and after training.
 
     x: share of the singular values that are as large or larger. y, log scale: singular value of
-    dz^(L-1)/dz^(1). Lines: geometric mean over examples and seeds; bands: the 95 % Student t
-    interval of that mean, which counts each example of each seed as one value although examples of
-    one network are not independent. Flat at 1: dynamical isometry. A line for each activation, or
-    initialization if only that varies; a panel for each depth and other setting that varies. Values
-    below 1e-15 of the largest are rounding errors and left out of the mean.
+    dz^(L-1)/dz^(1). Lines: geometric mean over seeds, of each network's geometric mean over its
+    examples; of two to five seeds each is drawn too, of more the mean's 95 % interval. Flat at 1:
+    dynamical isometry. A line for each activation, or initialization if only that varies; a panel
+    for each depth and other setting that varies. Values below 1e-15 of the largest are rounding
+    errors: a line ends where the first of its values is one.
 
     Args:
         spectra: columns run, activation, init, depth, seed, step, example, rank, singular_value.
     """
-    rows = above_noise(ends_of_training(spectra), "singular_value", ["example"])
+    rows = without_noise(ends_of_training(spectra), "singular_value", ["example"])
     factor = compared_factor(rows)
     palette = style.colours(rows, factor)
     factors = ["depth", *panel_factors(rows, [factor, "depth"]), "when"]
     panels = make_panels(rows, factors, size=(2.6, 2.2))
-    draw_lines(panels.parts, "share", "singular_value", factor, palette, log=True, marker="")
+    draw_lines(panels.parts, "share", VALUE, factor, palette, marker="")
     for panel, _ in panels.parts:
         panel.axhline(1, **style.ZERO_LINE)
     panels.label(
@@ -44,7 +50,7 @@ def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
         y=r"singular value of $\partial z^{(L-1)}/\partial z^{(1)}$",
     )
     shown = {level: palette[level] for level in levels(rows, factor)}
-    notes = line_notes(rows, "share")
+    notes = line_notes(rows, VALUE)
     legend(panels.figure, factor, shown, dict.fromkeys(shown, ""), notes=notes)
     return panels.figure
 
@@ -81,10 +87,11 @@ def jacobian_moments(runs: pd.DataFrame) -> Figure:
     """Draw mean and relative variance of the squared singular values before training.
 
     x: hidden layers. y, log scale: the mean of s^2, 1 where signals keep their length on average;
-    and var s^2 / (mean s^2)^2, 0 where all signals do (dynamical isometry). Lines: geometric mean
-    over seeds of the values of single networks; bands: its 95 % Student t interval, from three
-    seeds on. Thin dashed lines: mean field's expectation (Pennington et al. 2017). A line for each
-    activation, or initialization if only that varies; other settings divide panels.
+    and var s^2 / (mean s^2)^2, 0 where all signals do (dynamical isometry). Lines: arithmetic mean
+    over seeds of the values of single networks, since theory is an expectation; of two to five
+    seeds each is drawn too, of more the mean's 95 % interval. Thin dashed lines: mean field's
+    expectation in the limit of width (Pennington et al. 2017). A line for each activation, or
+    initialization if only that varies; other settings divide panels.
 
     Args:
         runs: as `bpexp.load_tables` has them (`runs`), or what `moments` returns.
@@ -96,11 +103,11 @@ def jacobian_moments(runs: pd.DataFrame) -> Figure:
     factors = ["moment", *panel_factors(rows, [factor, "depth"])]
     panels = make_panels(rows, factors, size=(3.4, 2.6), columns=2, sharey=False)
     for panel, part in panels.parts:
-        draw_lines([(panel, part)], "depth", "value", factor, palette, markers=shapes, log=True)
+        draw_lines([(panel, part)], "depth", MOMENT, factor, palette, markers=shapes)
         panel.set_title(panel.get_title().replace("_", " "))
         integer_ticks(panel.xaxis, levels(rows, "depth"))
     title = "Squared singular values of the Jacobian before training"
     panels.label(title, x=axis_label("depth"))
     shown = {level: palette[level] for level in levels(rows, factor)}
-    legend(panels.figure, factor, shown, shapes, notes=line_notes(rows, "value", log=True))
+    legend(panels.figure, factor, shown, shapes, notes=line_notes(rows, MOMENT))
     return panels.figure

@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bpexp.analysis.averages import Mean
+from bpexp.analysis.scores import with_score
 from bpexp.figures.parts import style
 from bpexp.figures.parts.factors import (
     compared_factor,
@@ -20,7 +22,8 @@ from bpexp.figures.parts.factors import (
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import MARGIN, Panels, fit, fold
-from bpexp.figures.parts.scores import limit_scores, score_name, with_score
+from bpexp.figures.parts.quantities import Quantity
+from bpexp.figures.parts.scores import limit_scores, score_name, score_of
 from bpexp.figures.parts.ticks import integer_ticks, plain_ticks
 from bpexp.figures.scores import runs_by_setting
 
@@ -36,10 +39,9 @@ def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "
     numeric setting if only that varies. Other settings that vary divide panels further. x: epochs
     done. y: mean cost of an example (nats if the cost is a cross-entropy), log scale; and the
     task's primary metric, as in `score_by_depth`. Lines: mean over seeds, geometric for the loss
-    and arithmetic for the score, of one network if there is one seed; bands: its 95 % Student t
-    interval, from three seeds on. Crosses at the lower edge: losses of exactly 0. A diverged run
-    has no values from where it diverged on, so that there the mean is over the other seeds. Of more
-    than 24 pairs the first are drawn; the title says so.
+    and arithmetic for the score; of two to five seeds each is drawn too, of more the mean's 95 %
+    interval. A line ends where the first of its runs diverges or stops. Crosses at the lower edge:
+    losses of exactly 0. Of more than 24 pairs the first are drawn; the title says so.
 
     Args:
         curves: columns run, activation, init, depth, seed, cost, epoch, loss/test and accuracy/test
@@ -49,12 +51,13 @@ def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "
     curves = with_score(curves, split)
     factor, palette, shapes = _lines(curves)
     panels, pairs = _make_pairs(curves, ["depth", *panel_factors(curves, [factor, "depth"])])
-    loss, score, name = f"loss/{split}", f"score/{split}", score_name(curves, split)
+    loss, score = Quantity(f"loss/{split}", Mean.GEOMETRIC, log=True), score_of(curves, split)
+    name = score_name(curves, split)
     every = max(1, curves["epoch"].nunique() // 5)
     look: dict[str, Any] = {"markers": shapes or None, "markersize": 5, "markevery": every}
     for half, y in enumerate((loss, score)):
         parts = [(pair[half], rows) for pair, (_, rows) in zip(pairs, panels.parts, strict=True)]
-        draw_lines(parts, "epoch", y, factor, palette, log=y == loss, least=5, **look)
+        draw_lines(parts, "epoch", y, factor, palette, least=5, **look)
     for above, below in pairs:
         plain_ticks(above.yaxis)
         limit_scores(below, curves, split)
@@ -63,7 +66,8 @@ def learning_curves(curves: pd.DataFrame, *, split: Literal["test", "train"] = "
         above.set_ylabel(f"{split} loss{_unit(curves)}")
         below.set_ylabel(f"{split} {name}")
     shown = {level: palette[level] for level in levels(curves, factor)}
-    legend(panels.figure, factor, shown, shapes, notes=line_notes(curves, loss, log=True))
+    notes = line_notes(curves, loss, mean="mean (loss:\ngeometric mean)")
+    legend(panels.figure, factor, shown, shapes, notes=notes)
     panels.label(f"Loss and {name} on the {split} split through training", x="epoch")
     return panels.figure
 

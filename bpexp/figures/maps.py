@@ -12,12 +12,13 @@ from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bpexp.analysis.scores import scores, tasks_in, with_score
 from bpexp.errors import one_of
 from bpexp.figures.parts.cells import cell_edges
 from bpexp.figures.parts.factors import axis_label, numeric_settings, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.panels import make_panels
-from bpexp.figures.parts.scores import score_label, score_name, scores, tasks_in, with_score
+from bpexp.figures.parts.scores import score_label, score_name
 from bpexp.figures.parts.selection import measured
 from bpexp.figures.parts.style import styled
 from bpexp.figures.parts.ticks import is_geometric, plain_ticks

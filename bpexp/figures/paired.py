@@ -6,12 +6,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.paired import paired_differences
+from bpexp.analysis.scores import with_score
 from bpexp.errors import BpexpError
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.factors import axis_label, compared_factor, levels, varies
-from bpexp.figures.parts.lines import has_interval
-from bpexp.figures.parts.scores import score_name, with_score
+from bpexp.figures.parts.lines import n_seeds
+from bpexp.figures.parts.quantities import Quantity
+from bpexp.figures.parts.scores import score_name
 from bpexp.figures.parts.style import ZERO_LINE, styled
+
+FEWEST = 3  # seeds
 
 
 def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +31,7 @@ def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
     if "difference" in runs:
         return runs
     factor = compared_factor(runs)
-    if not (varies(runs, factor) and has_interval(runs)):
+    if not (varies(runs, factor) and n_seeds(runs) >= FEWEST):
         return runs.head(0)
     base = levels(runs, factor)[0]  # not the first row's: runs start in any order
     try:
@@ -43,13 +47,14 @@ def paired_by_depth(differences: pd.DataFrame) -> Figure:
     A difference is between two networks: a run and the run of the base level with the same seed,
     and so the same base draw of weights and the same order of batches. x: hidden layers. y:
     difference of the task's primary metric on the test split. Lines: arithmetic mean over
-    seeds; bands: its 95 % Student t interval. Where a band excludes 0 the levels differ.
+    seeds; of two to five seeds each is drawn too, of more the mean's 95 % Student t interval. Where
+    that excludes 0, the levels differ.
 
     Args:
         differences: as `bpexp.paired_differences` returns them.
     """
     base, factor = differences["base"].iloc[0], differences["factor"].iloc[0]
-    panels = draw_by_setting(differences, "depth", "difference", factor=factor)
+    panels = draw_by_setting(differences, "depth", Quantity("difference"), factor=factor)
     for panel, _ in panels.parts:
         panel.axhline(0, **ZERO_LINE)
     title = f"Paired differences from {base}, same draws"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.scores import with_score
 from bpexp.errors import one_of
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.factors import axis_label, levels, numeric_settings, varies
 from bpexp.figures.parts.legends import note_guess
-from bpexp.figures.parts.scores import limit_scores, score_label, score_name, with_score
+from bpexp.figures.parts.scores import limit_scores, score_label, score_name, score_of
 from bpexp.figures.parts.style import GUESS, styled
 
 
@@ -35,8 +36,8 @@ def score_by_depth(runs: pd.DataFrame) -> Figure:
     A line for each activation, or initialization if only that varies; other settings that vary
     divide the runs into panels. x: hidden layers. y: the task's primary metric: in classification
     the share of the test split classified correctly; in regression R2, whose axis ends at -1.
-    Lines: arithmetic mean over seeds, of one network if there is one seed; bands: its 95 % Student
-    t interval, from three seeds on. Dotted: the best constant guess.
+    Lines: arithmetic mean over seeds; of two to five seeds each is drawn too, of more the mean's
+    95 % interval. A run that diverged scores as the best constant guess, which is dotted.
 
     Args:
         runs: columns run, activation, init, depth, seed, accuracy/test or the primary metric of
@@ -83,7 +84,7 @@ def score_by_frozen(runs: pd.DataFrame) -> Figure:
 def _draw(runs: pd.DataFrame, x: str, label: str, what: str) -> Figure:
     known = "chance" in runs and runs["chance"].notna().any()
     notes = [note_guess()] if known else []
-    panels = draw_by_setting(with_score(runs, "test"), x, "score/test", notes=notes)
+    panels = draw_by_setting(with_score(runs, "test"), x, score_of(runs, "test"), notes=notes)
     for panel, rows in panels.parts:
         for guess in levels(rows, "chance") if known else ():
             panel.axhline(guess, **GUESS)

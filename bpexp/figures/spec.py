@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.scores import tasks_in
 from bpexp.figures.parts.factors import panel_factors
-from bpexp.figures.parts.scores import tasks_in
 
 if TYPE_CHECKING:
     from bpexp.results import Tables

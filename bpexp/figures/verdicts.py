@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.scores import with_score
 from bpexp.analysis.verdict import AXES, VERDICTS
 from bpexp.figures.parts.cells import draw_word_map
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
-from bpexp.figures.parts.scores import score_name, with_score
+from bpexp.figures.parts.scores import score_name
 from bpexp.figures.parts.style import styled
 
 # From the mildest to the gravest.

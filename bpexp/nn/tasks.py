@@ -7,6 +7,7 @@ says which, and defines the metrics that compare outputs with targets. A new tas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ class Task:
         unit: what it is a share of, in figures.
         perfect: the primary metric's best value; it is above that of guessing where higher is
             better, and below where lower is.
+        lowest: the primary metric's least value.
     """
 
     labels: bool
@@ -51,6 +53,7 @@ class Task:
     label: str
     unit: str
     perfect: float = 1.0
+    lowest: float = -math.inf
 
     @property
     def metric(self) -> str:
@@ -118,6 +121,7 @@ TASKS: dict[str, Task] = {
         scores=_accuracy,
         label="accuracy",
         unit="share correct",
+        lowest=0.0,
     ),
     "regression": Task(
         labels=False,

@@ -4,7 +4,7 @@
 Infinity are written as Python writes them. Kinds of lines:
 
     start        time, identity, attempt, algorithm (its number), name, config, digest, data (name,
-                 source), sizes, task, chance, train_chance, versions (of bpexp and NumPy),
+                 source), sizes, task, chance, versions (of bpexp and NumPy),
                  dimensions {instrument: [names]} of what observations hold in arrays
     observation  time, step, epoch, metrics {name: number}, layers {instrument: [number a layer]},
                  null where nothing was measured, and arrays {instrument: number or nested lists},

@@ -66,6 +66,14 @@ class Run:
         return str(self.start.get("task", "classification"))
 
     @property
+    def chance(self) -> float:
+        """The task's primary metric of the best constant guess on the training split.
+
+        Journals of version 0.1 call that train_chance, and chance the same on the test split.
+        """
+        return float(self.start.get("train_chance", self.start["chance"]))
+
+    @property
     def status(self) -> str:
         """FINISHED, FAILED or KILLED, as the run ended; RUNNING without an end line."""
         return status(self.end)

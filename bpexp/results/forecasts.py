@@ -71,7 +71,7 @@ def _forecast(
         variances(shape, init, data, examples),
         moment(data),
         learning if descent else None,
-        data.train_chance,
+        data.chance,
     )
 
 

@@ -44,7 +44,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "seconds": end.get("seconds", np.nan),
         "epoch": epoch,
         "task": run.task,
-        "chance": run.start["chance"],
+        "chance": run.chance,
         **dict.fromkeys(final_names(run.task), np.nan),
         **final,
         **NO_START,

@@ -15,7 +15,7 @@ from bpexp.results.forecasts import forecast_columns, forecast_run
 from bpexp.sweep.plan import Plan, dataset
 from bpexp.sweep.presentation import warn_not_drawn
 from bpexp.sweep.terminal import forecasts as table
-from bpexp.theory import UnknownLayerError, score, trained
+from bpexp.theory import Score, UnknownLayerError, score, trained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,8 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> No
     """Score the forecast against the results, print the confusion matrix, and draw both.
 
     A run counts as trained if its score on the training split is more than half way from that of
-    guessing to the best possible one. Runs that are not finished are left out.
+    guessing to the best possible one. Runs that are not finished are left out. So are quick runs,
+    which are too short to train.
 
     Args:
         cells: as `print_forecast` returns them.
@@ -64,21 +65,34 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> No
         folder: the sweep's folder.
     """
     outcomes: dict[str, bool] = {}
+    quick = {*cells.loc[cells["quick"].astype(bool), "run"]}
     for run in runs:
-        if run.finished:
-            chance = run.start.get("train_chance", run.start["chance"])
+        if run.finished and run.identity not in quick:
             perfect = find_task(run.task).perfect
-            outcomes[run.identity] = trained(run.score("train"), chance, perfect)
+            outcomes[run.identity] = trained(run.score("train"), run.chance, perfect)
     cells = cells.assign(trained=cells["run"].map(outcomes))
     _write(cells, folder)
     known = cells.dropna(subset=["trained", "trains"])
-    found = score(known["trains"].astype(bool), known["trained"].astype(bool))
-    say(
-        f"forecast: {found.accuracy:.0%} right; trained as expected {found.hits}, failed as "
-        f"expected {found.rejections}, failed unexpectedly {found.false_alarms}, trained "
-        f"unexpectedly {found.misses}"
-    )
+    if known.empty and quick:
+        say("forecast: not scored; quick=true runs are too short to train")
+    elif not known.empty:
+        say(_told(score(known["trains"].astype(bool), known["trained"].astype(bool))))
     _draw(cells, folder)
+
+
+def _told(found: Score) -> str:
+    """Return a score as one line; of a single run there is no share of right forecasts."""
+    counts = {
+        "trained as expected": found.hits,
+        "failed as expected": found.rejections,
+        "failed unexpectedly": found.false_alarms,
+        "trained unexpectedly": found.misses,
+    }
+    runs = sum(counts.values())
+    if runs == 1:
+        return f"forecast: {next(words for words, n in counts.items() if n)}"
+    right = f"right for {found.hits + found.rejections} of {runs} runs ({found.accuracy:.0%})"
+    return f"forecast: {right}; {', '.join(f'{words} {n}' for words, n in counts.items())}"
 
 
 def _write(cells: pd.DataFrame, folder: Path) -> None:

@@ -165,7 +165,7 @@ class _StackRun:
                 [{**seen.layers, **seen.arrays} for seen in journal.observations if seen.layers],
                 [seen.metrics for seen in journal.observations if seen.metrics],
                 task=find_task(self._shape.task),
-                chance=dataset(self._config).train_chance,
+                chance=dataset(self._config).chance,
                 frozen=member.config.frozen,
                 diverged_at=diverged_at,
             )
@@ -221,7 +221,6 @@ def _start(member: Member, journal: Journal) -> None:
         sizes=member.config.architecture(data).sizes,
         task=data.task,
         chance=data.chance,
-        train_chance=data.train_chance,
         dimensions=dimensions(member.config.instruments),
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
     )

@@ -35,7 +35,7 @@ def run_tags(run: Run) -> dict[str, str]:
     names = ("verdict", *AXES, "evidence", "diverged_at", "error", "seconds")
     return {name: str(end[name]) for name in names if end.get(name) is not None} | {
         "task": run.task,
-        "chance": str(run.start["chance"]),
+        "chance": str(run.chance),
         "folder": str(run.folder),
         "mlflow.note.content": description(run),
     }

@@ -272,7 +272,7 @@ def trained(
         [{**seen.layers, **seen.arrays} for seen in history if seen.layers],
         [seen.metrics for seen in history if seen.metrics],
         task=TASKS[given.task],
-        chance=given.train_chance,
+        chance=given.chance,
         frozen=chosen.get("frozen", 0),
         diverged_at=history[-1].step if broken else None,
     )

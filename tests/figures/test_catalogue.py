@@ -142,13 +142,14 @@ def test_the_title_says_that_not_all_panels_are_drawn(grid):
 SOURCE = '''
 """Width against depth."""
 from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.style import styled
 
 
 @styled
 def width_by_depth(runs):
     """Draw the width against depth."""
-    panels = draw_by_setting(runs, "depth", "width")
+    panels = draw_by_setting(runs, "depth", Quantity("width"))
     panels.label("Width", x="hidden layers", y="width")
     return panels.figure
 '''

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from figures.artists import assert_line, titles
 from figures.made_up import only, typed
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 from scipy import stats
 
@@ -59,12 +60,40 @@ def test_an_instrument_through_training_has_a_line_a_layer_and_a_panel_a_configu
         assert_line(line, rows["epoch"], rows[probe])
 
 
-def test_seeds_are_averaged_with_their_interval():
-    layers = table(("relu",), seeds=(0, 1, 2))
+@pytest.mark.parametrize("n", [2, 5, 6])
+def test_seeds_are_averaged_and_few_are_drawn_while_many_have_an_interval(n):
+    layers = table(("relu",), seeds=range(n))
     (panel,) = through_training(layers, instrument="grad_norm").axes
     first = layers[layers["layer"] == 1].pivot(index="epoch", columns="seed", values="grad_norm")
     assert_line(panel.lines[0], EPOCHS, stats.gmean(first, axis=1))
-    assert len(panel.collections) == 4
+    if n > 5:
+        bands = [c for c in panel.collections if isinstance(c, PolyCollection)]
+        low, high = stats.t.interval(
+            0.95, n - 1, np.log(first).mean(axis=1), stats.sem(np.log(first), axis=1)
+        )
+        assert len(bands) == 4
+        corners = bands[0].get_paths()[0].vertices[:, 1]
+        assert {*np.exp([low, high]).ravel().round(9)} <= {*corners.round(9)}
+    else:
+        assert len(panel.collections) == 4
+        dots = panel.collections[0].get_offsets()
+        expected = first.stack().reorder_levels(["seed", "epoch"])
+        assert sorted(map(tuple, dots)) == sorted(
+            (epoch, value) for (_, epoch), value in expected.items()
+        )
+
+
+def test_of_few_seeds_at_many_positions_each_is_a_line():
+    rows = [
+        {"run": f"r{seed}", "name": "", "activation": "relu", "init": "he_normal", "depth": 1,
+         "seed": seed, "step": epoch, "epoch": float(epoch), "global_grad_norm": 1.0 + seed}
+        for seed in range(3) for epoch in range(20)
+    ]  # fmt: skip
+    (panel,) = number_through_training(typed(rows), instrument="global_grad_norm").axes
+    (collection,) = panel.collections
+    assert isinstance(collection, LineCollection)
+    for seed, path in enumerate(collection.get_segments()):
+        np.testing.assert_array_equal(path, [[epoch, 1.0 + seed] for epoch in range(20)])
 
 
 def test_many_panels_some_are_drawn_and_the_title_says_so():
@@ -76,8 +105,9 @@ def test_many_panels_some_are_drawn_and_the_title_says_so():
 def test_a_legend_of_many_layers_names_a_few():
     figure = through_training(table(("relu",), depth=100), instrument="q")
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert len(names) <= 8
-    assert (names[0], names[-1]) == ("1", "101")
+    assert names[-1] == "one network"
+    assert len(names) <= 9
+    assert (names[0], names[-2]) == ("1", "101")
 
 
 def measurements(values, seeds=(0, 1, 2)):
@@ -121,9 +151,11 @@ def test_ranks_of_layers_have_a_line_for_each_layer_before_and_after_training():
         assert_line(second, [0.5, 1.0], 10.0 ** -(np.arange(1, 3) + epoch + 1.0))
 
 
-def test_singular_values_that_are_rounding_errors_are_left_out():
+def test_a_mean_of_singular_values_ends_where_the_first_is_a_rounding_error():
+    """The others alone would give a larger mean there."""
+
     def values(epoch, seed):
-        numbers = {1: 1.0, 2: 1e-3, 3: 1e-16}
+        numbers = {1: 1.0, 2: 1e-3, 3: 1e-16 if seed == 1 else 1e-14}
         return [
             {"example": example, "rank": rank, "jacobian_spectrum": number * 10.0**example}
             for example in (0, 2)
@@ -134,6 +166,25 @@ def test_singular_values_that_are_rounding_errors_are_left_out():
     assert titles(figure) == ["before training", "after training"]
     for line in figure.axes[0].lines:
         assert_line(line, [1 / 3, 2 / 3], [10.0, 1e-2])  # geometric mean over the examples
+    for dots in figure.axes[0].collections:
+        heights = dots.get_offsets()[:, 1]
+        assert sorted(heights[~np.isnan(heights)]) == pytest.approx(
+            [1e-13] * 2 + [1e-2] * 3 + [10] * 3
+        )
+
+
+def test_examples_of_one_network_are_one_draw():
+    def values(epoch, seed):
+        return [
+            {"example": example, "rank": 1, "jacobian_spectrum": 10.0 ** (seed + example)}
+            for example in range(-2, 3)
+        ]
+
+    frame = measurements(values, seeds=range(6))
+    band = before_and_after(frame, instrument="jacobian_spectrum").axes[0].collections[0]
+    corners = band.get_paths()[0].vertices[:, 1]
+    expected = 10.0 ** np.array(stats.t.interval(0.95, 5, 2.5, stats.sem(range(6))))
+    assert (corners.min(), corners.max()) == pytest.approx(tuple(expected))
 
 
 def test_dead_units_against_learning_rate_at_the_last_probe():
@@ -152,6 +203,25 @@ def test_a_run_that_diverged_has_no_dead_units():
     layers.loc[(layers["lr"] == 1) & (layers["epoch"] == 2), ["delta_norm", "q"]] = np.nan
     figure = dead_by_rate(FIGURES["dead_by_rate"].data(only(layers=layers)))
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), [0.1, 0.3])
+
+
+def test_where_one_of_three_diverged_there_is_no_mean_and_the_others_are_dots():
+    layers = table(rates=(0.1, 0.3, 1.0), seeds=range(6))
+    lost = (layers["lr"] == 0.3) & (layers["epoch"] == 2) & (layers["seed"] == 1)
+    layers.loc[lost, ["delta_norm", "q"]] = np.nan
+    panel = dead_by_rate(FIGURES["dead_by_rate"].data(only(layers=layers))).axes[0]
+    for layer, line in zip((1, 2, 3), panel.lines, strict=True):
+        own = layers[(layers["layer"] == layer) & (layers["epoch"] == 2)]
+        own = own[own["activation"] == "relu"]
+        means = own.groupby("lr")["dead"].mean()
+        assert_line(line, [0.1, 0.3, 1.0], [means[0.1], np.nan, means[1.0]])
+    band, dots, *_ = panel.collections
+    left = layers[(layers["layer"] == 1) & (layers["epoch"] == 2) & (layers["lr"] == 0.3)]
+    left = left[(left["activation"] == "relu") & (left["seed"] != 1)]
+    heights = dots.get_offsets()[:, 1]
+    assert sorted(heights[~np.isnan(heights)]) == pytest.approx(sorted(left["dead"]))
+    assert 0 <= band.get_paths()[0].vertices[:, 1].min()
+    assert band.get_paths()[0].vertices[:, 1].max() <= 1
 
 
 def test_it_is_left_out_where_no_unit_dies_or_one_rate_is_tried():

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bpexp.analysis.scores import scores, tasks_in
 from bpexp.figures import FIGURES, learning_curves, score_by_depth, trainability_map, verdict_map
-from bpexp.figures.parts.scores import file_name, score_label, score_name, scores, tasks_in
+from bpexp.figures.parts.scores import file_name, score_label, score_name
 from bpexp.results import Tables
 
 ACCURACY, R2 = [0.4, 0.9, np.nan], [0.7, -5.0, -0.2]
@@ -33,6 +34,15 @@ def test_scores_are_those_of_each_runs_task():
     np.testing.assert_array_equal(scores(both, "test"), [*ACCURACY, *R2])
     assert [task.metric for task in tasks_in(both, "test")] == ["accuracy", "r2"]
     assert scores(both.drop(columns=["accuracy/test", "r2/test"]), "test").isna().all()
+
+
+def test_a_run_that_diverged_scores_as_the_best_constant_guess():
+    both = runs("digits", "diabetes").assign(diverged_at=np.nan)
+    both.loc[[1, 4], "diverged_at"] = 7.0
+    both.loc[[1, 4], ["accuracy/test", "r2/test"]] = np.nan
+    found, whole = scores(both, "test"), [*ACCURACY, *R2]
+    expected = [both["chance"][i] if i in (1, 4) else whole[i] for i in range(len(whole))]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,6 @@ def summary(run: dict, keys: dict | None = None) -> dict:
         "dtype": start["config"]["dtype"],
         "sizes": start["sizes"],
         "chance": start["chance"],
-        "train_chance": start["train_chance"],
         "ends": [line["status"] for line in run["lines"] if line["kind"] == "end"],
         "verdict": end["verdict"],
         "evidence": end["evidence"],

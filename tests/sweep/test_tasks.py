@@ -73,8 +73,8 @@ def test_finals_are_scikit_learns_scores_of_the_trained_networks(runs, sweep, da
         assert run["mse/test"] == pytest.approx(mean_squared_error(data.y_test, found), rel=1e-5)
         assert run["chance"] == data.chance
         curve = curves[curves["run"] == run["run"]]
-        base = max(curve["r2/train"].iloc[0], data.train_chance)
-        origin = "guessing" if base == data.train_chance else "step 0"
+        base = max(curve["r2/train"].iloc[0], data.chance)
+        origin = "guessing" if base == data.chance else "step 0"
         gained = (run["r2/train"] - base) / (1 - base)
         assert f"r2 came {gained:.0%} of the way from {origin}" in run["evidence"]
         assert (run["verdict/training"] == "learnt") == (gained >= 0.1)

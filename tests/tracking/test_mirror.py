@@ -96,7 +96,7 @@ def test_the_store_holds_what_direct_calls_compute(client, place, activation):
             [{**s.layers, **s.arrays} for s in history],
             [s.metrics for s in history],
             task=TASKS["classification"],
-            chance=load("digits", limit=200).train_chance,
+            chance=load("digits", limit=200).chance,
         )
     )
     told = expected.fields()

@@ -12,16 +12,16 @@ from bpexp.figures.parts.factors import compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import Panels, make_panels
+from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.ticks import setting_ticks
 
 
 def draw_by_setting(
     rows: pd.DataFrame,
     x: str,
-    y: str,
+    y: Quantity,
     *,
     factor: str | None = None,
-    log: bool = False,
     notes: Sequence[Artist] = (),
 ) -> Panels:
     """Draw y against x as `draw_lines` does: a line for each level of a factor.
@@ -31,18 +31,17 @@ def draw_by_setting(
     Args:
         rows: columns run, activation, init, depth, seed, x, y, and if known source.
         x: a numeric setting, such as depth.
-        y: the number's column.
+        y: the number.
         factor: whose levels are lines; by default the activation, or the init if only that varies.
-        log: draw y on a log axis.
         notes: further entries of the legend.
     """
     hue = factor or compared_factor(rows)
     palette, shapes = style.colours(rows, hue), style.markers(rows, hue)
     panels = make_panels(rows, panel_factors(rows, [hue, x]), size=(2.7, 2.4), alone=(4.6, 3.4))
-    draw_lines(panels.parts, x, y, hue, palette, markers=shapes, log=log, markersize=6)
+    draw_lines(panels.parts, x, y, hue, palette, markers=shapes)
     for panel, _ in panels.parts:
         setting_ticks(panel.xaxis, levels(rows, x))
     shown = {level: palette[level] for level in levels(rows, hue)}
-    entries = [*line_notes(rows, y, log=log), *notes]
+    entries = [*line_notes(rows, y), *notes]
     legend(panels.figure, hue, shown, shapes, notes=entries)
     return panels

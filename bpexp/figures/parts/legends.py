@@ -75,9 +75,26 @@ def note_guess() -> Artist:
     return Line2D([], [], label="best constant\nguess", **style.GUESS)
 
 
+def note_mean(name: str, seeds: int) -> Artist:
+    """Return the entry of the lines: which mean they are, and of how many seeds.
+
+    Args:
+        name: of the mean.
+        seeds: how many there are; a line of one seed is one network.
+    """
+    label = f"{name}\nof {seeds} seeds" if seeds > 1 else "one network"
+    return Line2D([], [], color=style.NEUTRAL, label=label, **style.MEASURED)
+
+
+def note_seeds() -> Artist:
+    """Return the entry of the dots and thin lines."""
+    look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "marker": ".", "alpha": 0.6}
+    return Line2D([], [], color=style.NEUTRAL, label="single seeds", **look)
+
+
 def note_interval() -> Artist:
     """Return the entry of the bands."""
-    return Patch(facecolor=style.NEUTRAL, alpha=0.2, label="95 % interval\nover seeds")
+    return Patch(facecolor=style.NEUTRAL, alpha=0.2, label="95 % interval\nof the mean")
 
 
 def note_colour(colour: Any, label: str) -> Artist:

@@ -1,4 +1,4 @@
-"""Lines through tidy rows: means over seeds with their intervals, theory, and exact zeros."""
+"""Lines through tidy rows: means over seeds, the seeds or an interval, theory, exact zeros."""
 
 from __future__ import annotations
 
@@ -7,100 +7,157 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
-from scipy.special import stdtrit  # type: ignore[import-untyped]
 
+from bpexp.analysis.averages import FEW, averages, per_draw
 from bpexp.figures.parts import legends, style
 from bpexp.figures.parts.factors import levels
+from bpexp.figures.parts.quantities import Quantity
+
+MOST_DOTS = 12  # positions of a line; seeds at more positions are thin lines
 
 
 def draw_lines(
     parts: Sequence[tuple[Axes, pd.DataFrame]],
     x: str,
-    y: str,
+    y: Quantity,
     hue: str,
     palette: style.Palette,
     *,
     markers: Mapping[Any, str] | None = None,
-    log: bool = False,
     least: float = 100.0,
     **kwargs: Any,
 ) -> None:
     """Draw y against x, a line for each level of hue, in panels that share their axes.
 
-    Where several rows have the same x and hue, such as one for each seed, a point is their mean and
-    the band its 95 % Student t interval, from three rows on. On a linear axis the mean is
-    arithmetic; on a log axis it is geometric and the interval is that of the mean logarithm. A
-    point of one row is the value of one network.
+    A line is a mean over seeds, as `bpexp.analysis.averages` takes it: it ends, or has a gap, where
+    a seed has no finite value. Of two to five seeds each is drawn as well, as dots or thin lines.
+    Of more seeds a band is the mean's 95 % interval, and where the mean has a gap the seeds that
+    have a value are dots. A line of one seed is one network.
 
-    Values that are not finite are left out of both. So are exact zeros on a log axis; they are
-    crosses in a grey strip at the lower edge, a row of crosses for each line. Rows whose `source`
-    is "theory" are thin dashed lines in the same colours. Where they have columns y_lower and
-    y_upper, quantiles over simulated draws, the area between these is hatched.
+    On a log axis an exact zero is no value. It is a cross in a grey strip at the lower edge; each
+    line has a row of crosses. Rows whose `source` is "theory" are thin dashed lines in the same
+    colours. Where they have columns y_lower and y_upper, quantiles over simulated draws, the area
+    between these is hatched.
 
     Args:
         parts: each panel with its rows: columns x, y, hue, and if known seed, source, y_lower and
             y_upper.
         x: column of the abscissa.
-        y: column of the ordinate.
+        y: the ordinate.
         hue: column whose levels are lines.
         palette: the colour of each level.
         markers: the marker of each level; circles if None.
-        log: draw y on a log axis.
         least: ratio of the limits of a log axis at least, so that noise about a constant does not
             fill the panel.
         kwargs: style of the measured lines, as `Line2D` takes it.
     """
     for panel, rows in parts:
-        panel.set_yscale("log" if log else "linear")
-        _draw(panel, rows, x, y, hue, palette, markers, kwargs)
-    if log:
-        zeros = [(panel, rows[rows[y] == 0]) for panel, rows in parts]
+        panel.set_yscale("log" if y.log else "linear")
+        values = rows[y.name].where(rows[y.name] > 0) if y.log else rows[y.name]
+        drawable = rows.assign(**{y.name: values})
+        theory = is_theory(rows)
+        _draw_means(panel, drawable[~theory], x, y, hue, palette, markers, kwargs)
+        _draw_theory(panel, drawable[theory], x, y.name, hue, palette)
+    if y.log:
+        zeros = [(panel, rows[rows[y.name] == 0]) for panel, rows in parts]
         n = max((rows[hue].nunique() for _, rows in zeros), default=0)
         _make_room(parts[0][0], n * _height(n), least)
         for panel, rows in zeros:
             _mark_zeros(panel, rows, x, hue, palette, n)
 
 
-def _draw(
+def is_theory(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return which rows are predictions."""
+    return rows.get("source", pd.Series("measured", rows.index)) == "theory"
+
+
+def n_seeds(rows: pd.DataFrame) -> int:
+    """Return how many seeds measured rows have; 1 if they do not say."""
+    return int(rows.loc[~is_theory(rows), "seed"].nunique()) if "seed" in rows else 1
+
+
+def line_notes(rows: pd.DataFrame, y: Quantity, *, mean: str | None = None) -> list[Artist]:
+    """Return the legend's notes on what `draw_lines` draws from these rows.
+
+    Args:
+        rows: those of all panels.
+        y: the ordinate.
+        mean: in place of the name of y's mean, as where two ordinates have different ones.
+    """
+    seeds = n_seeds(rows)
+    found = [legends.note_mean(mean or y.mean.value, seeds)]
+    if 1 < seeds <= FEW:
+        found.append(legends.note_seeds())
+    if seeds > FEW:
+        found.append(legends.note_interval())
+    if is_theory(rows).any():
+        found.append(legends.note_theory())
+        if has_simulated(rows, y.name):
+            found.append(legends.note_simulated())
+    if y.log and (rows[y.name] == 0).any():
+        found.append(legends.note_zeros())
+    return found
+
+
+def _draw_means(
     panel: Axes,
     rows: pd.DataFrame,
     x: str,
-    y: str,
+    y: Quantity,
     hue: str,
     palette: style.Palette,
     markers: Mapping[Any, str] | None,
     kwargs: dict[str, Any],
 ) -> None:
-    drawable = rows[np.isfinite(rows[y]) & ((rows[y] > 0) | (panel.get_yscale() == "linear"))]
-    theory = drawable.get("source", pd.Series("measured", drawable.index)) == "theory"
-    order = levels(rows, hue)
-    panel.set(xlabel=" ", ylabel=" ")  # seaborn draws a panel without labels once to lay it out
-    common: dict[str, Any] = {"x": x, "y": y, "hue": hue, "hue_order": order, "ax": panel}
-    common |= {"palette": dict(palette), "legend": False}
-    shapes: dict[str, Any] = {"marker": "o"}
-    if markers is not None:
-        shapes = {"style": hue, "style_order": order, "markers": dict(markers), "dashes": False}
-    if not drawable[~theory].empty:
-        band = interval if has_interval(rows) else None
-        look = {**common, **shapes, **style.MEASURED, **kwargs}
-        before = len(panel.lines)
-        sns.lineplot(drawable[~theory], errorbar=band, **look)
-        if markers is not None:
-            _taper(panel.lines[before:])
-    if not drawable[theory].empty:
-        if has_simulated(rows, y):
-            _fill(panel, drawable[theory], x, y, hue, palette)
-        before = len(panel.lines)
-        sns.lineplot(drawable[theory], errorbar=None, **common, **style.THEORY)
-        for line in panel.lines[before:]:
-            if np.size(line.get_xdata()) == 1:  # a line through one point is invisible
-                line.set(marker="_", markersize=12, markeredgecolor=line.get_color())
-    panel.set(xlabel="", ylabel="")
+    by, order = [hue, x], levels(rows, hue)
+    means = averages(rows, by, y.name, mean=y.mean, within=y.within)
+    single = per_draw(rows, by, y.name, mean=y.mean)
+    for place, level in enumerate(order):
+        line = means[means[hue] == level]
+        if not line["n"].any():
+            continue
+        look = {"marker": (markers or {}).get(level, "o"), **style.MEASURED, **kwargs}
+        if markers is not None:  # so that a line below another one shows at both of its sides
+            extra = (len(order) - 1 - place) / max(len(order) - 1, 1)
+            look["linewidth"] += extra
+            look["markersize"] *= 1 + 0.3 * extra
+        whole = line.loc[line[y.name].first_valid_index() : line[y.name].last_valid_index()]
+        if whole[y.name].notna().any():
+            panel.plot(whole[x], whole[y.name], color=palette[level], **look)
+        if line["lower"].notna().any():
+            ends = line["lower"], line["upper"]
+            panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
+        seeds = single[single[hue] == level].rename(columns={x: "x", y.name: "y"})
+        _draw_seeds(panel, seeds, set(line.loc[line[y.name].isna(), x]), palette[level])
+
+
+def _draw_seeds(panel: Axes, seeds: pd.DataFrame, gaps: set[float], colour: Any) -> None:
+    """Draw each of a few seeds; of more seeds those with a value where the mean has a gap."""
+    n = seeds["seed"].nunique()
+    if 1 < n <= FEW and seeds["x"].nunique() > MOST_DOTS:
+        ordered = seeds.sort_values("x").groupby("seed")
+        paths = [own[["x", "y"]].to_numpy(float) for _, own in ordered]
+        panel.add_collection(LineCollection(paths, colors=[colour], **style.SEED_LINES))
+    elif n > 1:
+        shown = seeds.dropna() if n <= FEW else seeds[seeds["x"].isin(gaps)].dropna()
+        if len(shown):
+            panel.scatter(shown["x"], shown["y"], color=[colour], **style.SEED_DOTS)
+
+
+def _draw_theory(
+    panel: Axes, rows: pd.DataFrame, x: str, y: str, hue: str, palette: style.Palette
+) -> None:
+    if has_simulated(rows, y):
+        _fill(panel, rows, x, y, hue, palette)
+    for level, own in rows.dropna(subset=[y]).groupby(hue, observed=True):
+        line = own.groupby(x)[y].mean()  # seeds have the same prediction
+        (drawn,) = panel.plot(line.index, line, color=palette[level], **style.THEORY)
+        if len(line) == 1:  # a line through one point is invisible
+            drawn.set(marker="_", markersize=12, markeredgecolor=palette[level])
 
 
 def _fill(
@@ -114,52 +171,9 @@ def _fill(
         panel.fill_between(limits.index, limits[ends[0]], limits[ends[1]], **look)
 
 
-def _taper(lines: Sequence[Line2D]) -> None:
-    """Make earlier lines thicker, so that a line below another one shows at both of its sides."""
-    for position, line in enumerate(reversed(lines)):
-        extra = position / max(len(lines) - 1, 1)
-        line.set_linewidth(line.get_linewidth() + extra)
-        line.set_markersize(line.get_markersize() * (1 + 0.3 * extra))
-
-
-def interval(values: pd.Series[float]) -> tuple[float, float]:
-    """Return the 95 % Student t interval of the arithmetic mean of independent values.
-
-    A bootstrap over three seeds would be far too narrow. Two values have no interval (NaN): it
-    would be 13 times as wide as their distance and fill the panel.
-
-    >>> low, high = interval(pd.Series([1.0, 2.0, 3.0]))
-    >>> f"{low:.3f} {high:.3f}"
-    '-0.484 4.484'
-    """
-    if len(values) < 3:
-        return float("nan"), float("nan")
-    half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
-    return values.mean() - half, values.mean() + half
-
-
-def has_interval(rows: pd.DataFrame) -> bool:
-    """Return whether there are at least three seeds, so that means over seeds have intervals."""
-    return "seed" in rows and rows["seed"].nunique() >= 3
-
-
 def has_simulated(rows: pd.DataFrame, y: str) -> bool:
     """Return whether rows of theory say between what simulated draws of y lie."""
     return f"{y}_lower" in rows and bool(rows[f"{y}_lower"].notna().any())
-
-
-def line_notes(rows: pd.DataFrame, y: str, *, log: bool = False) -> list[Artist]:
-    """Return the legend's notes on what `draw_lines` draws from these rows."""
-    found: list[Artist] = []
-    if has_interval(rows):
-        found.append(legends.note_interval())
-    if "source" in rows and (rows["source"] == "theory").any():
-        found.append(legends.note_theory())
-        if has_simulated(rows, y):
-            found.append(legends.note_simulated())
-    if log and (rows[y] == 0).any():
-        found.append(legends.note_zeros())
-    return found
 
 
 def _height(n: int) -> float:

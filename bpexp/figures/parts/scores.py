@@ -1,4 +1,4 @@
-"""The primary metric of each run's task: as one column, and the label and limits of its axis.
+"""Scores as an ordinate: their name, label, bounds and the limits of their axis.
 
 Runs of different tasks have different data sets. These divide panels, so no line mixes metrics.
 """
@@ -9,28 +9,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bpexp.nn.tasks import TASKS, Task
+from bpexp.analysis.averages import UNBOUNDED
+from bpexp.analysis.scores import scores, tasks_in
+from bpexp.figures.parts.quantities import Quantity
 
 LOWEST = -1.0  # lower end of an axis: R2 has no lower bound
 
 
-def tasks_in(frame: pd.DataFrame, split: str) -> list[Task]:
-    """Return the tasks of which a frame has scores on a split, in the order of their table."""
-    names = {task: f"{task.metric}/{split}" for task in TASKS.values()}
-    return [task for task, name in names.items() if name in frame and frame[name].notna().any()]
-
-
-def scores(frame: pd.DataFrame, split: str) -> pd.Series[float]:
-    """Return the primary metric of each row on a split, NaN where there is none."""
-    found = pd.Series(np.nan, frame.index)
-    for task in tasks_in(frame, split):
-        found = found.fillna(frame[f"{task.metric}/{split}"])
-    return found
-
-
-def with_score(frame: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Return the frame with a column score/test or score/train, the primary metric of each row."""
-    return frame.assign(**{f"score/{split}": scores(frame, split)})
+def score_of(frame: pd.DataFrame, split: str) -> Quantity:
+    """Return the column score/test or score/train as an ordinate, with the tasks' bounds."""
+    found = tasks_in(frame, split)
+    ends = [end for task in found for end in (task.lowest, task.perfect)]
+    within = (min(ends), max(ends)) if ends else UNBOUNDED
+    return Quantity(f"score/{split}", within=within)
 
 
 def score_name(frame: pd.DataFrame, split: str) -> str:

@@ -87,8 +87,11 @@ def ends_of_training(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(when=when)[(rows["step"] == first) | (rows["step"] == last)]
 
 
-def above_noise(rows: pd.DataFrame, values: str, others: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of singular values that are not rounding errors, with a column `share`.
+def without_noise(rows: pd.DataFrame, values: str, others: Sequence[str]) -> pd.DataFrame:
+    """Return rows of singular values in which rounding errors are NaN, with a column `share`.
+
+    They stay as rows, so that a mean is over all values or missing. If they were left out, it would
+    be a mean of the large values only.
 
     Args:
         rows: columns run, step, rank, those of `others` and the values.
@@ -96,10 +99,10 @@ def above_noise(rows: pd.DataFrame, values: str, others: Sequence[str]) -> pd.Da
         others: the dimensions beside rank.
 
     Returns:
-        The rows above 1e-15 of the largest value of their run, step and other dimensions; share is
-        the rank divided by the number of ranks.
+        The rows; values below 1e-15 of the largest of their run, step and other dimensions are NaN,
+        and share is the rank divided by the number of ranks.
     """
     series = rows.groupby(["run", "step", *others])
     share = rows["rank"] / series["rank"].transform("max")
     noise = NOISE * series[values].transform("max")
-    return rows.assign(share=share)[rows[values] > noise]
+    return rows.assign(share=share, **{values: rows[values].where(rows[values] > noise)})

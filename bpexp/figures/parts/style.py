@@ -31,7 +31,17 @@ ACTIVATIONS: dict[str, tuple[str, str]] = {
     "silu": ("#f0a400", "p"),
     "gelu": ("#000000", "h"),
 }
-MEASURED: dict[str, Any] = {"linewidth": 1.6, "linestyle": "-", "zorder": 2}
+MEASURED: dict[str, Any] = {
+    "linewidth": 1.6,
+    "linestyle": "-",
+    "zorder": 2,
+    "markersize": 6,
+    "markeredgecolor": "w",
+    "markeredgewidth": 0.75,
+}
+BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
+SEED_DOTS: dict[str, Any] = {"s": 9, "alpha": 0.5, "linewidths": 0, "zorder": 2.2}
+SEED_LINES: dict[str, Any] = {"alpha": 0.45, "linewidths": 0.6, "zorder": 1.8}
 THEORY: dict[str, Any] = {"linewidth": 0.8, "linestyle": "--", "zorder": 2.5}
 # Strokes fall to the right: they cross the line of a gradient that vanishes towards the input.
 SIMULATED: dict[str, Any] = {

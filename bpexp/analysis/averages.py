@@ -1,0 +1,214 @@
+"""Averages over seeds: which mean, of how many draws, and its 95 % interval.
+
+All figures and tables average here. The unit is the draw: a network with its own seed. Several
+values of one draw, such as those of several examples, are averaged first and count once. An average
+is over all draws or it is missing: where a run diverged, or a logarithm of 0 is wanted, the others
+alone are not averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit  # type: ignore[import-untyped]
+
+Values = NDArray[np.float64]
+Interval = tuple[float, float]
+
+UNBOUNDED: Interval = (-math.inf, math.inf)
+SHARE: Interval = (0.0, 1.0)
+FEW = 5
+"""Up to this many draws are shown one by one in figures, more by their interval."""
+UNDEFINED = math.nan, math.nan
+NORMAL = 1.959964  # the 97.5 % quantile
+
+
+class Mean(Enum):
+    """A kind of mean of values v: arithmetic, geometric (of positive values), root mean square."""
+
+    ARITHMETIC = "mean"
+    GEOMETRIC = "geometric mean"
+    ROOT_MEAN_SQUARE = "root mean square"
+
+
+# A mean is back(arithmetic mean of there(v)).
+TRANSFORMS: dict[Mean, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    Mean.ARITHMETIC: (lambda v: v, lambda m: m),
+    Mean.GEOMETRIC: (np.log, np.exp),
+    Mean.ROOT_MEAN_SQUARE: (np.square, np.sqrt),
+}
+
+
+def averages(
+    rows: pd.DataFrame,
+    by: Sequence[str],
+    value: str,
+    *,
+    mean: Mean = Mean.ARITHMETIC,
+    within: Interval = UNBOUNDED,
+) -> pd.DataFrame:
+    """Average a column over draws.
+
+    Args:
+        rows: columns `by`, `value` and, where there are several draws, seed.
+        by: what the averages are taken at; the last column is the abscissa, the others say which
+            line a point belongs to.
+        value: the column.
+        mean: the kind of mean.
+        within: the least and the greatest value that there can be.
+
+    Returns:
+        A row for each value of `by` that occurs: `by`, `value` (the mean; NaN where a draw of the
+        line has no value, see `per_draw`), `n` (draws with a value), `draws` (draws of the line),
+        `lower` and `upper` (see `interval`; NaN of up to FEW draws and where the mean is).
+    """
+    single = per_draw(rows, by, value, mean=mean)
+    found = _means(single, by, value, mean)
+    line = list(by[:-1])
+    if line:
+        draws = single.groupby(line, observed=True)["seed"].nunique().rename("draws")
+        found = found.join(draws, on=line)
+    else:
+        found["draws"] = single["seed"].nunique()
+    found[value] = found[value].where(found["n"] == found["draws"])
+    values = [own.to_numpy() for _, own in single.groupby(list(by), observed=True)[value]]
+    has_limits = found[value].notna() & (found["draws"] > FEW)
+    limits = [
+        interval(own, mean, within) if is_shown else UNDEFINED
+        for own, is_shown in zip(values, has_limits, strict=True)
+    ]
+    found[["lower", "upper"]] = np.array(limits, float).reshape(-1, 2)
+    return found
+
+
+def per_draw(
+    rows: pd.DataFrame, by: Sequence[str], value: str, *, mean: Mean = Mean.ARITHMETIC
+) -> pd.DataFrame:
+    """Return one value for each draw and value of `by`: the mean of the draw's own values.
+
+    Arguments as `averages`. The value is NaN where one of the draw's own is not finite, or is 0 and
+    the mean geometric.
+    """
+    seeds = rows["seed"] if "seed" in rows else 0
+    frame = rows[list(by)].assign(seed=seeds, **{value: rows[value].astype(float)})
+    is_usable = np.isfinite(frame[value]) & ((frame[value] > 0) | (mean is not Mean.GEOMETRIC))
+    frame[value] = frame[value].where(is_usable)
+    key = [*by, "seed"]
+    if not frame.duplicated(key).any():
+        return frame
+    sizes = frame.groupby(key, observed=True).size().to_numpy()
+    found = _means(frame, key, value, mean)
+    found[value] = found[value].where(found["n"].to_numpy() == sizes)
+    return found.drop(columns="n")
+
+
+def _means(frame: pd.DataFrame, by: Sequence[str], value: str, mean: Mean) -> pd.DataFrame:
+    """Return the mean of each group's values that are not NaN, and n, how many there are."""
+    largest = (
+        frame[value].abs().groupby([frame[name] for name in by], observed=True).transform("max")
+    )
+    scale = largest.where(largest > 0, 1.0)  # every mean is proportional to it; v^2 may underflow
+    there, back = TRANSFORMS[mean]
+    scaled = frame.assign(scale=scale, power=there(frame[value] / scale))
+    found = (
+        scaled.groupby(list(by), observed=True)
+        .agg(power=("power", "mean"), scale=("scale", "first"), n=(value, "count"))
+        .reset_index()
+    )
+    found[value] = back(found["power"]) * found["scale"]
+    return found[[*by, value, "n"]]
+
+
+def interval(
+    values: Values, mean: Mean = Mean.ARITHMETIC, within: Interval = UNBOUNDED
+) -> Interval:
+    """Return the 95 % interval of the expected mean from independent draws.
+
+    Geometric mean, and arithmetic mean without bounds: Student's t, of the logarithms or values.
+
+    Arithmetic mean between two bounds, as of an accuracy: Wilson's score interval for a share. It
+    takes the variance p (1 - p), the largest that a variable of mean p can have between 0 and 1. So
+    it covers what few draws do not show: if a fifth of all networks collapses, five seeds include
+    none of them in a third of all cases, and an interval from their scatter excludes the truth.
+
+    Root mean square, and arithmetic mean with one bound, as of a mean square or of R2: Cox's
+    interval log m = mu + s^2 / 2 +- t sqrt(s^2 / n + s^4 / (2 (n - 1))) for log-normal values, or
+    distances from the bound.
+
+    Covers of 4000 simulated samples of 3 to 20 values: Student's t .95 (normal values); Wilson's
+    at least .96 where a fifth of the values is .1 and the others about .97 (Student's t: .50 to
+    .92), at least .84 for shares of 0 and 1; Cox's .92 to .95 for s up to 1.
+
+    Args:
+        values: one of each draw, (n,).
+        mean: the kind of mean.
+        within: the least and the greatest value that there can be.
+
+    Returns:
+        The lower and the upper end, inside of the bounds; NaN of fewer than three values: two have
+        an interval 13 times as wide as their distance.
+
+    >>> low, high = interval(np.array([1.0, 2.0, 3.0]))
+    >>> f"{low:.3f} {high:.3f}"
+    '-0.484 4.484'
+    """
+    if len(values) < 3:
+        return UNDEFINED
+    lower, upper = within
+    if mean is Mean.GEOMETRIC:
+        return _exp(_student(np.log(values)))
+    if mean is Mean.ROOT_MEAN_SQUARE:
+        low, high = _cox(2 * _log(values))
+        return math.sqrt(low), math.sqrt(high)
+    if math.isfinite(lower) and math.isfinite(upper):
+        low, high = _wilson((values - lower) / (upper - lower))
+        return lower + low * (upper - lower), lower + high * (upper - lower)
+    if math.isfinite(lower):
+        low, high = _cox(_log(values - lower))
+        return lower + low, lower + high
+    if math.isfinite(upper):
+        low, high = _cox(_log(upper - values))
+        return upper - high, upper - low
+    return _student(values)
+
+
+def half_width(values: Values) -> float:
+    """Return half the width of Student's 95 % interval of an arithmetic mean, for `m +- h`."""
+    t = stdtrit(len(values) - 1, 0.975)
+    return float(t * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def _student(values: Values) -> Interval:
+    centre, half = float(values.mean()), half_width(values)
+    return centre - half, centre + half
+
+
+def _wilson(shares: Values) -> Interval:
+    n, p, z = len(shares), float(shares.mean()), NORMAL
+    centre = p + z**2 / (2 * n)
+    half = z * math.sqrt(max(p * (1 - p), 0.0) / n + z**2 / (4 * n**2))
+    return max((centre - half) / (1 + z**2 / n), 0.0), min((centre + half) / (1 + z**2 / n), 1.0)
+
+
+def _cox(logs: Values) -> Interval:
+    n, variance = len(logs), float(logs.var(ddof=1)) if np.isfinite(logs).all() else math.nan
+    t = float(stdtrit(n - 1, 0.975))
+    centre = float(logs.mean()) + variance / 2
+    half = t * math.sqrt(variance / n + variance**2 / (2 * (n - 1)))
+    return _exp((centre - half, centre + half))
+
+
+def _log(values: Values) -> Values:
+    with np.errstate(divide="ignore"):
+        return np.log(values)
+
+
+def _exp(ends: Interval) -> Interval:
+    low, high = np.exp(ends)
+    return float(low), float(high)

@@ -1,0 +1,38 @@
+"""The score of each run: its task's primary metric on a split, as one column.
+
+A network that diverged has no outputs. It is scored as the best constant guess, so that a mean over
+seeds is over all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bpexp.nn.tasks import TASKS, Task
+
+
+def tasks_in(frame: pd.DataFrame, split: str) -> list[Task]:
+    """Return the tasks of which a frame has scores on a split, in the order of their table."""
+    names = {task: f"{task.metric}/{split}" for task in TASKS.values()}
+    return [task for task, name in names.items() if name in frame and frame[name].notna().any()]
+
+
+def scores(frame: pd.DataFrame, split: str) -> pd.Series[float]:
+    """Return the primary metric of each row on a split, NaN where there is none.
+
+    Args:
+        frame: the primary metrics of the runs' tasks, and if known diverged_at and chance.
+        split: train or test.
+    """
+    found = pd.Series(np.nan, frame.index)
+    for task in tasks_in(frame, split):
+        found = found.fillna(frame[f"{task.metric}/{split}"])
+    if "diverged_at" in frame and "chance" in frame:
+        found = found.mask(frame["diverged_at"].notna(), frame["chance"])
+    return found
+
+
+def with_score(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the frame with a column score/test or score/train, the score of each row."""
+    return frame.assign(**{f"score/{split}": scores(frame, split)})

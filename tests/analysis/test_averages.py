@@ -1,0 +1,137 @@
+"""Averages over draws against plain loops, and their intervals against simulated samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bpexp.analysis.averages import FEW, SHARE, Mean, averages, half_width, interval, per_draw
+
+POSITIVE = (0.0, np.inf)
+OF = {
+    Mean.ARITHMETIC: np.mean,
+    Mean.GEOMETRIC: stats.gmean,
+    Mean.ROOT_MEAN_SQUARE: lambda values: np.sqrt(np.mean(np.square(values))),
+}
+
+
+def table(values):
+    """Return rows of `values[line, x]`, a list over seeds."""
+    return pd.DataFrame(
+        {"line": line, "x": x, "seed": seed, "y": value}
+        for (line, x), of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    )
+
+
+@pytest.mark.parametrize("mean", Mean)
+def test_a_mean_is_over_all_draws_of_the_line_or_missing(mean):
+    values = {
+        ("a", 1): [1.0, 2.0, 4.0],
+        ("a", 2): [1.0, np.nan, 4.0],  # a seed diverged
+        ("a", 3): [1.0, 2.0],  # a seed stopped
+        ("a", 4): [np.inf, 1.0, 1.0],
+        ("b", 1): [3.0],
+        ("b", 2): [0.0],
+    }
+    found = averages(table(values), ["line", "x"], "y", mean=mean).set_index(["line", "x"])
+    assert found["draws"].to_dict() == {key: 3 if key[0] == "a" else 1 for key in values}
+    zero = 0 if mean is Mean.GEOMETRIC else 1
+    assert found["n"].tolist() == [3, 2, 2, 2, 1, zero]
+    assert found.loc[("a", 1), "y"] == pytest.approx(OF[mean](values["a", 1]), rel=1e-15)
+    assert found.loc["a", "y"].iloc[1:].isna().all()
+    assert found.loc[("b", 1), "y"] == pytest.approx(3.0)
+    assert found.loc[("b", 2), "y"] == pytest.approx(0 if zero else np.nan, nan_ok=True)
+    assert found[["lower", "upper"]].isna().all(axis=None)  # few draws
+
+
+@pytest.mark.parametrize("mean", Mean)
+def test_values_of_one_draw_count_once(mean):
+    rng = np.random.default_rng(0)
+    own = rng.lognormal(size=(FEW + 1, 7))
+    rows = pd.DataFrame(
+        {"x": 0, "seed": seed, "y": value} for seed, values in enumerate(own) for value in values
+    )
+    of_seeds = np.array([OF[mean](values) for values in own])
+    np.testing.assert_allclose(per_draw(rows, ["x"], "y", mean=mean)["y"], of_seeds, rtol=1e-12)
+    (found,) = averages(rows, ["x"], "y", mean=mean).itertuples()
+    assert (found.n, found.draws) == (FEW + 1, FEW + 1)
+    assert found.y == pytest.approx(OF[mean](of_seeds), rel=1e-12)
+    assert (found.lower, found.upper) == pytest.approx(interval(of_seeds, mean), rel=1e-9)
+    rows.loc[3, "y"] = np.nan
+    assert per_draw(rows, ["x"], "y", mean=mean)["y"].isna().tolist() == [True] + [False] * FEW
+
+
+def test_squares_of_small_norms_do_not_underflow():
+    rows = table({("a", 1): [3e-200, 4e-200]})
+    (found,) = averages(rows, ["line", "x"], "y", mean=Mean.ROOT_MEAN_SQUARE)["y"]
+    assert found == pytest.approx(np.sqrt(12.5) * 1e-200, rel=1e-14)
+    assert all(np.isfinite(interval(np.array([1e-200, 2e-200, 3e-200]), Mean.ROOT_MEAN_SQUARE)))
+
+
+def test_intervals_without_bounds_are_students():
+    values = np.random.default_rng(1).normal(3, 2, 9)
+    expected = stats.t.interval(0.95, 8, values.mean(), stats.sem(values))
+    assert interval(values) == pytest.approx(expected)
+    assert half_width(values) == pytest.approx((expected[1] - expected[0]) / 2)
+    found = interval(np.exp(values), Mean.GEOMETRIC)
+    assert found == pytest.approx(tuple(np.exp(expected)))
+    assert np.isnan(interval(values[:2])).all()
+
+
+@pytest.mark.parametrize(("n", "k"), [(6, 0), (6, 5), (6, 6), (20, 13)])
+def test_the_interval_of_a_share_is_wilsons(n, k):
+    values = np.array([1.0] * k + [0.0] * (n - k))
+    expected = stats.binomtest(k, n).proportion_ci(method="wilson")
+    assert interval(values, within=SHARE) == pytest.approx(tuple(expected), abs=1e-6)
+    wide = interval(10 * values - 5, within=(-5.0, 5.0))
+    assert wide == pytest.approx(tuple(10 * np.array(expected) - 5), abs=1e-5)
+
+
+def collapsed(rng, n):
+    """Accuracies of networks of which a fifth collapses."""
+    return np.where(rng.random(n) < 0.2, 0.1, rng.uniform(0.96, 0.98, n))
+
+
+def learnt(rng, n):
+    return rng.uniform(0.96, 0.98, n)
+
+
+def log_normal(rng, n):
+    return np.exp(0.7 * rng.standard_normal(n))
+
+
+def r2(rng, n):
+    return 1 - 0.1 * log_normal(rng, n)
+
+
+@pytest.mark.parametrize(
+    ("draw", "truth", "mean", "within", "least"),
+    [
+        (collapsed, 0.8 * 0.97 + 0.2 * 0.1, Mean.ARITHMETIC, SHARE, 0.95),
+        (learnt, 0.97, Mean.ARITHMETIC, SHARE, 0.95),
+        (log_normal, np.exp(0.49 / 2), Mean.ARITHMETIC, POSITIVE, 0.92),
+        (log_normal, np.exp(0.49), Mean.ROOT_MEAN_SQUARE, (-np.inf, np.inf), 0.9),
+        (log_normal, 1.0, Mean.GEOMETRIC, (-np.inf, np.inf), 0.93),
+        (r2, 1 - 0.1 * np.exp(0.49 / 2), Mean.ARITHMETIC, (-np.inf, 1.0), 0.92),
+    ],
+)
+@pytest.mark.parametrize("n", [FEW + 1, 20])
+def test_intervals_cover_the_truth_and_stay_within_their_bounds(
+    draw, truth, mean, within, least, n
+):
+    rng = np.random.default_rng(2)
+    ends = np.array([interval(draw(rng, n), mean, within) for _ in range(1500)])
+    covered = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    assert covered.mean() >= least - 2 * np.sqrt(least * (1 - least) / 1500)
+    assert (ends[:, 0] >= within[0]).all()
+    assert (ends[:, 1] <= within[1]).all()
+
+
+def test_an_interval_from_the_scatter_alone_does_not_cover_a_rare_collapse():
+    rng = np.random.default_rng(2)
+    truth = 0.8 * 0.97 + 0.2 * 0.1
+    ends = np.array([interval(collapsed(rng, FEW + 1)) for _ in range(500)])
+    assert ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean() < 0.8
