@@ -60,8 +60,8 @@ FIGURES: dict[str, FigureSpec] = {
     "score_by_setting": FigureSpec(score_by_setting, "runs", SCORED, runs_by_setting),
     "trainability": FigureSpec(
         trainability_map,
-        "runs",
-        ("score/train", "chance", "diverged_at", "theory/deepest"),
+        "trainability",
+        ("score/train", "chance", "diverged_at", "theory/deepest", "source"),
         runs_over_depths,
     ),
     "phase_diagram": FigureSpec(

@@ -15,8 +15,9 @@ from matplotlib.lines import Line2D
 from bpexp.analysis.scores import scores, tasks_in, with_score
 from bpexp.errors import one_of
 from bpexp.figures.parts.cells import cell_edges
-from bpexp.figures.parts.factors import axis_label, numeric_settings, panel_factors
-from bpexp.figures.parts.legends import legend
+from bpexp.figures.parts.factors import axis_label, group, numeric_settings, panel_factors
+from bpexp.figures.parts.legends import legend, over_seeds
+from bpexp.figures.parts.lines import is_theory, n_seeds
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.scores import score_label, score_name
 from bpexp.figures.parts.selection import measured
@@ -24,13 +25,15 @@ from bpexp.figures.parts.style import styled
 from bpexp.figures.parts.ticks import is_geometric, plain_ticks
 
 SCORE, DEEPEST = "score/train", "theory/deepest"
+FAR = 1e6  # hidden layers: 6 xi_c may be infinite
 BORDER: dict[str, Any] = {"color": "#e31a1c", "linewidth": 1.4}
 SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
 
 
 def runs_over_depths(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs if depth and a numeric setting vary, so that they fill a map."""
-    return runs if numeric_settings(runs) and runs["depth"].nunique() > 1 else runs.head(0)
+    """Return the rows if depth and a numeric setting vary over the runs, which then fill a map."""
+    own = runs[~is_theory(runs)]
+    return runs if numeric_settings(own) and own["depth"].nunique() > 1 else runs.head(0)
 
 
 @styled
@@ -39,32 +42,37 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
 
     x: the setting, on a log scale if its values are geometric. y: hidden layers. Colour: the task's
     primary metric on the training split at the end, arithmetic mean over seeds, of one network if
-    there is one; white where there is no run. Line: 6 xi_c of mean field at the settings that were
-    run, joined by straight lines: the depth to which Schoenholz et al. (2017) found networks
-    trainable. Activations, initializations and other settings divide the runs into panels.
+    there is one; a run that diverged scores as the best constant guess; white where there is no
+    run. Line: 6 xi_c of mean field, an average over draws: the depth to which Schoenholz et al.
+    (2017) found networks trainable. Without theory's rows it is known at the settings that were run
+    only, and marked there. Activations, initializations and other settings divide the runs into
+    panels.
 
     Args:
-        runs: columns run, activation, init, depth, seed, the setting, accuracy/train or the primary
-            metric of another task, and if known theory/deepest.
+        runs: `trainability` or `runs` as `bpexp.load_tables` has them: columns run, activation,
+            init, depth, seed, the setting, accuracy/train or the primary metric of another task,
+            and if known chance, diverged_at, theory/deepest and source.
         setting: the numeric setting; by default the first with at least three values.
 
     Raises:
         ValueError: there is no such setting.
     """
+    curves, runs = runs[is_theory(runs)], with_score(runs[~is_theory(runs)], "train")
     candidates = numeric_settings(runs)
     across = setting or next(iter(candidates), None)
     if across not in runs:
         raise ValueError(one_of("setting", across, candidates))
-    runs = with_score(runs, "train")
     factors = panel_factors(runs, [str(across), "depth"])
     panels = make_panels(runs, factors, size=(3.4, 2.8), columns=3)
     figure = panels.figure
     mesh = None
     for panel, part in panels.parts:
         mesh = _draw_map(panel, part, str(across), _limits(runs))
+        if DEEPEST in runs:
+            _draw_border(panel, part, curves, str(across))
     if mesh is not None:
         axes = [panel for panel, _ in panels.parts]
-        label = score_label(runs, "train")
+        label = score_label(runs, "train") + over_seeds(n_seeds(runs))
         figure.colorbar(mesh, ax=axes, label=label, aspect=30, **_ends(runs))
     if DEEPEST in runs and runs[DEEPEST].min() <= panels.parts[0][0].get_ylim()[1]:
         border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
@@ -85,10 +93,33 @@ def _draw_map(panel: Axes, runs: pd.DataFrame, across: str, limits: dict[str, An
     panel.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     for axis, values in ((panel.xaxis, x), (panel.yaxis, y)):
         plain_ticks(axis, [*values[:: -(-len(values) // 6)]])
-    if DEEPEST in runs:
-        line = runs.groupby(across)[DEEPEST].mean()
-        panel.plot(line.index, line.clip(upper=1e6), **BORDER)
     return mesh
+
+
+def _draw_border(panel: Axes, runs: pd.DataFrame, curves: pd.DataFrame, across: str) -> None:
+    """Draw 6 xi_c: a level where it is the same for all runs, a curve, or marks at the settings."""
+    known = runs.groupby(across)[DEEPEST].mean().dropna().clip(upper=FAR)
+    curve = _same_network(curves, runs, across).sort_values(across)
+    if known.nunique() == 1:
+        panel.axhline(known.iloc[0], **BORDER)
+    elif len(curve):
+        panel.plot(
+            curve[across], curve[DEEPEST].clip(upper=FAR), scalex=False, scaley=False, **BORDER
+        )
+    else:
+        panel.plot(known.index, known, "_", markersize=12, **BORDER)
+
+
+def _same_network(curves: pd.DataFrame, runs: pd.DataFrame, across: str) -> pd.DataFrame:
+    """Return the points of a border whose activation and init are those of the runs."""
+    kept = pd.Series(True, curves.index)
+    if across not in curves or group(across) not in ("activation", "init"):
+        return curves.head(0)
+    for name in curves.columns:
+        if group(name) in ("activation", "init") and name != across and name in runs:
+            value = runs[name].iloc[0]
+            kept &= curves[name].isna() if pd.isna(value) else curves[name] == value
+    return curves[kept]
 
 
 def _limits(frame: pd.DataFrame) -> dict[str, Any]:
@@ -118,7 +149,7 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
 
     x: sigma_w2 = n_in Var W. y: sigma_b2 = Var b. Points: the runs, coloured by the task's primary
     metric on the training split, the arithmetic mean over all runs at the point: seeds, depths and
-    other settings. Line: chi_1 = 1; to its left gradients vanish with depth (the ordered phase), to
+    other settings; a run that diverged scores as the best constant guess. Line: chi_1 = 1; to its left gradients vanish with depth (the ordered phase), to
     its right they explode (the chaotic phase). A panel for each activation.
 
     Args:
@@ -134,7 +165,7 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
         _draw_critical_line(panel, theory)
     if dots is not None:
         axes = [panel for panel, _ in panels.parts]
-        label = f"train {score_name(runs, 'train')}, mean over depths"
+        label = f"train {score_name(runs, 'train')}, mean over depths and seeds"
         panels.figure.colorbar(dots, ax=axes, label=label, aspect=30, **_ends(runs))
     border = Line2D([], [], label=r"theory: $\chi_1 = 1$", **BORDER)
     legend(panels.figure, "", {}, notes=[border], loc="outside lower right")

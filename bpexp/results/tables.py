@@ -13,6 +13,7 @@ from bpexp.nn import Choice
 from bpexp.record.export import TABLES
 from bpexp.record.metrics import Part
 from bpexp.record.run import Run
+from bpexp.results.borders import with_borders
 from bpexp.results.forecasts import forecast_row
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.theory import Known, known, phase_plane, theory_columns
@@ -34,6 +35,8 @@ class Tables:
             one number a layer, which are columns of `layers`.
         plane: points of the (sigma_w2, sigma_b2) plane: each activation's critical line, source
             "theory", in columns activation, theory/sigma_w2 and theory/sigma_b2; and the runs.
+        trainability: the runs, and points of 6 xi_c (theory/deepest) along each setting of the
+            activation or initialization that has three values or more, source "theory".
     """
 
     runs: pd.DataFrame
@@ -41,6 +44,7 @@ class Tables:
     curves: pd.DataFrame
     measurements: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     plane: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trainability: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def of(cls, found: Iterable[Run]) -> Tables:
@@ -72,6 +76,7 @@ class Tables:
             joined(parts["curves"]),
             {name: joined(found) for name, found in parts.items() if name not in TABLES},
             phase_plane(activations, runs),
+            with_borders(runs, understood),
         )
 
     @property
@@ -82,6 +87,7 @@ class Tables:
     def table(self, name: str) -> pd.DataFrame:
         """Return a table by its name here, or an instrument's; empty if it was not measured."""
         own = {"runs": self.runs, "layers": self.layers, "curves": self.curves, "plane": self.plane}
+        own["trainability"] = self.trainability
         if name == "spectra":
             return self.spectra
         return own[name] if name in own else self.measurements.get(name, pd.DataFrame())

@@ -96,7 +96,7 @@ def tables(
     ]
     measurements = {"jacobian_spectrum": typed(spectra)} if jacobian else {}
     plane = typed([*line, *runs]) if theory else pd.DataFrame()
-    return Tables(typed(runs), typed(layers), typed(curves), measurements, plane)
+    return Tables(typed(runs), typed(layers), typed(curves), measurements, plane, typed(runs))
 
 
 def typed(rows):

@@ -127,8 +127,32 @@ def test_the_map_shows_mean_accuracy_and_the_border_of_theory():
     np.testing.assert_allclose(border.get_xdata(), [1, 2, 4])
     np.testing.assert_allclose(border.get_ydata(), [6, 12, 24])
     assert panel.get_xscale() == "log"
+    assert border.get_marker() == "_"  # known at the settings that were run only
     with pytest.raises(ValueError, match="'width' is not one of"):
         trainability_map(run_table().drop(columns="width"), setting="width")
+
+
+def test_the_border_is_theorys_curve_and_not_a_line_between_runs():
+    runs = run_table()
+    sigmas = np.linspace(0.5, 6, 40)
+    curve = pd.DataFrame({"activation": "tanh", "init": "he_normal", "init.sigma_w2": sigmas})
+    curve["theory/deepest"] = 2.0 + sigmas**3
+    other = curve.assign(activation="relu", **{"theory/deepest": 3.0})
+    rows = pd.concat([df.assign(source="theory") for df in (curve, other)] + [runs])
+    panel = trainability_map(rows, setting="init.sigma_w2").axes[0]
+    (border,) = panel.lines
+    np.testing.assert_array_equal(border.get_xdata(), sigmas)
+    np.testing.assert_allclose(border.get_ydata(), 2.0 + sigmas**3)
+    limits = panel.get_xlim(), panel.get_ylim()
+    assert limits == (lambda p: (p.get_xlim(), p.get_ylim()))(trainability_map(runs).axes[0])
+
+
+def test_a_border_that_a_setting_does_not_move_is_a_level():
+    runs = run_table().drop(columns="lr").rename(columns={"init.sigma_w2": "lr"})
+    runs = runs.assign(**{"theory/deepest": 3.0})
+    (border,) = trainability_map(runs).axes[0].lines
+    np.testing.assert_array_equal(border.get_ydata(), [3.0, 3.0])
+    np.testing.assert_array_equal(border.get_xdata(), [0, 1])  # of the panel's width
 
 
 def test_the_plane_shows_the_runs_and_the_critical_line():

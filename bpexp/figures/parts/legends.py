@@ -86,6 +86,11 @@ def note_mean(name: str, seeds: int) -> Artist:
     return Line2D([], [], color=style.NEUTRAL, label=label, **style.MEASURED)
 
 
+def over_seeds(seeds: int) -> str:
+    """Return what follows the label of a colour that shows arithmetic means over seeds."""
+    return f", mean of {seeds} seeds" if seeds > 1 else ""
+
+
 def note_seeds() -> Artist:
     """Return the entry of the dots and thin lines."""
     look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "marker": ".", "alpha": 0.6}

@@ -1,0 +1,88 @@
+"""The border of trainability, 6 xi_c, as a curve along each numeric setting that theory knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bpexp.config import Config
+from bpexp.data import Dataset
+from bpexp.nn import Choice
+from bpexp.results.frames import typed
+from bpexp.results.theory import Known
+from bpexp.theory import UnknownLayerError, layer_variances
+from bpexp.theory.forecast import DEPTH_SCALES
+from bpexp.theory.layerwise import field_of
+
+POINTS = 150  # of a curve; each takes some milliseconds
+FEWEST = 3  # values of a setting, so that it is the abscissa of a map
+
+
+def with_borders(runs: pd.DataFrame, understood: Iterable[Known | None]) -> pd.DataFrame:
+    """Return the runs, source "measured", below the points of the border, source "theory".
+
+    A setting is a parameter of the activation or the initialization that has at least three values
+    while all other parameters of both are equal. Along it the border is sampled from the least
+    value to the greatest and beyond both by half the distance to the next value, as far as a map's
+    cells reach. It depends on no other key of the configuration.
+
+    Args:
+        runs: a row a run.
+        understood: what theory needs of each run.
+
+    Returns:
+        Theory's rows have the configuration of one run, with the setting's value, and
+        theory/deepest.
+    """
+    rows = [row for points in _curves(understood) for row in points]
+    curves = typed(pd.DataFrame(rows)).assign(source="theory") if rows else runs.head(0)
+    return pd.concat([curves, runs.assign(source="measured")], ignore_index=True)
+
+
+def _curves(understood: Iterable[Known | None]) -> Iterator[list[dict[str, Any]]]:
+    values: dict[Any, set[float]] = {}
+    examples: dict[Any, Known] = {}
+    for run in filter(None, understood):
+        for group in ("activation", "init"):
+            for name, value in getattr(run[0], group).parameters.items():
+                if isinstance(value, float):
+                    others = _changed(run[0], group, name, None)
+                    key = group, name, others.activation, others.init
+                    values.setdefault(key, set()).add(value)
+                    examples.setdefault(key, run)
+    for key, found in values.items():
+        if len(found) >= FEWEST:
+            yield _curve(examples[key], key[0], key[1], sorted(found))
+
+
+def _curve(run: Known, group: str, name: str, values: list[float]) -> list[dict[str, Any]]:
+    config, data = run
+    low = max(values[0] - (values[1] - values[0]) / 2, values[0] / 2)
+    high = values[-1] + (values[-1] - values[-2]) / 2
+    rows = []
+    for value in np.unique([*np.linspace(low, high, POINTS), *values]):
+        at = _changed(config, group, name, float(value))
+        try:
+            rows.append({**at.flat(), "theory/deepest": _deepest(at, data)})
+        except (UnknownLayerError, ValueError):  # theory or the parameter's range ends
+            continue
+    return rows
+
+
+def _deepest(config: Config, data: Dataset) -> float:
+    """Return 6 xi_c of the hidden layers after the first."""
+    shape = replace(config, depth=max(config.depth, 2)).architecture(data)
+    batch = data.x_train[: config.probe.examples]
+    field = field_of(shape, layer_variances(shape, config.init, batch=batch))
+    return DEPTH_SCALES * field.correlation_scale()
+
+
+def _changed(config: Config, group: str, name: str, value: float | None) -> Config:
+    """Return a configuration with another value of one parameter of a group's choice."""
+    choice: Choice = getattr(config, group)
+    changed = Choice(choice.name, {**choice.parameters, name: value})
+    return replace(config, **{group: changed})  # type: ignore[arg-type]
