@@ -14,7 +14,7 @@ from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
-from bpexp.figures.parts.selection import ends_of_training, without_noise
+from bpexp.figures.parts.selection import ends_of_training, once_a_draw, without_noise
 from bpexp.figures.parts.ticks import integer_ticks
 
 VALUE = Quantity("singular_value", Mean.GEOMETRIC, log=True)
@@ -64,7 +64,7 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
             already is returned as it is.
 
     Returns:
-        A row for each run, moment and source: the columns of a run, moment ("mean_square" or
+        A row for each draw, moment and source: the columns of a run, moment ("mean_square" or
         "relative_variance"), value (over a few examples of one network; theory: expected in the
         limit of infinite width) and source. No rows if none was measured.
     """
@@ -79,7 +79,7 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
         for moment in ("mean_square", "relative_variance")
         if f"{prefix}_{moment}" in runs
     ]
-    return pd.concat(parts, ignore_index=True)
+    return once_a_draw(pd.concat(parts, ignore_index=True), ["moment", "source"])
 
 
 @style.styled

@@ -19,7 +19,7 @@ Step = Literal["first", "last"] | int
 NOISE = 1e-15  # singular values below this share of the largest are rounding errors
 
 # Settings without effect before training: what is measured then is the same whatever they are.
-TRAINING_KEYS = {"lr", "optimizer", "batch_size", "epochs", "stop", "frozen"}
+TRAINING_KEYS = {"lr", "optimizer", "schedule", "batch_size", "epochs", "stop", "frozen"}
 
 
 def measured(layers: pd.DataFrame) -> pd.DataFrame:
@@ -59,14 +59,19 @@ def at_start(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each run's first probe, one run for each set of initial weights.
 
     Runs that differ only in settings of training, such as the learning rate, are equal before it.
-    If all were kept, an interval would count the same network several times.
     """
     rows = at_step(layers, "first")
-    if (rows["step"] != 0).any():
-        return rows
+    return rows if (rows["step"] != 0).any() else once_a_draw(rows, ["layer", "source"])
+
+
+def once_a_draw(rows: pd.DataFrame, others: Sequence[str]) -> pd.DataFrame:
+    """Return rows that were measured before training, without the settings of training.
+
+    Of rows that are equal in all other settings, the seed and `others` the first is returned.
+    """
     rows = rows.drop(columns=[name for name in rows if group(name) in TRAINING_KEYS])
     initial = [name for name in rows if group(name) in {*PANEL_KEYS, "seed"}]
-    return rows.drop_duplicates([*initial, "layer", "source"])
+    return rows.drop_duplicates([*initial, *others])
 
 
 def first_layer(layers: pd.DataFrame) -> pd.DataFrame:
