@@ -123,7 +123,10 @@ def test_a_forecast_alone_trains_nothing(empty):
 
 def test_a_forecast_is_scored(empty):
     done = run("-m", *SMALL, "activation=sigmoid", "depth=6,8", "forecast=on", cwd=empty)
-    assert "forecast: right for 2 of 2 runs (100%); trained as expected 0, failed as expected 2" in done.stdout
+    assert (
+        "forecast: right for 2 of 2 runs (100%); trained as expected 0, failed as expected 2"
+        in done.stdout
+    )
     (cells,) = empty.glob("runs/bpexp/sweeps/*/forecast.csv")
     assert cells.read_text().splitlines()[0].endswith("first_to_last,trained")
 

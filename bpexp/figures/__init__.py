@@ -20,6 +20,7 @@ from bpexp.figures.instruments import (
 )
 from bpexp.figures.jacobians import jacobian_moments, jacobian_spectrum
 from bpexp.figures.learning_curves import learning_curves
+from bpexp.figures.learning_rates import best_rate_map
 from bpexp.figures.maps import phase_diagram, trainability_map
 from bpexp.figures.paired import paired_by_depth
 from bpexp.figures.scores import score_by_depth, score_by_frozen, score_by_setting
@@ -30,6 +31,7 @@ __all__ = [
     "FIGURES",
     "FigureSpec",
     "before_and_after",
+    "best_rate_map",
     "dead_by_rate",
     "decay_rate_by_depth",
     "decay_rates",

@@ -18,6 +18,7 @@ from bpexp.figures.gradients import first_layer_by_depth, gradient_by_layer
 from bpexp.figures.heat_map import gradient_heatmap
 from bpexp.figures.jacobians import jacobian_moments, jacobian_spectrum, moments
 from bpexp.figures.learning_curves import learning_curves
+from bpexp.figures.learning_rates import best_rate_map, runs_at_best_rate
 from bpexp.figures.maps import (
     phase_diagram,
     points_of_phase_diagram,
@@ -58,6 +59,9 @@ FIGURES: dict[str, FigureSpec] = {
     "learning_curves": FigureSpec(learning_curves, "curves", ("loss/test", TEST, "epoch", "cost")),
     "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, *SCORED)),
     "score_by_setting": FigureSpec(score_by_setting, "runs", SCORED, runs_by_setting),
+    "score_at_best_rate": FigureSpec(
+        best_rate_map, "runs", (TEST, "lr", "trains_from", "trains_to", "rates"), runs_at_best_rate
+    ),
     "trainability": FigureSpec(
         trainability_map,
         "trainability",

@@ -149,8 +149,9 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
 
     x: sigma_w2 = n_in Var W. y: sigma_b2 = Var b. Points: the runs, coloured by the task's primary
     metric on the training split, the arithmetic mean over all runs at the point: seeds, depths and
-    other settings; a run that diverged scores as the best constant guess. Line: chi_1 = 1; to its left gradients vanish with depth (the ordered phase), to
-    its right they explode (the chaotic phase). A panel for each activation.
+    other settings; a run that diverged scores as the best constant guess. Line: chi_1 = 1; to its
+    left gradients vanish with depth (the ordered phase), to its right they explode (the chaotic
+    phase). A panel for each activation.
 
     Args:
         plane: columns activation, theory/sigma_w2, theory/sigma_b2, source, accuracy/train or the

@@ -82,6 +82,7 @@ def tables(
         gradient = "preserved" if verdict == "healthy" else "vanishing"
         row |= {"verdict/gradient_start": gradient, "verdict/gradient_end": gradient}
         row |= {"verdict/training": "learnt" if verdict == "healthy" else "stalled"}
+        row |= {"task": "classification"}
         row |= {"accuracy/train": accuracy, "source": "measured"}
         if theory:
             row |= {"theory/deepest": 10.0, "theory/sigma_b2": 0.0, "theory/sigma_w2": 1 + lr}

@@ -29,6 +29,7 @@ EDGES = {
     "zeros of some seeds": tables(("sigmoid",), (8,), seeds=(0, 1, 2), zero_below=5e-5),
     "inits": tables(("tanh",), (2, 4), inits=("he_normal", "orthogonal"), jacobian=True),
     "learning rates": tables(("relu",), (2, 4), rates=(0.01, 0.03, 0.1)),
+    "rates and seeds": tables(("tanh", "relu"), (4,), rates=(0.01, 0.1, 1.0), seeds=(0, 1, 2)),
     "rates at one depth": tables(("relu",), (4,), rates=(0.01, 0.03, 0.1), frozen=(0, 1)),
     "precisions": tables(("relu",), (2, 4), dtypes=("float32", "float64"), subnormal=True),
     "6x8": tables(SIX, EIGHT, epochs=2, zero_below=1e-12),
@@ -97,6 +98,7 @@ GRID = {"activations": tuple(ACTIVATIONS), "depths": EIGHT, "epochs": 1, "rates"
 THIRD = {
     "learning_curves": {"activations": ("tanh", "relu"), "rates": (0.01, 0.03, 0.1, 0.3)},
     "score_by_setting": {"depths": (4,), "rates": tuple(np.geomspace(1e-4, 1, 16))},
+    "score_at_best_rate": {"rates": (0.01, 0.1, 1.0), "seeds": (0, 1, 2)},
     "trainability": {"rates": (0.01, 0.1, 1.0)},
     "phase_diagram": {"rates": (0.01, 0.1, 1.0)},
     "paired_score": {"seeds": (0, 1, 2)},

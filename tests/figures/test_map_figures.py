@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from figures.artists import meshes, titles
-from figures.made_up import tables
+from figures.made_up import only, tables
 from matplotlib.colors import to_hex
 
 from bpexp.analysis.verdict import AXES
 from bpexp.figures import (
+    FIGURES,
+    best_rate_map,
     forecast_map,
     forecasts,
     phase_diagram,
@@ -165,6 +167,26 @@ def test_the_plane_shows_the_runs_and_the_critical_line():
     np.testing.assert_allclose(points.get_offsets(), [[1, 0.05], [2, 0.05], [4, 0.05]])
     np.testing.assert_allclose(points.get_array(), [0.505, 0.555, 0.655])
     assert points_of_phase_diagram(plane[plane["theory/sigma_w2"] < 2]).empty
+
+
+def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train():
+    runs = tables(("sigmoid", "relu"), (2, 8), rates=(0.01, 0.1, 1.0), seeds=range(4)).runs
+    scores = {  # on the training split, by rate
+        ("sigmoid", 2): (0.4, 0.9, 0.8), ("sigmoid", 8): (0.1, 0.2, 0.1),
+        ("relu", 2): (0.9, 0.8, 0.7), ("relu", 8): (0.3, 0.9, 0.1),
+    }  # fmt: skip
+    keys = zip(runs["activation"], runs["depth"], runs["lr"], strict=True)
+    train = [scores[name, depth][(0.01, 0.1, 1.0).index(lr)] for name, depth, lr in keys]
+    runs = runs.assign(**{"accuracy/train": train, "accuracy/test": np.array(train) - 0.01})
+    runs.loc[runs["seed"] < 2, "accuracy/test"] = 0.5  # these chose
+    figure = best_rate_map(FIGURES["score_at_best_rate"].data(only(runs=runs)))
+    (panel,) = figure.axes
+    assert [text.get_text().split("\n") for text in panel.texts] == [
+        ["0.890", "lr 0.1", "(0.1 to 1)"], ["0.890", "lr 0.01", "(0.01 to 1)"],
+        ["0.190", "lr 0.1", "(none)"], ["0.890", "lr 0.1", "(0.1)"],
+    ]  # fmt: skip
+    assert "mean of 2 seeds" in figure.get_suptitle()
+    assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
 
 
 def test_cells_of_a_large_map_are_small_and_explained_by_a_legend():

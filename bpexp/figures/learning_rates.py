@@ -1,0 +1,88 @@
+"""Each configuration at its own best learning rate, as a map."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bpexp.analysis.rates import CHOOSING, at_best_rate
+from bpexp.analysis.scores import with_score
+from bpexp.figures.parts.cells import draw_word_map
+from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
+from bpexp.figures.parts.lines import n_seeds
+from bpexp.figures.parts.scores import score_name
+from bpexp.figures.parts.style import styled
+
+FEWEST = 3  # learning rates
+COLOURS = {
+    "no rate trains": "#c8c8c8",
+    "one rate trains": "#fdc27a",
+    "several rates train": "#a6d8a8",
+}
+
+
+def runs_at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of each configuration at its best learning rate, on seeds of their own.
+
+    Args:
+        runs: as `bpexp.load_runs` returns them; what this function returns is returned as it is.
+
+    Returns:
+        What `bpexp.analysis.rates.at_best_rate` returns; no rows where fewer than three rates were
+        tried, no two configurations are compared, or no seeds are left to report.
+    """
+    if "trains_from" in runs or "lr" not in runs:
+        return runs if "trains_from" in runs else runs.head(0)
+    across = compared_factor(runs)
+    others = [name for name in panel_factors(runs, [across, "lr"]) if name != "lr"]
+    by = [across, *others]
+    compares = any(varies(runs, name) for name in by)
+    if not compares or runs["lr"].nunique() < FEWEST or n_seeds(runs) <= CHOOSING:
+        return runs.head(0)
+    return at_best_rate(runs, by)
+
+
+@styled
+def best_rate_map(runs: pd.DataFrame) -> Figure:
+    """Draw the test score at the best learning rate over depth and activation, as coloured cells.
+
+    Columns are initializations if only those vary; other settings that vary divide the runs into
+    panels. A cell shows the arithmetic mean of the task's primary metric on the test split over the
+    reported seeds, the learning rate, and from which to which rate training succeeds. Two seeds
+    choose the rate, by the score on the training split, and are not reported. A rate trains if at
+    least half of the reported seeds come half way from guessing to a perfect score on the training
+    split. A run that diverged scores as the best constant guess.
+
+    Args:
+        runs: columns run, activation, init, depth, seed, lr, task, chance, accuracy/train and
+            accuracy/test or the primary metrics of another task, and if known diverged_at; or what
+            `runs_at_best_rate` returns.
+    """
+    found = with_score(runs_at_best_rate(runs), "test")
+    across = compared_factor(found)
+    panels = draw_word_map(
+        found.drop(columns="lr").assign(rate=found["lr"]),
+        "depth",
+        across,
+        _cell,
+        COLOURS,
+        size=(1.15, 0.62),
+        margin=(0.4, 0.6),
+        least=2.4,
+        fontsize=7,
+    )
+    seeds = n_seeds(found)
+    title = f"Test {score_name(found, 'test')} at the best learning rate, mean of {seeds} seeds"
+    panels.label(f"{title}\n(rates that train)", x=axis_label(across), y=axis_label("depth"))
+    return panels.figure
+
+
+def _cell(runs: pd.DataFrame) -> tuple[str, str]:
+    """Return which rates train a cell's configuration, and the words that the cell shows."""
+    first = runs.iloc[0]
+    kind = [*COLOURS][min(int(first["rates"]), 2)]
+    span = f"{first['trains_from']:g} to {first['trains_to']:g}"
+    span = {"no rate trains": "none", "one rate trains": f"{first['trains_from']:g}"}.get(
+        kind, span
+    )
+    return kind, f"{runs['score/test'].mean():.3f}\nlr {first['rate']:g}\n({span})"
