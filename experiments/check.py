@@ -21,10 +21,11 @@ from functools import cached_property
 from pathlib import Path
 from runpy import run_path
 
-import numpy as np
 import pandas as pd
-from scipy.stats import t
 
+from bpexp.analysis.averages import Mean, average
+from bpexp.analysis.rates import at_best_rate
+from bpexp.analysis.scores import with_score
 from bpexp.results import (
     load_curves,
     load_layers,
@@ -55,6 +56,14 @@ class Study:
     def predicted(self) -> pd.DataFrame:
         """The columns of `runs`, and what theory says of each run, as theory/..."""
         return load_tables(self.name, root=self.root).runs
+
+    def at_best_rate(self, *by: str) -> pd.DataFrame:
+        """The rows of `predicted` at each configuration's best learning rate.
+
+        The seeds that choose the rate are left out (see `bpexp.analysis.rates`). In score/test a
+        run that diverged has the score of the best constant guess.
+        """
+        return with_score(at_best_rate(self.predicted, by), "test")
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -102,12 +111,14 @@ def digits(value: float, n: int = 2) -> str:
 
 def geometric_mean(values: pd.Series[float]) -> float:
     """Return exp of the mean logarithm."""
-    return float(np.exp(np.log(values).mean()))
+    return average(values, Mean.GEOMETRIC)
 
 
-def half_width(values: pd.Series[float]) -> float:
-    """Return half the width of the 95 % interval of a mean, by Student's t."""
-    return float(t.ppf(0.975, len(values) - 1) * values.sem())
+def spans(best: pd.DataFrame) -> str:
+    """Return the learning rates that train a configuration, from its rows of `at_best_rate`."""
+    first = best.iloc[0]
+    ends = dict.fromkeys(f"{first[name]:g}" for name in ("trains_from", "trains_to"))
+    return " to ".join(ends) if first["rates"] else "none"
 
 
 def pattern(text: str) -> re.Pattern[str]:

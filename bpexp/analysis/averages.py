@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 Values = NDArray[np.float64]
@@ -125,6 +125,12 @@ def _means(frame: pd.DataFrame, by: Sequence[str], value: str, mean: Mean) -> pd
     return found[[*by, value, "n"]]
 
 
+def average(values: ArrayLike, mean: Mean = Mean.ARITHMETIC) -> float:
+    """Return the mean of values, one of each draw."""
+    there, back = TRANSFORMS[mean]
+    return float(back(np.mean(there(np.asarray(values, float)))))
+
+
 def interval(
     values: Values, mean: Mean = Mean.ARITHMETIC, within: Interval = UNBOUNDED
 ) -> Interval:
@@ -178,8 +184,9 @@ def interval(
     return _student(values)
 
 
-def half_width(values: Values) -> float:
+def half_width(values: ArrayLike) -> float:
     """Return half the width of Student's 95 % interval of an arithmetic mean, for `m +- h`."""
+    values = np.asarray(values, float)
     t = stdtrit(len(values) - 1, 0.975)
     return float(t * np.std(values, ddof=1) / math.sqrt(len(values)))
 

@@ -9,6 +9,7 @@ from bpexp.analysis.rates import CHOOSING, at_best_rate
 from bpexp.analysis.scores import with_score
 from bpexp.figures.parts.cells import draw_word_map
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
+from bpexp.figures.parts.legends import over_seeds
 from bpexp.figures.parts.lines import n_seeds
 from bpexp.figures.parts.scores import score_name
 from bpexp.figures.parts.style import styled
@@ -71,9 +72,9 @@ def best_rate_map(runs: pd.DataFrame) -> Figure:
         least=2.4,
         fontsize=7,
     )
-    seeds = n_seeds(found)
-    title = f"Test {score_name(found, 'test')} at the best learning rate, mean of {seeds} seeds"
-    panels.label(f"{title}\n(rates that train)", x=axis_label(across), y=axis_label("depth"))
+    title = f"Test {score_name(found, 'test')} at the best learning rate"
+    note = f"{over_seeds(n_seeds(found))}; in brackets: the rates that train"
+    panels.label(f"{title}\n{note}", x=axis_label(across), y=axis_label("depth"))
     return panels.figure
 
 

@@ -72,7 +72,7 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
             _draw_border(panel, part, curves, str(across))
     if mesh is not None:
         axes = [panel for panel, _ in panels.parts]
-        label = score_label(runs, "train") + over_seeds(n_seeds(runs))
+        label = f"{score_label(runs, 'train')}\n{over_seeds(n_seeds(runs))}"
         figure.colorbar(mesh, ax=axes, label=label, aspect=30, **_ends(runs))
     if DEEPEST in runs and runs[DEEPEST].min() <= panels.parts[0][0].get_ylim()[1]:
         border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
@@ -166,7 +166,7 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
         _draw_critical_line(panel, theory)
     if dots is not None:
         axes = [panel for panel, _ in panels.parts]
-        label = f"train {score_name(runs, 'train')}, mean over depths and seeds"
+        label = f"train {score_name(runs, 'train')}, \nmean over depths and seeds"
         panels.figure.colorbar(dots, ax=axes, label=label, aspect=30, **_ends(runs))
     border = Line2D([], [], label=r"theory: $\chi_1 = 1$", **BORDER)
     legend(panels.figure, "", {}, notes=[border], loc="outside lower right")

@@ -1,5 +1,9 @@
 """Result tables: tidy pandas frames of a study, from its record or from a tracking store.
 
+A row is of one network. What theory predicts, in columns theory/... and rows of source "theory", is
+an average over draws of the weights in the limit of width. Means over seeds are taken by
+`bpexp.analysis.averages`, and by no loader.
+
 Every frame begins with the run's own columns: `run` (its identity), `name`, `algorithm`, `attempt`,
 and the configuration under its override keys (`activation`, `activation.negative_slope`, `depth`,
 ...). A key that a later version added has its neutral value in older runs. `activation`, `init`,

@@ -2,6 +2,8 @@
 
 from check import table
 
+from bpexp.analysis.scores import with_score
+
 RATES = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 
 
@@ -17,9 +19,9 @@ def findings(study):
     assert set(diverged["activation"]) == {"leaky"}
     counts = diverged.groupby("lr").size()
     rates = ", ".join(f"{n} of 5 at {lr}" for lr, n in counts.items())
-    yield f"Without the runs that diverged, all of them leaky: {rates}"
-    finished = study.runs[study.runs["diverged_at"].isna()]
-    accuracy = finished.groupby(["activation", "lr"], observed=True)["accuracy/test"].mean()
+    yield f"Runs that diverged, all of them leaky, count as guesses: {rates}"
+    runs = with_score(study.runs, "test")
+    accuracy = runs.groupby(["activation", "lr"], observed=True)["score/test"].mean()
     for name, label in {"relu": "ReLU", "leaky": "leaky"}.items():
         rows.append([f"accuracy, {label}", "", *(f"{accuracy[name, lr]:.3f}" for lr in RATES)])
     yield table(f"lr | before | {' | '.join(map(str, RATES))}", rows)

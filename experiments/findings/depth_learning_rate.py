@@ -2,12 +2,14 @@
 
 from check import table
 
+from bpexp.analysis.scores import with_score
+
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
 
 
 def findings(study):
-    accuracy = study.runs.groupby(["activation", "depth", "lr"], observed=True)["accuracy/test"]
-    means = accuracy.mean()
+    runs = with_score(study.runs, "test")
+    means = runs.groupby(["activation", "depth", "lr"], observed=True)["score/test"].mean()
     rows = [
         [str(depth), *(f"{means['tanh', depth, lr]:.2f}" for lr in RATES)]
         for depth in (2, 8, 16, 32)

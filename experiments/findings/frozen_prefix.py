@@ -2,26 +2,23 @@
 
 from check import table
 
-CELLS = {
-    (3, 0.05): ("sigmoid", "tanh", "relu"),
-    (3, 0.5): ("sigmoid",),
-    (8, 0.05): ("sigmoid", "tanh", "relu"),
-    (8, 0.5): ("tanh", "relu"),
-}
-
 
 def findings(study):
-    by = ["depth", "lr", "activation", "frozen"]
-    accuracy = study.runs.groupby(by, observed=True)["accuracy/test"].mean()
+    best = study.at_best_rate("depth", "activation", "frozen")
+    by = ["depth", "activation", "frozen"]
+    cells = best.groupby(by, observed=True)
+    accuracy, rate = cells["score/test"].mean(), cells["lr"].first()
     rows = []
-    for (depth, lr), activations in CELLS.items():
-        for place, activation in enumerate(activations):
-            values = [f"{accuracy[depth, lr, activation, k]:.3f}" for k in range(4)]
-            rows.append(["" if place else f"{depth}, {lr}", activation, *values])
-    cost = accuracy.xs((8, 0.05, 0), level=["depth", "lr", "frozen"])
-    cost = cost - accuracy.xs((8, 0.05, 3), level=["depth", "lr", "frozen"])
+    for depth in (3, 8):
+        for place, activation in enumerate(("sigmoid", "tanh", "relu")):
+            values = [
+                f"{accuracy[depth, activation, k]:.3f} ({rate[depth, activation, k]:g})"
+                for k in range(4)
+            ]
+            rows.append(["" if place else str(depth), activation, *values])
+    cost = {name: accuracy[8, name, 0] - accuracy[8, name, 3] for name in ("tanh", "relu")}
     yield (
         f"Three frozen layers of eight cost tanh {cost['tanh']:.2f} and "
         f"ReLU {cost['relu']:.2f} of accuracy"
     )
-    yield table("depth, lr | activation | 0 frozen | 1 | 2 | 3", rows)
+    yield table("depth | activation | 0 frozen | 1 | 2 | 3", rows)

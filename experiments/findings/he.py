@@ -1,27 +1,33 @@
 """What experiments/README.md says of `he`, computed from its runs."""
 
-from check import digits, geometric_mean, half_width, table
+from check import digits, geometric_mean, spans, table
+
+from bpexp.analysis.averages import half_width
 
 NAMES = {"glorot_normal": "Xavier", "he_normal": "He"}
 
 
 def findings(study):
-    predicted = study.predicted.groupby(["init", "depth"], observed=True)
-    groups = {key: group for key, group in predicted}
+    best = study.at_best_rate("init", "depth")
+    groups = {key: group for key, group in best.groupby(["init", "depth"], observed=True)}
     rows = []
     for depth in (10, 22, 30):
-        row = [str(depth)]
-        for init in NAMES:
-            accuracy = groups[init, depth]["accuracy/test"]
-            row.append(f"{accuracy.mean():.3f} ({accuracy.min():.3f}, {accuracy.max():.3f})")
-        for init in NAMES:
+        for init, name in NAMES.items():
             group = groups[init, depth]
+            accuracy = group["score/test"]
             measured = geometric_mean(group["start/gradient_first_to_last"])
-            theory = group["theory/first_to_last"].iloc[0]
-            row.append(f"{digits(measured)} ({digits(theory)})")
-        rows.append(row)
-    header = "depth | Xavier: accuracy (least, greatest) | He | "
-    yield table(header + "Xavier: first / last, geometric mean (theory) | He", rows)
+            rows.append(
+                [
+                    str(depth),
+                    name,
+                    f"{group['lr'].iloc[0]:g}",
+                    spans(group),
+                    f"{accuracy.mean():.3f} ({accuracy.min():.3f}, {accuracy.max():.3f})",
+                    f"{digits(measured)} ({digits(group['theory/first_to_last'].iloc[0])})",
+                ]
+            )
+    header = "depth | init | best lr | rates that train | test accuracy, mean (least, greatest) | "
+    yield table(header + "first / last, geometric mean (theory: root mean square)", rows)
     rates = [groups[init, 30]["start/gradient_decay_rate"] for init in NAMES]
     yield " and ".join(f"{rate.mean():.3f} +- {half_width(rate):.3f}" for rate in rates)
     cells = study.forecast

@@ -1,8 +1,10 @@
 """What experiments/README.md says of `initialization`, computed from its runs."""
 
 import numpy as np
-from check import half_width, table
+from check import spans, table
 from scipy.stats import t
+
+from bpexp.analysis.averages import half_width
 
 INITS = ("standard", "glorot_normal", "he_normal", "orthogonal", "lsuv")
 ACTIVATIONS = ("sigmoid", "tanh", "softsign", "relu", "selu", "gelu")
@@ -16,20 +18,33 @@ def decay_rate(layers):
 
 def findings(study):
     by = ["init", "activation"]
-    rates = study.runs.groupby(by, observed=True)[RATE].mean()
+    best = study.at_best_rate(*by)
+    rates = best.groupby(by, observed=True)[RATE].mean()
     predicted = study.theory.groupby([*by, "run"], observed=True).apply(decay_rate)
     theory = predicted.groupby(level=by, observed=True).mean()
     rows = [
         [init, *(f"{rates[init, name]:.3f} / {theory[init, name]:.3f}" for name in ACTIVATIONS)]
         for init in INITS
     ]
-    yield table(f"init | {' | '.join(ACTIVATIONS)}", rows)
+    yield table(f"init, decay rate | {' | '.join(ACTIVATIONS)}", rows)
+    groups = {key: group for key, group in best.groupby(by, observed=True)}
+    rows = [
+        [
+            init,
+            *(
+                f"{group['score/test'].mean():.2f} at {group['lr'].iloc[0]:g} ({spans(group)})"
+                for group in (groups[init, name] for name in ACTIVATIONS)
+            ),
+        ]
+        for init in INITS
+    ]
+    yield table(f"init, test accuracy | {' | '.join(ACTIVATIONS)}", rows)
     cells = study.forecast
     right = (cells.trains == cells.trained).sum()
     yield f"The forecast was right for {right} of {len(cells)} runs"
     paired, apart = [], []
     for name, label in {"tanh": "tanh", "relu": "ReLU"}.items():
-        own = study.runs[study.runs["activation"] == name].sort_values("seed")
+        own = best[best["activation"] == name].sort_values("seed")
         he, glorot = (own[own["init"] == f"{init}_normal"][RATE] for init in ("he", "glorot"))
         difference = he - glorot.to_numpy()
         paired.append(f"{difference.mean():.4f} +- {half_width(difference):.4f} ({label})")

@@ -1,17 +1,17 @@
 """What experiments/README.md says of `vanishing`, computed from its runs."""
 
 import numpy as np
-from check import digits, geometric_mean, table
+from check import digits, geometric_mean, spans, table
 
 
 def findings(study):
-    runs = study.runs
+    best = study.at_best_rate("activation", "depth")
     rates = {}
     rows = []
-    for (activation, depth), group in runs.groupby(["activation", "depth"], observed=True):
+    for (activation, depth), group in best.groupby(["activation", "depth"], observed=True):
         rates[activation, depth] = group["start/gradient_decay_rate"].mean()
         ratio = geometric_mean(group["start/gradient_first_to_last"])
-        accuracy = group["accuracy/test"]
+        accuracy = group["score/test"]
         verdicts = group["verdict"].value_counts()
         rows.append(
             [
@@ -19,12 +19,15 @@ def findings(study):
                 str(depth),
                 f"{rates[activation, depth]:.2f}",
                 digits(ratio),
+                f"{group['lr'].iloc[0]:g}",
+                spans(group),
                 f"{accuracy.mean():.3f} ({accuracy.min():.3f})",
                 ", ".join(f"{word} {n}/{len(group)}" for word, n in verdicts.items() if n),
             ]
         )
     header = "activation | depth | decay rate at step 0, nats a layer | first layer / last layer | "
-    yield table(header + "test accuracy, mean (least) | verdict", rows)
+    header += "best lr | rates that train | test accuracy, mean (least) | verdict"
+    yield table(header, rows)
     sigmoid = np.mean([rate for (activation, _), rate in rates.items() if activation == "sigmoid"])
     yield f"takes the same {-sigmoid:.2f} nats from the signal"
     chi_1 = study.predicted.query("activation == 'sigmoid'")["theory/chi_1"].iloc[0]

@@ -185,7 +185,7 @@ def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train
         ["0.890", "lr 0.1", "(0.1 to 1)"], ["0.890", "lr 0.01", "(0.01 to 1)"],
         ["0.190", "lr 0.1", "(none)"], ["0.890", "lr 0.1", "(0.1)"],
     ]  # fmt: skip
-    assert "mean of 2 seeds" in figure.get_suptitle()
+    assert "mean of 2 seeds; in brackets: the rates that train" in figure.get_suptitle()
     assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
 
 

@@ -87,8 +87,8 @@ def note_mean(name: str, seeds: int) -> Artist:
 
 
 def over_seeds(seeds: int) -> str:
-    """Return what follows the label of a colour that shows arithmetic means over seeds."""
-    return f", mean of {seeds} seeds" if seeds > 1 else ""
+    """Return what a label says of colours or numbers that are arithmetic means over seeds."""
+    return f"mean of {seeds} seeds" if seeds > 1 else "one network"
 
 
 def note_seeds() -> Artist:
