@@ -75,7 +75,7 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> No
     known = cells.dropna(subset=["trained", "trains"])
     if known.empty and quick:
         say("forecast: not scored; quick=true runs are too short to train")
-    elif not known.empty:
+    else:
         say(_told(score(known["trains"].astype(bool), known["trained"].astype(bool))))
     _draw(cells, folder)
 
@@ -89,6 +89,8 @@ def _told(found: Score) -> str:
         "trained unexpectedly": found.misses,
     }
     runs = sum(counts.values())
+    if runs == 0:
+        return "forecast: no run to score"
     if runs == 1:
         return f"forecast: {next(words for words, n in counts.items() if n)}"
     right = f"right for {found.hits + found.rejections} of {runs} runs ({found.accuracy:.0%})"

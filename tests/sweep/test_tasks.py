@@ -238,7 +238,7 @@ def test_a_task_is_one_row(tmp_path, monkeypatch):
     ]
     outcome = run_sweep(configs, root=tmp_path, multirun=True)
     runs = bpexp.load_runs("bpexp", root=tmp_path).set_index("lr")
-    guess = np.sqrt(np.mean((line().y_test - line().y_train.mean()) ** 2))
+    guess = np.sqrt(np.mean((line().y_train - line().y_train.mean()) ** 2))
     assert runs.loc[0.05, "chance"] == pytest.approx(guess)
     assert outcome.scores == [runs.loc[rate, "rmse/test"] for rate in rates]
     assert outcome.scores[0] < 0.1 * guess < outcome.scores[1]

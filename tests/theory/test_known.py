@@ -90,4 +90,4 @@ def test_the_forecast_says_not_known_and_leaves_such_runs_out_of_its_score(tmp_p
     forecast_report.draw(cells, tmp_path)
     assert (tmp_path / "figures" / "forecast.png").exists()
     forecast_report.score_forecast(cells[cells["trains"].isna()], [], tmp_path)
-    assert "trained as expected 0" in capsys.readouterr().out
+    assert "forecast: no run to score" in capsys.readouterr().out
