@@ -18,7 +18,7 @@ from bpexp.theory import UnknownLayerError, layer_variances
 from bpexp.theory.forecast import DEPTH_SCALES
 from bpexp.theory.layerwise import field_of
 
-POINTS = 150  # of a curve; each takes some milliseconds
+POINTS = 100  # of a curve; each takes some milliseconds
 FEWEST = 3  # values of a setting, so that it is the abscissa of a map
 
 
@@ -61,8 +61,10 @@ def _curves(understood: Iterable[Known | None]) -> Iterator[list[dict[str, Any]]
 
 def _curve(run: Known, group: str, name: str, values: list[float]) -> list[dict[str, Any]]:
     config, data = run
-    low = max(values[0] - (values[1] - values[0]) / 2, values[0] / 2)
+    low = values[0] - (values[1] - values[0]) / 2
     high = values[-1] + (values[-1] - values[-2]) / 2
+    if values[0] > 0:  # on a logarithmic axis, cells reach further up
+        high = values[-1] * (values[-1] / values[-2]) ** 0.5
     rows = []
     for value in np.unique([*np.linspace(low, high, POINTS), *values]):
         at = _changed(config, group, name, float(value))

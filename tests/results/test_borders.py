@@ -22,7 +22,8 @@ def test_the_border_between_settings_is_theorys_and_no_chord():
     curve = with_borders(pd.DataFrame(), [known(sigma) for sigma in (1.0, 1.3, 1.6)])
     assert set(curve["source"]) == {"theory"}
     assert curve["init.sigma_w2"].is_monotonic_increasing
-    assert (curve["init.sigma_w2"].min(), curve["init.sigma_w2"].max()) == (0.85, 1.75)
+    assert curve["init.sigma_w2"].min() == 0.85
+    assert curve["init.sigma_w2"].max() == pytest.approx(1.6 * np.sqrt(1.6 / 1.3))
     at = dict(zip(curve["init.sigma_w2"], curve["theory/deepest"], strict=True))
     assert at[1.3] == pytest.approx(47.0, rel=1e-3)
     assert at[1.6] == pytest.approx(162.2, rel=1e-3)
@@ -36,4 +37,4 @@ def test_each_network_has_its_own_curve_and_two_settings_have_none():
     runs = [known(sigma, 10, b) for b in (0.05, 0.1) for sigma in (1.0, 1.3, 1.6)]
     curve = with_borders(pd.DataFrame(), runs)
     assert set(curve["init.sigma_b2"]) == {0.05, 0.1}
-    assert (curve.groupby("init.sigma_b2").size() >= 150).all()
+    assert (curve.groupby("init.sigma_b2").size() >= 100).all()
