@@ -112,7 +112,7 @@ def test_a_map_of_scores_below_0_has_an_open_scale(task, extend):
     (mesh,) = panel.collections
     assert mesh.get_clim() == (0, 1)
     assert mesh.colorbar.extend == extend
-    assert bar.get_ylabel() == score_label(runs(task), "train")
+    assert bar.get_ylabel() == f"{score_label(runs(task), 'train')}\none network"
 
 
 def test_a_drawing_takes_the_columns_of_its_tasks():
