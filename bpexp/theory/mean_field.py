@@ -214,10 +214,7 @@ def _crossing(f: Callable[[float], float], positive: float, other: float) -> flo
         positive: a point at which f is positive.
         other: a point at which it is not.
     """
-    while abs(other / positive - 1) > 1e-14:
-        middle = float(np.sqrt(positive * other))
-        if middle in (positive, other):
-            break
+    while (middle := float(np.sqrt(positive * other))) not in (positive, other):
         positive, other = (middle, other) if f(middle) > 0 else (positive, middle)
     return other
 
