@@ -86,7 +86,5 @@ def test_quick_keeps_the_ends_of_a_studys_grid(tmp_path):
     subprocess.run([sys.executable, "-m", "bpexp", *words], cwd=tmp_path, check=True)
     (table,) = tmp_path.glob("runs/vanishing/sweeps/*/forecast.csv")
     names = {line.split(",")[1] for line in table.read_text().splitlines()[1:]}
-    own = [
-        f"d{depth}-lr{lr}-s{seed}" for depth in (2, 8) for lr in (0.01, 6.25) for seed in (0, 6)
-    ]
+    own = [f"d{depth}-lr{lr}-s{seed}" for depth in (2, 8) for lr in (0.01, 6.25) for seed in (0, 6)]
     assert names == {f"{name}-{rest}" for name in ("tanh", "relu", "elu") for rest in own}
