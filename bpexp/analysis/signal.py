@@ -9,13 +9,23 @@ from typing import Any
 
 import numpy as np
 
-GRADIENT = ("preserved", "vanishing", "exploding", "saturated", "dead")
-
 # A factor of ten is beyond the scatter of one draw, and a learning rate that suits the last layer
 # is then ten times off in the first.
 END_TO_END = 10.0
 # With fewer than a tenth of its slopes left, a layer passes next to nothing on.
 SATURATED = 0.9
+
+GRADIENT = {
+    "preserved": "the rule of no other word holds; also where the gradient is 0 because no error "
+    "is left, or because a weight starts at 0",
+    "vanishing": f"||delta^(k)|| / ||delta^(L)|| is below {1 / END_TO_END:g}",
+    "exploding": f"||delta^(k)|| / ||delta^(L)|| is above {END_TO_END:g}, or a norm of delta is "
+    "not finite",
+    "saturated": f"more than {SATURATED:.0%} of a hidden layer's activities are on an asymptote, "
+    "or of the outputs while these are wrong",
+    "dead": "the gradient of W^(k) is exactly 0",
+}
+"""What the gradient did on its way from the last layer L to the first trained layer k."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +44,10 @@ class Signal:
 
     @classmethod
     def of(cls, probe: Mapping[str, Any], *, first: int, start: bool, wrong: bool) -> Signal:
-        """Judge one probe; the first that holds.
+        """Judge one probe by the rules of GRADIENT.
 
-        exploding: a norm of delta is not finite. saturated: nine tenths of a hidden layer's
-        activities are on an asymptote, or of the outputs, while these are wrong. dead: the gradient
-        of W^(k) is exactly 0. vanishing, exploding: ||delta^(k)|| / ||delta^(L)|| is below a tenth,
-        or above ten.
+        The first that holds: exploding for a norm that is not finite, saturated, dead, then
+        vanishing or exploding by the ratio.
 
         A gradient of 0 is not dead where a weight that starts at 0 makes it so. At step 0 that is
         taken to be the cause unless the signal ends in a layer without slopes, or subnormal entries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,9 @@ Summarise = Callable[[NDArray[np.float64]], dict[str, float]]
 def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
     """Summarise how delta shrinks towards the input.
 
-    gradient/decay_rate is the mean over l = 1 .. L-1 of log(||delta^(l)|| / ||delta^(l+1)||), in
-    nats a layer; negative means vanishing. gradient/decay_rate_se is its standard error, the
-    standard deviation of these increments over sqrt(L - 1): log-norms are cumulative sums, so the
-    increments, not the residuals of a straight line, are independent. gradient/first_to_last is
-    ||delta^(1)|| / ||delta^(L)||.
+    The standard error of the rate is that of its increments log(delta_norm^(l) / delta_norm^(l+1)),
+    not of a straight line: log-norms are cumulative sums, so the increments are independent, and
+    the residuals of a line are not.
 
     Args:
         delta_norm: root mean square norm of delta of each layer, (L,), first to last.
@@ -49,10 +47,6 @@ def ends(grad_norm: NDArray[np.float64]) -> dict[str, float]:
 def isometry(spectrum: NDArray[np.float64]) -> dict[str, float]:
     """Summarise the singular values s of the input-output Jacobian over all examples.
 
-    jacobian/mean_square is the mean of s^2, chi_1^(depth-1) in mean field;
-    jacobian/relative_variance is var(s^2) / mean(s^2)^2, 0 for an isometry (Pennington et al.
-    2017); jacobian/largest is max s.
-
     Args:
         spectrum: s, (E, n).
 
@@ -71,18 +65,43 @@ def isometry(spectrum: NDArray[np.float64]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Summary:
-    """How an instrument is summarised: a function of its value, and the names of its metrics."""
+    """How an instrument is summarised.
+
+    Attributes:
+        of: from the instrument's value to the metrics that are defined.
+        metrics: the metrics, and what each is.
+    """
 
     of: Summarise
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
 
 
 SUMMARIES: dict[str, Summary] = {
     "delta_norm": Summary(
-        decay, ("gradient/decay_rate", "gradient/decay_rate_se", "gradient/first_to_last")
+        decay,
+        {
+            "gradient/decay_rate": "mean over l = 1 .. L-1 of log(delta_norm^(l) / "
+            "delta_norm^(l+1)), nats a layer towards the input; negative: vanishing",
+            "gradient/decay_rate_se": "standard error of gradient/decay_rate: the standard "
+            "deviation of its increments / sqrt(L - 1), nats a layer",
+            "gradient/first_to_last": "delta_norm^(1) / delta_norm^(L)",
+        },
     ),
-    "grad_norm": Summary(ends, ("grad_norm/first", "grad_norm/last")),
+    "grad_norm": Summary(
+        ends,
+        {
+            "grad_norm/first": "||dC/dW^(1)||_F of the mean cost C over the probe batch",
+            "grad_norm/last": "||dC/dW^(L)||_F of the mean cost C over the probe batch",
+        },
+    ),
     "jacobian_spectrum": Summary(
-        isometry, ("jacobian/mean_square", "jacobian/relative_variance", "jacobian/largest")
+        isometry,
+        {
+            "jacobian/mean_square": "mean of s^2 over the singular values s of the Jacobian; "
+            "chi_1^(depth-1) in mean field, 1 for an isometry",
+            "jacobian/relative_variance": "var(s^2) / mean(s^2)^2, 0 for an isometry "
+            "(Pennington et al. 2017)",
+            "jacobian/largest": "max s",
+        },
     ),
 }

@@ -18,15 +18,6 @@ import numpy as np
 from bpexp.analysis.signal import END_TO_END, GRADIENT, Signal
 from bpexp.nn.tasks import Task
 
-TRAINING = ("learnt", "stalled", "wrecked", "diverged")
-# From the mildest to the gravest; "preserved" is the headline of a run that was not trained.
-VERDICTS = ("healthy", "preserved", "stalled", *GRADIENT[1:], "wrecked", "diverged")
-AXES = {
-    "verdict/gradient_start": GRADIENT,
-    "verdict/gradient_end": GRADIENT,
-    "verdict/training": TRAINING,
-}
-
 # A tenth of the way to a perfect score is beyond the scatter of an epoch's score about guessing.
 GAINED = 0.1
 # Twice as much, so that a score about that border has not fallen when it crosses it.
@@ -36,6 +27,40 @@ FELL_FROM = 0.2
 ROSE_AT_LAST, ROSE_EVER = 1.1, 2.0
 # Layers of wide networks learn while they move by a few hundredths of their norm.
 STOOD_STILL = 0.01
+
+TRAINING = {
+    "learnt": f"the score came at least {GAINED:.0%} of the way from guessing, or from step 0 if "
+    "that is better, to perfection",
+    "stalled": "the rule of no other word holds",
+    "wrecked": f"the cost is above {ROSE_AT_LAST:g} times its value at step 0 at the end, or was "
+    f"above {ROSE_EVER:g} times it; or the score came {FELL_FROM:.0%} of the way and fell back; or "
+    f"the gradient, preserved at step 0, is at the end dead, saturated or {END_TO_END:g} times "
+    "larger or smaller",
+    "diverged": "the cost became infinite or NaN",
+}
+"""What training did, by the task's primary metric on the training split."""
+
+# From the mildest to the gravest.
+VERDICTS = {
+    "healthy": "training learnt, and the rule of vanishing does not hold",
+    "preserved": "a network that was not trained, and whose gradient is preserved",
+    "stalled": "training stalled with a gradient that is preserved at step 0; or with one that "
+    f"vanishes or explodes, and no layer moved by {STOOD_STILL:.0%} of its norm",
+    "vanishing": "training stalled with a gradient that vanishes at step 0; or it learnt with one "
+    f"that vanishes, and the first trained layer moved by less than {STOOD_STILL:.0%} of its norm",
+    "exploding": "training stalled or was wrecked, with a gradient that explodes at step 0",
+    "saturated": "training stalled with a gradient that is saturated at step 0",
+    "dead": "training stalled with a gradient that is dead at step 0 or at the end",
+    "wrecked": "training was wrecked, and the gradient does not explode at step 0",
+    "diverged": "training diverged",
+}
+"""The headline: one word for the gradient and training; without training the gradient's word."""
+
+AXES: dict[str, Mapping[str, str]] = {
+    "verdict/gradient_start": GRADIENT,
+    "verdict/gradient_end": GRADIENT,
+    "verdict/training": TRAINING,
+}
 
 
 @dataclass(frozen=True)
@@ -135,12 +160,9 @@ def verdict(evidence: Evidence) -> Verdict:
 
 
 def training(e: Evidence) -> str | None:
-    """Name what training did, the first that holds; None if there was none.
+    """Name what training did by the rules of TRAINING; None if there was none.
 
-    diverged: the cost became infinite or NaN. learnt: the score came a tenth of the way to
-    perfection. wrecked: the cost rose, or the score fell back to guessing from twice that, or the
-    gradient, preserved at step 0, is lost at the end: dead, saturated, or changed tenfold. stalled:
-    else.
+    The first that holds: diverged, learnt, wrecked, stalled.
     """
     if e.diverged_at is not None or not np.isfinite([e.costs[0], e.costs[-1]]).all():
         return "diverged"
@@ -161,13 +183,11 @@ def _lost(e: Evidence) -> bool:
 
 
 def _headline(e: Evidence, trained: str | None) -> str:
-    """Return the word that explains the run.
+    """Return the word that explains the run, by the rules of VERDICTS.
 
-    A network that learnt is healthy, unless its gradient vanished and the first trained layer stood
-    still: then the layers above learnt without it. A stall is explained by the gradient at step 0,
-    or by one that is dead at the end; but one that vanishes or explodes explains nothing if no
-    layer was moved: then the steps were too small or too few. Of a wreck an exploding gradient at
-    step 0 is the cause.
+    Where the gradient vanished and the first trained layer stood still, the layers above learnt
+    without it. A gradient that vanishes or explodes does not explain a stall if no layer was moved:
+    then the steps were too small or too few.
     """
     if trained is None:
         return e.start.word

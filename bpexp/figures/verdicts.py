@@ -72,8 +72,8 @@ def verdict_map(
 
 def _cell(runs: pd.DataFrame) -> tuple[str, str]:
     """Return the verdict of a cell's runs and the words that the cell shows."""
-    verdict, share = _most_frequent(runs, "verdict", VERDICTS)
-    start, end, training = (_most_frequent(runs, name, AXES[name])[0] for name in AXES)
+    verdict, share = _most_frequent(runs, "verdict", [*VERDICTS])
+    start, end, training = (_most_frequent(runs, name, [*AXES[name]])[0] for name in AXES)
     score = runs["score/test"].mean()
     number = "" if pd.isna(score) else f"{score:.3f}"
     gradient = " → ".join(word for word in dict.fromkeys((start, end)) if word)

@@ -8,7 +8,7 @@ says which, and defines the metrics that compare outputs with targets. A new tas
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from bpexp.nn.costs import COSTS, Cost
 from bpexp.nn.targets import Columns, Targets
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # rows of a table: equal if they are one row
 class Task:
     """What targets are, which costs fit, and how outputs are scored.
 
@@ -32,7 +32,7 @@ class Task:
         labels: whether targets are labels of classes, 0 .. K - 1, else K numbers an example.
         cost: the cost of a network for which none is chosen.
         fits: whether a cost can be minimised on such targets.
-        metrics: names of the metrics, the primary one first.
+        metrics: the metrics, the primary one first, and what each is.
         statistic: `statistic(z, t)` gives one number an example, (...), from z^(L) and targets
             (K, ...).
         scores: `scores(mean, targets)` gives the values of `metrics` from the statistic's mean over
@@ -47,7 +47,7 @@ class Task:
     labels: bool
     cost: Choice
     fits: Callable[[Cost], bool]
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
     statistic: Callable[[Array, Columns], NDArray[Any]]
     scores: Callable[[NDArray[np.float64], Targets], tuple[NDArray[np.float64], ...]]
     label: str
@@ -58,7 +58,7 @@ class Task:
     @property
     def metric(self) -> str:
         """The primary metric's name."""
-        return self.metrics[0]
+        return next(iter(self.metrics))
 
     def gain(self, score: float, guess: float) -> float:
         """Return the share of the way from guessing to perfection: (s - s_0) / (s_1 - s_0).
@@ -116,7 +116,7 @@ TASKS: dict[str, Task] = {
         labels=True,
         cost=Choice("cross_entropy"),
         fits=lambda cost: True,
-        metrics=("accuracy",),
+        metrics={"accuracy": "share of examples whose largest output is that of their class"},
         statistic=hits,
         scores=_accuracy,
         label="accuracy",
@@ -127,7 +127,11 @@ TASKS: dict[str, Task] = {
         labels=False,
         cost=Choice("squared_error", {"output": "identity"}),
         fits=lambda cost: cost.linear,
-        metrics=("r2", "mse"),
+        metrics={
+            "r2": "1 - sum (a - t)^2 / sum (t - mean t)^2 over examples and outputs "
+            '(scikit-learn\'s "variance_weighted"); 0 is guessing the mean',
+            "mse": "mean of (a - t)^2 over examples and outputs",
+        },
         statistic=squared_distance,
         scores=_r2_and_mse,
         label="$R^2$",

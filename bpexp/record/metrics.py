@@ -1,15 +1,6 @@
 """A run's metrics and tables: what its journal holds, as numbers by name and as plain columns.
 
-Metrics have the same names everywhere, in MLflow and in data frames:
-
-    loss/train, accuracy/train    running means over the batches of the epoch as they were trained
-                                  (at step 0: of the probe batch)
-    loss/test, accuracy/test      of the whole test split
-    r2/train, mse/train, ...      in place of accuracy in a regression; see `bpexp.nn.tasks.TASKS`
-    gradient/decay_rate ...       summaries of instruments: see `bpexp.analysis.summaries`
-    grad_norm/layer_001 ...       ||dC/dW^(l)||_F of the mean cost over the probe batch
-    global_grad_norm ...          instruments without dimensions, under their own names
-    epoch                         epochs done; the step axis counts optimizer steps
+Metrics have the same names everywhere, in MLflow and in data frames; `METRICS` says what each is.
 """
 
 from __future__ import annotations
@@ -32,7 +23,29 @@ from bpexp.record.observations import measured
 Columns = Mapping[str, NDArray[Any]]
 """Columns of one length, by name."""
 
-SPLITS = ("test", "train")
+SPLITS = {
+    "test": "over the whole test split",
+    "train": "running mean over the epoch's batches as they were trained; at step 0 over the probe "
+    "batch",
+}
+_MOVED = "||theta^(l) - theta_0^(l)||_F / ||theta_0^(l)||_F of the {} layer, theta_0 at step 0"
+
+METRICS: dict[str, str] = {
+    **{f"loss/{split}": f"the mean cost C; {of}" for split, of in SPLITS.items()},
+    **{
+        f"{name}/{split}": f"{meaning}; {of}"
+        for task in TASKS.values()
+        for name, meaning in task.metrics.items()
+        for split, of in SPLITS.items()
+    },
+    "distance/first": _MOVED.format("first trained"),
+    "distance/last": _MOVED.format("last"),
+    **{name: text for summary in SUMMARIES.values() for name, text in summary.metrics.items()},
+    "grad_norm/layer_001 ...": f"{INSTRUMENTS['grad_norm'].meaning} l = 1 .. L, three digits.",
+    **{name: row.meaning for name, row in INSTRUMENTS.items() if not row.dims},
+    "epoch": "epochs done; the step axis counts optimizer steps",
+}
+"""What each metric of a run is; of other tasks and instruments theirs are added."""
 
 # The summaries of instruments: in a run's row, and as they were before training as start/...
 START = tuple(name for summary in SUMMARIES.values() for name in summary.metrics)

@@ -213,7 +213,7 @@ def test_a_task_is_one_row(tmp_path, monkeypatch):
         labels=False,
         cost=Choice("squared_error", {"output": "identity"}),
         fits=lambda cost: cost.linear,
-        metrics=("rmse",),
+        metrics={"rmse": "root mean squared error over examples and outputs"},
         statistic=squared_distance,
         scores=lambda mean, targets: (np.sqrt(mean),),
         label="RMSE",
