@@ -33,7 +33,7 @@ class TableDirective(SphinxDirective):
             row["ids"] = [nodes.make_id(f"{name}-{key}")]
             body += row
         group += body
-        return [nodes.table("", group, classes=["reference"])]
+        return [nodes.table("", group, classes=["reference", "colwidths-given"])]
 
 
 def _row(cells: Iterable[nodes.Node]) -> nodes.row:
@@ -49,17 +49,35 @@ def _cell(cell: tables.Cell) -> nodes.Node:
 def _paragraph(text: str) -> nodes.paragraph:
     """Return a paragraph in which text in backticks is code."""
     parts = re.split("`([^`]+)`", text)
-    found = [nodes.literal(part, part) if i % 2 else nodes.Text(part) for i, part in enumerate(parts)]
+    found = [
+        nodes.literal(part, part) if i % 2 else nodes.Text(part) for i, part in enumerate(parts)
+    ]
     return nodes.paragraph("", "", *found)
 
 
-def plain(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Escape what reStructuredText would read as markup: docstrings are plain text with `code`."""
+def plain(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Make reStructuredText of a docstring, which is plain text with `code` and indented blocks.
+
+    What would be read as markup is escaped. A block that is indented below a colon and an empty
+    line, such as an equation, becomes a literal block.
+    """
+    block: int | None = None  # the indentation of the text above the block that we are in
     for i, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if block is not None and (not line or indent > block):
+            continue
+        block = None
+        below = next((later for later in lines[i + 2 :] if later), "")
+        is_above = line.endswith(":") and lines[i + 1 : i + 2] == [""]
         if not line.lstrip().startswith((">>>", "...")):
             parts = re.split("(`[^`]+`)", line)
             parts[::2] = [re.sub(r"([*|\\]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
             lines[i] = "".join(parts)
+        if is_above and len(below) - len(below.lstrip()) > indent:
+            lines[i] += ":"
+            block = indent
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -30,7 +30,13 @@ Cell = str | list[str]
 """A text, or the entries of a list."""
 
 CONF = Path(__file__).parents[2] / "conf"
-KINDS = {int: "integer", float: "number", str: "text", bool: "true or false", types.NoneType: "null"}
+KINDS = {
+    int: "integer",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    types.NoneType: "null",
+}
 SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises|Yields):\n")
 
 

@@ -1,0 +1,193 @@
+"""The site: every row of every table is in the reference, and every snippet of a page runs.
+
+Blocks of a page run in order in one empty folder. `python` blocks share their names; `bash` blocks
+are commands that succeed; `console` blocks are commands after `$ ` with what they print, where
+`...` stands for any text. Blocks in other languages, such as `text`, are not run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT
+
+import bpexp
+from bpexp.config.schema import KEYS, Group
+
+DOCS = ROOT / "docs"
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.M | re.S)
+RUN = ("python", "bash", "console")
+
+
+def pages():
+    """Return the README and the pages of the site, without what a build wrote."""
+    found = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    return [path for path in found if "_build" not in path.parts]
+
+
+def blocks(path):
+    """Return the language, the text and the number of the first line of each block that runs."""
+    text = path.read_text()
+    return [
+        (m[2], m[3], text[: m.start(3)].count("\n") + 1)
+        for m in FENCE.finditer(text)
+        if m[2] in RUN
+    ]
+
+
+QUICK = DOCS / "how-to" / "own-data.md"
+PAGES = [
+    pytest.param(
+        path,
+        id=str(path.relative_to(ROOT)),
+        marks=[] if path == QUICK else [pytest.mark.full],
+    )
+    for path in pages()
+    if blocks(path)
+]
+
+
+def shell(command, folder):
+    """Run a command line in a folder and return its exit code and all it printed."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    return done.returncode, done.stdout
+
+
+def commands(text):
+    """Return each command of a console block, and what is printed below it."""
+    parts = re.split(r"^\$ (.*)\n", text, flags=re.M)
+    assert parts[0] == "", "a console block begins with '$ '"
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def matches(shown, printed):
+    """Return whether a command printed what a page shows, up to `...` and space at the ends."""
+    parts = map(re.escape, shown.strip().split("..."))
+    return re.fullmatch(".*?".join(parts), printed.strip(), re.S) is not None
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_snippets_of_a_page_run(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    for language, text, line in blocks(path):
+        where = f"{path}:{line}"
+        if language == "python":
+            exec(compile("\n" * (line - 1) + text, str(path), "exec"), names)
+        elif language == "bash":
+            code, printed = shell(text, tmp_path)
+            assert code == 0, f"{where}\n{printed}"
+        else:
+            for command, shown in commands(text):
+                _, printed = shell(command, tmp_path)
+                assert matches(shown, printed), f"{where}: $ {command}\n{printed}"
+
+
+def test_what_a_console_block_shows_is_compared():
+    assert commands("$ a b\nx\n$ c\n") == [("a b", "x\n"), ("c", "")]
+    assert matches("first\n... last\n", "first\nsecond line and last\n")
+    assert not matches("first\n", "first\nsecond\n")
+    assert not matches("", "an error\n")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    path = DOCS / "_ext" / "tables.py"
+    spec = importlib.util.spec_from_file_location("tables", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tables"] = module  # where its dataclasses look up their annotations
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_table_is_on_one_page(tables):
+    text = "\n".join(path.read_text() for path in pages())
+    assert sorted(re.findall(r"^```\{bpexp-table\} (\S+)$", text, re.M)) == sorted(tables.TABLES)
+
+
+def test_every_row_of_every_table_is_in_the_reference(tables):
+    """The files of conf/ and the lists of names in the code say what rows there are."""
+    from bpexp.analysis.verdict import AXES, VERDICTS
+    from bpexp.commands import COMMANDS
+    from bpexp.figures import FIGURES
+    from bpexp.nn.tasks import TASKS
+    from bpexp.probes import INSTRUMENTS
+    from bpexp.record.metrics import final_names
+
+    rows = {name: {*make().rows} for name, make in tables.TABLES.items()}
+    for folder in (path for path in (ROOT / "conf").iterdir() if path.is_dir()):
+        assert rows.pop(folder.name) == {path.stem for path in folder.glob("*.yaml")}, folder.name
+    assert rows.pop("identity-keys") | rows.pop("runtime-keys") == {*KEYS}
+    assert rows.pop("instrument") == {*INSTRUMENTS}
+    assert rows.pop("figure") == {*FIGURES}
+    assert rows.pop("command") == {*COMMANDS}
+    assert rows["task"] == {*TASKS}
+    finals = {name for task in rows.pop("task") for name in final_names(task)}
+    assert finals < rows["metric"]
+    numbers = {name for name, row in INSTRUMENTS.items() if not row.dims}
+    assert rows.pop("metric") - finals - numbers == {
+        *("distance/first", "distance/last", "grad_norm/layer_001 ...", "epoch")
+    }
+    assert rows.pop("verdict") == {*VERDICTS}
+    assert rows["gradient"] == {*AXES["verdict/gradient_start"]}
+    assert rows.pop("gradient") == {*AXES["verdict/gradient_end"]}
+    assert rows.pop("training") == {*AXES["verdict/training"]}
+    assert rows == {}
+
+
+def test_every_row_says_what_it_is(tables):
+    for name, make in tables.TABLES.items():
+        table = make()
+        for row, cells in table.rows.items():
+            assert len(cells) == len(table.columns) - 1, (name, row)
+            assert len(cells[0]) > 5, (name, row)
+
+
+def test_every_parameter_has_its_key_its_default_and_its_range(tables):
+    """The ranges are what the factories say when they refuse a value."""
+    momentum = tables.group("optimizer").rows["momentum"][1]
+    assert momentum[0] == "`optimizer.momentum` = `0.9`: a number in [0, 1)"
+    assert momentum[2] == "`optimizer.clip_norm` = `null`: number or null; a finite number above 0"
+    for name, key in KEYS.items():
+        if isinstance(key, Group) and name not in ("data", "tracking"):
+            for row, (_, lines) in tables.group(name).rows.items():
+                for line in lines:
+                    about = line.partition(": ")[2].rpartition("; ")[2]
+                    assert about not in {*tables.KINDS.values()}, (row, line)
+
+
+def test_the_public_names_have_a_page_and_a_docstring():
+    text = (DOCS / "reference" / "python.rst").read_text()
+    for module in ("bpexp", "bpexp.figures", "bpexp.theory"):
+        assert f".. automodule:: {module}\n   :members:" in text
+    for name in bpexp.__all__:
+        assert getattr(bpexp, name).__doc__
+
+
+def test_the_readme_leads_to_the_site_and_is_short():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 100
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (ROOT / target).exists(), target
+    for page in ("tutorial", "how-to/index", "reference/index", "explanation/index", "performance"):
+        assert f"(docs/{page}.md)" in text
