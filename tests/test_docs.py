@@ -41,7 +41,7 @@ def blocks(path):
     ]
 
 
-QUICK = DOCS / "how-to" / "own-data.md"
+QUICK = ROOT / "README.md"
 PAGES = [
     pytest.param(
         path,
@@ -56,14 +56,11 @@ PAGES = [
 def shell(command, folder):
     """Run a command line in a folder and return its exit code and all it printed."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    source = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
-        env={
-            **os.environ,
-            "PATH": path,
-            "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
-        },
+        env={**os.environ, "PATH": path, "PYTHONPATH": source},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

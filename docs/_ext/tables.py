@@ -30,13 +30,8 @@ Cell = str | list[str]
 """A text, or the entries of a list."""
 
 CONF = Path(__file__).parents[2] / "conf"
-KINDS = {
-    int: "integer",
-    float: "number",
-    str: "text",
-    bool: "true or false",
-    types.NoneType: "null",
-}
+NULL = types.NoneType
+KINDS = {int: "integer", float: "number", str: "text", bool: "true or false", NULL: "null"}
 SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises|Yields):\n")
 
 
