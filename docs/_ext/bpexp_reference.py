@@ -10,8 +10,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-WIDTHS = {2: (25, 75), 3: (18, 47, 35), 4: (18, 44, 16, 22), 5: (16, 32, 12, 28, 12)}
-
 
 class TableDirective(SphinxDirective):
     """Write one of `tables.TABLES`; each row is a target, as in `#activation-relu`."""
@@ -25,7 +23,7 @@ class TableDirective(SphinxDirective):
             raise self.error(f"no table {name}; there is {', '.join(tables.TABLES)}")
         content = tables.TABLES[name]()
         group = nodes.tgroup(cols=len(content.columns))
-        group += [nodes.colspec(colwidth=w) for w in WIDTHS[len(content.columns)]]
+        group += [nodes.colspec(colwidth=width) for width in content.columns.values()]
         group += nodes.thead("", _row(map(_paragraph, content.columns)))
         body = nodes.tbody()
         for key, cells in content.rows.items():

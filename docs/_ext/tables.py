@@ -37,9 +37,9 @@ SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises|Yields):\n")
 
 @dataclass(frozen=True)
 class Table:
-    """A table: the names of its columns, and a row for each name in the first of them."""
+    """A table: its columns with their widths, and a row for each name in the first of them."""
 
-    columns: tuple[str, ...]
+    columns: dict[str, int]
     rows: dict[str, tuple[Cell, ...]]
 
 
@@ -59,9 +59,11 @@ def keys(of: Mapping[str, Key | Group]) -> Table:
     values = defaults(CONF)
     rows: dict[str, tuple[Cell, ...]] = {}
     for name, key in of.items():
-        added = "" if key.neutral is ORIGINAL else f"`{_value(_neutral(key.neutral))}`"
-        rows[name] = (_sentence(key.meaning), f"`{_value(values[name])}`", _allowed(key), added)
-    return Table(("key", "what it is", "default", "what it takes", "neutral value"), rows)
+        takes = [_allowed(key)]
+        if key.neutral is not ORIGINAL:
+            takes.append(f"neutral value: `{_value(_neutral(key.neutral))}`")
+        rows[name] = (_sentence(key.meaning), f"`{_value(values[name])}`", takes)
+    return Table({"key": 18, "what it is": 32, "default": 15, "what it takes": 35}, rows)
 
 
 def group(name: str) -> Table:
@@ -72,7 +74,7 @@ def group(name: str) -> Table:
         row: (describe(factory), parameters(f"{name}.", factory))
         for row, factory in key.table.items()
     }
-    return Table((name, "what it is", "parameters"), rows)
+    return Table({name: 18, "what it is": 42, "parameters": 40}, rows)
 
 
 def parameters(prefix: str, factory: Callable[..., Any]) -> list[str]:
@@ -106,12 +108,14 @@ def instruments() -> Table:
         name: (describe(row.measure), ", ".join(row.dims) or "none", _chosen(name, row))
         for name, row in INSTRUMENTS.items()
     }
-    return Table(("instrument", "what it is", "dimensions", "measured"), rows)
+    return Table({"instrument": 21, "what it is": 43, "dimensions": 12, "measured": 24}, rows)
 
 
 def words(column: str, of: Mapping[str, str]) -> Table:
     """Return a table that maps names to texts."""
-    return Table((column, "what it is"), {name: (_sentence(text),) for name, text in of.items()})
+    return Table(
+        {column: 28, "what it is": 72}, {name: (_sentence(text),) for name, text in of.items()}
+    )
 
 
 def tasks() -> Table:
@@ -124,7 +128,7 @@ def tasks() -> Table:
             f"`cost={task.cost.name}{output}`",
             [f"`{metric}`: {meaning}" for metric, meaning in task.metrics.items()],
         )
-    return Table(("task", "targets", "cost of its own", "metrics, the primary one first"), rows)
+    return Table({"task": 14, "targets": 18, "its cost": 28, "metrics, primary first": 40}, rows)
 
 
 def figures() -> Table:
@@ -132,7 +136,7 @@ def figures() -> Table:
     rows: dict[str, tuple[Cell, ...]] = {
         name: (summary(spec.draw), f"`{spec.draw.__name__}`") for name, spec in FIGURES.items()
     }
-    return Table(("file", "what it is", "function of bpexp.figures"), rows)
+    return Table({"file": 26, "what it is": 48, "function of bpexp.figures": 26}, rows)
 
 
 def commands() -> Table:
@@ -146,7 +150,7 @@ def commands() -> Table:
             for action in parser._actions
         ]
         rows[name] = (describe(command.run), lines)
-    return Table(("command", "what it does", "arguments"), rows)
+    return Table({"command": 12, "what it does": 44, "arguments": 44}, rows)
 
 
 TABLES: dict[str, Callable[[], Table]] = {
