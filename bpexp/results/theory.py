@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from bpexp.config import Config, flatten
 from bpexp.data import Dataset, load_once
@@ -65,7 +66,9 @@ def theory_columns(runs: Sequence[Known | None], *, simulated: bool | None = Non
     drawn = {network for network in networks if network.work}
     if simulated is None and sum(network.work for network in drawn) > MOST_WORK:
         drawn = set()
-    return [_columns(run, drawn) if run else {} for run in runs]
+    # Beside another process BLAS threads wait for each other: minutes in place of seconds.
+    with threadpool_limits(1, "blas"):
+        return [_columns(run, drawn) if run else {} for run in runs]
 
 
 def _columns(run: Known, drawn: Collection[Simulated]) -> Columns:
