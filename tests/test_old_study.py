@@ -35,7 +35,7 @@ def load(name, study, root):
 def test_columns_and_rows(root, study, name):
     """Columns that later versions add are left aside."""
     frame, expected = load(name, study, root), EXPECTED[study][name]
-    assert [c for c in frame.columns if c in expected["columns"]] == expected["columns"]
+    assert {*expected["columns"]} <= {*frame.columns}
     assert len(frame) == expected["rows"]
 
 
@@ -43,7 +43,7 @@ def test_columns_and_rows(root, study, name):
 def test_a_row_a_run(root, study):
     runs = load("runs", study, root).set_index("run")
     numbers = EXPECTED[study]["runs"]["numbers"]
-    assert list(runs.index) == list(numbers)
+    assert sorted(runs.index) == sorted(numbers)
     for identity, expected in numbers.items():
         for column, value in expected.items():
             got = runs.loc[identity, column]
