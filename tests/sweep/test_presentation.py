@@ -40,7 +40,8 @@ def test_a_log_has_a_line_every_30_seconds(monkeypatch, capsys):
         ((None, None, None, None), ["failed", "-", "-"]),
     ],
 )
-def test_the_summary_shows_both_axes_as_far_as_the_record_has_them(told, expected):
+def test_the_summary_shows_both_axes_as_far_as_the_record_has_them(told, expected, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     row = {"task": "classification", "activation": "relu", "depth": 2, "status": "FAILED"}
     row |= dict(zip(("verdict", *AXES), told, strict=True)) | {"seconds": 1.0}
     head, line = (line.split() for line in terminal.summary([row], ["depth"]).splitlines())
