@@ -10,10 +10,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from bpexp.config.shipped import tree
 from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError, ConfigError, StorageError
-
-PACKAGE = Path(__file__).parent
 
 
 def main() -> None:
@@ -35,12 +34,6 @@ def main() -> None:
         warn(traceback.format_exc().rstrip())
         code = 1
     sys.exit(code)
-
-
-def tree(name: str) -> Path:
-    """Return conf/ or experiments/: inside the package in a wheel, beside it in a checkout."""
-    inside = PACKAGE / name
-    return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def _main(arguments: list[str]) -> int:

@@ -30,9 +30,13 @@ FLOORS = {
         "errors",
     ),
     "figures": ("results", "record", "analysis", "config", "probes", "nn", "errors"),
+    "report": (
+        "figures", "results", "record", "analysis", "config", "theory", "probes", "console", "nn",
+        "errors",
+    ),
     "sweep": (
-        "figures", "results", "tracking", "record", "analysis", "config", "executors", "theory",
-        "training", "console", "data", "nn", "errors", "secrets",
+        "report", "figures", "results", "tracking", "record", "analysis", "config", "executors",
+        "theory", "training", "console", "data", "nn", "errors", "secrets",
     ),
     "commands": ("tracking", "record", "config", "console", "nn", "errors"),
     "__main__": ("sweep", "commands", "config", "console", "errors"),

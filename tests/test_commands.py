@@ -197,7 +197,8 @@ def here(files, tmp_path, monkeypatch):
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(files))
-    monkeypatch.setattr(presentation, "_draw", lambda *arguments: None)
+    monkeypatch.setattr(presentation, "_draw", lambda *arguments: [])
+    monkeypatch.setattr(presentation, "_report", lambda *arguments: None)
     load_once.cache_clear()
     return tmp_path
 

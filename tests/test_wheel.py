@@ -54,6 +54,9 @@ def test_the_wheel_holds_the_package_its_choices_and_its_studies(installed, tmp_
     studies = {path.name for path in (ROOT / "experiments").glob("*.yaml")}
     assert {path.name for path in (installed / "bpexp" / "experiments").iterdir()} == studies
     assert (installed / "bpexp" / "py.typed").exists()
+    assert (installed / "bpexp" / "CITATION.cff").read_bytes() == (
+        ROOT / "CITATION.cff"
+    ).read_bytes()
 
 
 def rows(text):
@@ -85,6 +88,7 @@ def test_it_writes_figures_and_the_store_and_says_where(sweep):
         assert f"gradient_norm_by_layer.{kind}" in names
         assert f"accuracy_by_depth.{kind}" in names
     assert os.path.relpath(figures, folder) in text
+    assert "<h2" in (figures.parent / "report.html").read_text()
     assert "mlflow ui" in text
     assert "#/experiments/1/runs?compareRunsMode=CHART" in text
     assert (folder / "mlflow.db").exists()

@@ -22,6 +22,7 @@ bpexp: why deep networks are hard to train, measured layer by layer.
   python -m bpexp -m depth=2,4,8 seed='range(5)'     a sweep: every combination
   python -m bpexp -m experiment=NAME                 a study of experiments/
   python -m bpexp.sync                               copy records into MLflow, later
+  python -m bpexp.report STUDY                       a study as one HTML file
   python -m bpexp list [STUDY]                       the studies here, or a study's runs
   python -m bpexp show STUDY [RUN]                   what a study holds, or one run
   python -m bpexp rm STUDY [RUN ...]                 delete runs, in MLflow too

@@ -7,7 +7,8 @@ runs/<study>/<identity>/          a run; <identity>-2, -3, ... are further attem
     weights.npz                   the trained network of a finished run
     curves.parquet, ...           the tables of a finished run, see `bpexp.record.export`
     traceback.txt                 the exception of a failed run
-runs/<study>/sweeps/<sweep>/      a sweep: sweep.json, summary.csv, figures/
+runs/<study>/sweeps/<sweep>/      a sweep: sweep.json, summary.csv, figures/, report.html
+runs/<study>/figures/, report.html   of all runs, see `bpexp.report`
 """
 
 from __future__ import annotations

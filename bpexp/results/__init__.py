@@ -22,6 +22,7 @@ from bpexp.results.studies import (
     load_spectra,
     load_tables,
     load_theory,
+    study_runs,
 )
 from bpexp.results.tables import Tables
 
@@ -36,4 +37,5 @@ __all__ = [
     "load_tables",
     "load_theory",
     "paired_differences",
+    "study_runs",
 ]

@@ -212,6 +212,19 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         raise BpexpError(str(error)) from None
 
 
+def study_runs(study: str, root: str | Path = ".") -> list[Run]:
+    """Return the recorded runs of a study, without superseded ones: those of `load_runs`.
+
+    Args:
+        study: the study's name.
+        root: the folder that holds runs/.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return list(_study(study, root, False))
+
+
 def _parts(study: str, root: str | Path, superseded: bool, table: str) -> Iterator[Part]:
     """Yield the own columns of each run of a study, and one of its tables."""
     for run in _study(study, root, superseded):

@@ -1,7 +1,8 @@
-"""What a sweep leaves for people: the printed summary, summary.csv and the figures."""
+"""What a sweep leaves for people: the printed summary, summary.csv, the figures and the report."""
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from bpexp.config import Config
 from bpexp.console import say, warn
 from bpexp.errors import StorageError, reason
 from bpexp.record.files import replacing
-from bpexp.record.layout import TRACEBACK
+from bpexp.record.layout import SWEEP, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
 from bpexp.sweep.plan import cores
@@ -29,35 +30,36 @@ def import_figures() -> None:
     An exception is ignored here: the same import raises it again when figures are drawn.
     """
     with suppress(Exception):
-        import bpexp.figures  # noqa: F401
+        import bpexp.report  # noqa: F401
 
 
-def warn_not_drawn(what: str, error: Exception, folder: Path) -> None:
+def warn_not_drawn(what: str, error: Exception, folder: Path, *, done: str = "drawn") -> None:
     """Warn that something could not be drawn, and write the traceback into the sweep's folder.
 
     Args:
-        what: "figures", or "figure" and its name, which the traceback's file begins with.
+        what: "figures", "report", or "figure" and its name, which the traceback's file begins with.
         error: why.
         folder: the sweep's folder.
+        done: what it is not.
     """
     file = folder / f"{what.split()[-1]}-{TRACEBACK}"
     with suppress(StorageError), replacing(file) as stream:
         text = "".join(traceback.format_exception(error))
         stream.write(without_secrets(text).encode())
-    warn(f"{what}: not drawn: {reason(error)}; see {os.path.relpath(file)}")
+    warn(f"{what}: not {done}: {reason(error)}; see {os.path.relpath(file)}")
 
 
 def present(
     runs: Sequence[Run], swept: Sequence[str], folder: Path, config: Config, *, figures: bool
 ) -> None:
-    """Print the summary, write it as summary.csv, and draw the figures.
+    """Print the summary, write it as summary.csv, draw the figures and write the report.
 
     Args:
         runs: the sweep's runs.
         swept: the keys that differ between them.
         folder: the sweep's folder.
         config: a configuration of the sweep, for its runtime keys.
-        figures: whether to draw.
+        figures: whether to draw and report.
     """
     from bpexp.results import Tables
 
@@ -69,11 +71,15 @@ def present(
     with replacing(folder / "summary.csv") as file:
         file.write(tables.runs.to_csv(index=False).encode())
     if figures:
-        _draw(tables, folder, config)
+        drawn = _draw(tables, folder, config)
+        _report(runs, tables, folder, drawn)
 
 
-def _draw(tables: Tables, folder: Path, config: Config) -> None:
-    """Draw the figures. One that fails is a warning: the sweep's record does not depend on it."""
+def _draw(tables: Tables, folder: Path, config: Config) -> list[Path]:
+    """Draw the figures and return their PNG files.
+
+    One that fails is a warning: the sweep's record does not depend on it.
+    """
     if config.progress:
         warn("drawing figures")
     try:
@@ -93,5 +99,19 @@ def _draw(tables: Tables, folder: Path, config: Config) -> None:
         )
     except Exception as error:
         warn_not_drawn("figures", error, folder)
-        return
+        return []
     say(f"figures:  {os.path.relpath(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
+    return drawn
+
+
+def _report(runs: Sequence[Run], tables: Tables, folder: Path, drawn: Sequence[Path]) -> None:
+    """Write the report. A failure is a warning, as that of a figure is."""
+    try:
+        from bpexp.report import write_report
+
+        command = json.loads((folder / SWEEP).read_text())["command"]
+        file = write_report(runs, tables, folder, drawn=drawn, commands=[command])
+    except Exception as error:
+        warn_not_drawn("report", error, folder, done="written")
+        return
+    say(f"report:   {os.path.relpath(file)}")

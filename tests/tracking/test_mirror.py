@@ -136,7 +136,7 @@ def test_the_sweep_has_a_run_of_its_own(client, sweep):
     assert own.data.tags["command"].endswith(" ".join(WORDS))
     assert "2 runs" in own.data.tags["mlflow.note.content"]
     files = {file.path for file in client.list_artifacts(own.info.run_id)}
-    assert {"summary.csv", "figures"} <= files
+    assert {"summary.csv", "report.html", "figures"} <= files
     figures = [file.path for file in client.list_artifacts(own.info.run_id, "figures")]
     assert "figures/gradient_norm_by_layer.png" in figures
     assert "http" in sweep[1]

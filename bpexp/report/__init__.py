@@ -1,0 +1,8 @@
+"""The report: a study as one HTML file that can be read without a network.
+
+`python -m bpexp.report STUDY` writes it for a study; every sweep ends with its own.
+"""
+
+from bpexp.report.page import write_report
+
+__all__ = ["write_report"]

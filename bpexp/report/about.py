@@ -1,0 +1,120 @@
+"""What a report says around its numbers: the question, versions, and how to cite."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+import yaml
+
+import bpexp
+from bpexp.config.shipped import tree
+from bpexp.figures.parts.factors import describe, levels
+from bpexp.record.run import Run
+
+MOST_LEVELS = 12
+HEADING = re.compile(r"# (\w+)  +(.*)")
+
+
+def question(study: str, varied: Sequence[str]) -> str:
+    """Return the question of a study: that of a shipped study's file, else what was varied.
+
+    Args:
+        study: its name.
+        varied: the keys that differ between its runs.
+    """
+    path = tree("experiments") / f"{study}.yaml"
+    if path.exists():
+        return _heading(path.read_text(), "Question")
+    keys = [key for key in varied if key != "seed"]
+    if not keys:
+        return "What happens to the gradient, layer by layer, while one network is trained?"
+    asked = " and ".join(filter(None, [", ".join(keys[:-1]), keys[-1]]))
+    return f"How do the gradient of each layer and the result of training depend on {asked}?"
+
+
+def factors(runs: pd.DataFrame, varied: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each key that was varied with its values as text."""
+    found = []
+    for key in varied:
+        values = [describe("", value).strip() for value in levels(runs, key)]
+        more = f", ... ({len(values)} values)" if len(values) > MOST_LEVELS else ""
+        found.append((key, ", ".join(values[:MOST_LEVELS]) + more))
+    return found
+
+
+def environment(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return what made the runs and what wrote the report, as names and values."""
+    made: dict[str, dict[str, None]] = {}
+    for run in runs:
+        start = run.start
+        facts = {f"{name} of the runs": v for name, v in start.get("versions", {}).items()}
+        facts["algorithm"] = start["algorithm"]
+        facts["data"] = f"{start['data']['name']}, from {start['data']['source']}"
+        facts["digest of the data"] = start.get("digest", "")
+        for name, value in facts.items():
+            made.setdefault(name, {})[str(value)] = None
+    first, last = (pick(run.start["time"] for run in runs) for pick in (min, max))
+    return [
+        ("runs started", " to ".join(dict.fromkeys(map(_day, (first, last))))),
+        *((name, ", ".join(values)) for name, values in made.items()),
+        ("report written with", _here()),
+    ]
+
+
+@cache
+def _here() -> str:
+    packages = ("numpy", "pandas", "matplotlib", "hydra-core", "mlflow")
+    return ", ".join(
+        [
+            f"bpexp {bpexp.__version__}",
+            *(f"{name} {version(name)}" for name in packages),
+            f"Python {platform.python_version()}",
+            f"{platform.system()} {platform.machine()}",
+        ]
+    )
+
+
+def citation() -> tuple[str, str]:
+    """Return how to cite the package, as text and as BibTeX, from CITATION.cff."""
+    file: dict[str, Any] = yaml.safe_load(tree("CITATION.cff").read_text())
+    names = [_author(author) for author in file["authors"]]
+    year = str(file["date-released"])[:4]
+    text = f"{', '.join(names)} ({year}). {file['title']}. Version {file['version']}."
+    fields = {
+        "title": f"{{{file['title']}}}",
+        "author": " and ".join(f"{{{name}}}" for name in names),
+        "year": year,
+        "version": file["version"],
+        "license": file["license"],
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return text, "\n".join(["@software{bpexp,", *lines, "}"])
+
+
+def _author(author: dict[str, str]) -> str:
+    parts = [author.get("given-names", ""), author.get("family-names", "")]
+    return author.get("name") or " ".join(filter(None, parts))
+
+
+def _heading(text: str, name: str) -> str:
+    """Return a field of the comment that a study's file begins with, on one line."""
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        if heading := HEADING.fullmatch(line):
+            current = found.setdefault(heading[1], [])
+        current.append(heading[2] if heading else line.lstrip("# "))
+    return " ".join(found.get(name, []))
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

@@ -1,0 +1,211 @@
+"""The page: everything that a report shows, written as one HTML file that needs no other.
+
+The figures are inline SVG. The chart through training is drawn by the page's own script: the
+bundles of chart libraries take 0.8 MB and more, draw without text alternatives, and would look
+unlike the other figures.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bpexp.figures.catalogue import FIGURES
+from bpexp.figures.instruments import of_instrument
+from bpexp.figures.parts.scores import score_name
+from bpexp.figures.verdicts import COLOURS
+from bpexp.nn.tasks import TASKS, find_task
+from bpexp.probes import INSTRUMENTS
+from bpexp.record.files import replacing
+from bpexp.record.run import Run
+from bpexp.report import about
+from bpexp.report.findings import findings, verdicts
+from bpexp.report.paired import differences
+from bpexp.report.runs import columns, rows, varied_keys
+from bpexp.report.settings import settings
+from bpexp.report.training import norms_through_training
+from bpexp.report.vector import Drawings
+from bpexp.results import Tables
+from bpexp.theory.forecast import trained
+
+REPORT = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
+MAP = "verdicts"  # the figure with a section of its own
+MOST_ROWS = 120  # of a figure's data on the page
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on the page.
+
+    Attributes:
+        name: of its files.
+        caption: what it shows, in a sentence.
+        reading: how to read it: axes, lines, bands.
+        svg: the figure.
+        head, body: the data it was drawn from; no body where there are too many rows.
+        n_rows: how many rows these are.
+    """
+
+    name: str
+    caption: str
+    reading: str
+    svg: Markup
+    head: list[str]
+    body: list[list[str]]
+    n_rows: int
+
+
+def write_report(
+    runs: Sequence[Run],
+    tables: Tables,
+    folder: Path,
+    drawn: Sequence[Path],
+    commands: Sequence[str],
+) -> Path:
+    """Write the report of some runs of a study and return its file.
+
+    Args:
+        runs: the runs, at least one.
+        tables: their frames.
+        folder: where to write, beside the folder of the figures.
+        drawn: the figures' files, of which the SVG and CSV are read.
+        commands: the commands that made the runs.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    file = folder / REPORT
+    page = environment.get_template("report.html").render(_content(runs, tables, drawn, commands))
+    with replacing(file, durable=False) as stream:
+        stream.write(page.encode())
+    return file
+
+
+def _content(
+    runs: Sequence[Run], tables: Tables, drawn: Sequence[Path], commands: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the template shows."""
+    study = str(runs[0].start["config"]["study"])
+    varied = varied_keys(tables.runs)
+    found = settings(tables, dict(_outcomes(runs)))
+    paired = differences(tables.runs)
+    metric = score_name(tables.runs, "test")
+    table = rows(runs, tables, varied)
+    drawings = Drawings()
+    figures = [_drawn(png, drawings, {MAP: verdicts(found)}) for png in drawn]
+    text, bibtex = about.citation()
+    return {
+        "study": study,
+        "question": about.question(study, varied),
+        "factors": about.factors(tables.runs, varied),
+        "commands": commands,
+        "verdicts": Counter(row.verdict for row in table),
+        "colours": COLOURS,
+        "findings": findings(found, paired, metric),
+        "map": next((figure for figure in figures if figure.name == MAP), None),
+        "figures": [figure for figure in figures if figure.name != MAP],
+        "figure_styles": Markup(drawings.stylesheet),
+        "settings": found,
+        "paired": paired,
+        "metric": metric,
+        "columns": columns(tables, varied),
+        "rows": table,
+        "failed": [row for row in table if row.failed],
+        "environment": about.environment(runs),
+        "citation": text,
+        "bibtex": bibtex,
+        "training": _json(norms_through_training(tables.runs, tables.layers)),
+        "style": Markup((TEMPLATES / "report.css").read_text()),
+        "script": Markup((TEMPLATES / "report.js").read_text()),
+    }
+
+
+def _outcomes(runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
+    """Yield the identity of each trained run and whether it trained."""
+    for run in runs:
+        config = run.start["config"]
+        if run.finished and config["epochs"] and not config.get("quick"):  # too short to train
+            perfect = find_task(run.task).perfect
+            yield run.identity, trained(run.score("train"), run.chance, perfect)
+
+
+def _drawn(png: Path, drawings: Drawings, told: Mapping[str, str]) -> Drawn:
+    """Return a figure from its files.
+
+    Args:
+        png: one of its files.
+        drawings: the figures of the page.
+        told: by the names of figures what they show in words, beyond their captions.
+    """
+    caption, reading = _explained(png.stem)
+    with png.with_suffix(".csv").open(newline="") as file:
+        head, *body = csv.reader(file)
+    kept = [i for i, name in enumerate(head) if name != "run"]
+    n = len(body)
+    description = " ".join(filter(None, [caption, told.get(png.stem)]))
+    return Drawn(
+        name=png.stem,
+        caption=caption,
+        reading=reading,
+        svg=Markup(drawings.add(png.with_suffix(".svg"), description)),
+        head=[head[i] for i in kept],
+        body=[[_short(line[i]) for i in kept] for line in body] if n <= MOST_ROWS else [],
+        n_rows=n,
+    )
+
+
+def _explained(stem: str) -> tuple[str, str]:
+    """Return what a figure shows and how to read it, from the docstring of what draws it."""
+    draws = {stem: spec.draw for stem, spec in _specs()}
+    draw = draws.get(stem)
+    if draw is None:
+        return f"{stem.replace('_', ' ').capitalize()}.", ""
+    doc = inspect.getdoc(draw.func if isinstance(draw, partial) else draw) or ""
+    first, _, rest = doc.partition("\n\n")
+    reading = rest.partition("Args:")[0].replace("`", "")
+    caption = first.removeprefix("Draw ")
+    return caption[:1].upper() + caption[1:], " ".join(reading.split())
+
+
+def _specs() -> Iterator[tuple[str, Any]]:
+    """Yield every figure by the stem of its files, which name the metric of a score."""
+    for name, spec in FIGURES.items():
+        for metric in ("score", *(task.metric for task in TASKS.values())):
+            yield name.replace("score", metric), spec
+    yield from map(of_instrument, INSTRUMENTS)
+
+
+def _number(value: float, form: str) -> str:
+    """Return a number as text; nothing if it is not finite."""
+    return form.format(value) if math.isfinite(value) else ""
+
+
+def _short(cell: str) -> str:
+    """Return a number of a CSV file with four digits, other text as it is."""
+    try:
+        return f"{float(cell):.4g}"
+    except ValueError:
+        return cell
+
+
+def _json(value: Mapping[str, Any]) -> Markup:
+    """Return JSON that cannot end the script element which holds it."""
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,0 +1,84 @@
+"""Gradient norms of every layer through training, in few bytes, for the page's chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bpexp.figures.parts import style
+from bpexp.figures.parts.factors import compared_factor
+
+MOST_STEPS = 60
+MOST_NUMBERS = 300_000  # about 1.5 MB
+SCALE = 100  # of decimal logarithms: norms are right to 1.2 %
+ZERO = -99_999  # stands for a norm that is exactly 0
+
+
+def norms_through_training(runs: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
+    """Return what the chart draws, as JSON takes it.
+
+    Args:
+        runs: columns run, name, and the factor that is compared.
+        layers: columns run, source, step, layer and grad_norm.
+
+    Returns:
+        steps (at most MOST_STEPS of those at which runs were measured, with the first and last),
+        scale, zero, and runs: of each its id, name, level, colour, norms (of each step up to the
+        run's last the norms of the layers at the last probe before or at it), theory (the norms at
+        step 0, or null). A norm is round(scale * log10(norm)), zero for 0 and null if not finite.
+    """
+    factor = compared_factor(runs)
+    palette = style.colours(runs, factor)
+    parts = {source: rows for source, rows in layers.groupby("source")} if len(layers) else {}
+    measured = _tables(parts.get("measured"))
+    theory = _tables(parts.get("theory"))
+    widths = sum(norms.shape[1] for _, norms in measured.values())
+    every = np.unique(np.concatenate([[0], *(steps for steps, _ in measured.values())]))
+    most = max(2, min(MOST_STEPS, MOST_NUMBERS // max(widths, 1), len(every)))
+    steps = every[np.linspace(0, len(every) - 1, most).round().astype(int)]
+    drawn = []
+    for row in runs.to_dict("records"):
+        if row["run"] not in measured:
+            continue
+        own, norms = measured[row["run"]]
+        # One step more than the run has, if it ended between two: its last probe is shown there.
+        shown = steps[: np.searchsorted(steps, own[-1]) + 1]
+        at = np.searchsorted(own, shown, side="right") - 1
+        told = theory.get(row["run"])
+        drawn.append(
+            {
+                "id": row["run"],
+                "name": row["name"],
+                "level": str(row[factor]),
+                "colour": palette[row[factor]],
+                "norms": [_quantised(norms[i]) for i in at],
+                "theory": _quantised(told[1][0]) if told else None,
+            }
+        )
+    return {"steps": steps.tolist(), "scale": SCALE, "zero": ZERO, "runs": drawn}
+
+
+def _tables(
+    layers: pd.DataFrame | None,
+) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Return the steps, (S,), and gradient norms, (S, L), of each run."""
+    if layers is None or "grad_norm" not in layers:
+        return {}
+    found = {}
+    for run, rows in layers.groupby("run", sort=False):
+        rows = rows.sort_values(["step", "layer"])
+        steps = np.unique(rows["step"].to_numpy(np.int64))
+        found[str(run)] = steps, rows["grad_norm"].to_numpy(float).reshape(len(steps), -1)
+    return found
+
+
+def _quantised(norms: NDArray[np.float64]) -> list[int | None]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = SCALE * np.log10(norms)
+    return [
+        ZERO if norm == 0 else round(log) if np.isfinite(log) else None
+        for norm, log in zip(norms.tolist(), logs.tolist(), strict=True)
+    ]

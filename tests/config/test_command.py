@@ -1,0 +1,48 @@
+"""The command of a run leads to the run's own configuration, through the shell and Hydra."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from helpers import ROOT, make_config
+from hydra import compose, initialize_config_dir
+
+from bpexp.config.command import command, overrides
+from bpexp.sweep.hydra import register, to_config
+
+CONFIGS = {
+    "defaults": {},
+    "choices": {
+        "activation": {"name": "leaky", "negative_slope": 0.2},
+        "init": {"name": "lecun_normal", "bias_std": 0.5},
+        "optimizer": "adam",
+        "schedule": {"name": "cosine", "warmup": 3},
+    },
+    "numbers": {"depth": 0, "lr": 1e-05, "seed": 2**62, "batch_size": 7, "dtype": "float64"},
+    "lists": {"measure": ["weight_norm", "global_grad_norm"]},
+    "text": {"study": "a study + 1", "data": {"name": "npz", "path": "it's $HOME/a b\\\\'.npz"}},
+    "numbers as text": {"study": "2026"},
+    "words": {"study": "null"},
+    "nulls": {
+        "data": {"name": "digits", "limit": None},
+        "probe": {"every": 0, "examples": 9, "jacobian": 2},
+    },
+}
+
+
+@pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS)
+def test_hydra_composes_the_same_configuration_from_the_command(changes):
+    config = make_config(**changes)
+    words = shlex.split(command(config.nested()))
+    assert words[:3] == ["python", "-m", "bpexp"]
+    register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        composed = to_config(compose("config", overrides=words[3:]))
+    assert composed.identity("digest") == config.identity("digest")
+    assert composed.study == config.study
+
+
+def test_only_what_differs_from_the_defaults_is_named():
+    config = make_config(depth=8, activation="sigmoid", jobs=3, epochs=20, width=64, data="digits")
+    assert sorted(overrides(config.nested())) == ["activation=sigmoid", "depth=8"]
