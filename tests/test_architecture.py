@@ -14,6 +14,7 @@ FLOORS = {
     "secrets": (),
     "errors": ("secrets",),
     "console": ("secrets",),
+    "palette": (),
     "nn": (),
     "data": ("nn", "errors"),
     "theory": ("nn", "errors"),
@@ -23,13 +24,15 @@ FLOORS = {
     "config": ("executors", "nn", "data", "probes", "training", "errors"),
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "nn", "errors", "secrets"),
-    "tracking": ("console", "record", "analysis", "config", "nn", "errors", "secrets"),
+    "tracking": (
+        "console", "palette", "record", "analysis", "config", "nn", "errors", "secrets",
+    ),
     "sync": ("tracking",),
     "results": (
         "tracking", "record", "analysis", "config", "theory", "training", "probes", "data", "nn",
         "errors",
     ),
-    "figures": ("results", "record", "analysis", "config", "probes", "nn", "errors"),
+    "figures": ("palette", "results", "record", "analysis", "config", "probes", "nn", "errors"),
     "report": (
         "figures", "results", "record", "analysis", "config", "theory", "probes", "console", "nn",
         "errors",

@@ -9,6 +9,7 @@ from figures.artists import colour_by_level, lines
 from figures.made_up import SIX, tables
 from matplotlib.colors import to_rgb
 
+from bpexp import palette
 from bpexp.analysis.verdict import VERDICTS
 from bpexp.figures import (
     FIGURES,
@@ -19,7 +20,6 @@ from bpexp.figures import (
     score_by_depth,
     verdicts,
 )
-from bpexp.figures.parts import style
 from bpexp.nn import ACTIVATIONS
 
 # What a user's matplotlibrc may hold
@@ -83,12 +83,12 @@ def test_an_activation_has_one_colour_and_marker_in_every_figure():
         score_by_depth(given.runs),
         learning_curves(given.curves),
     ]
-    expected = {name: style.ACTIVATIONS[name][0] for name in SIX}
+    expected = {name: palette.ACTIVATIONS[name][0] for name in SIX}
     for figure in figures:
         assert expected.items() <= colour_by_level(figure).items()
         for panel in figure.axes:
             looks = [(line.get_color(), line.get_marker()) for line in lines(panel)]
-            assert sorted(looks) == sorted(style.ACTIVATIONS[name] for name in SIX)
+            assert sorted(looks) == sorted(palette.ACTIVATIONS[name] for name in SIX)
 
 
 def test_a_legend_names_all_activations():
@@ -97,8 +97,8 @@ def test_a_legend_names_all_activations():
 
 
 def test_every_activation_and_verdict_has_a_colour():
-    assert [*style.ACTIVATIONS] == [*ACTIVATIONS]
-    assert len({marker for _, marker in style.ACTIVATIONS.values()}) == len(ACTIVATIONS)
+    assert [*palette.ACTIVATIONS] == [*ACTIVATIONS]
+    assert len({marker for _, marker in palette.ACTIVATIONS.values()}) == len(ACTIVATIONS)
     assert [*verdicts.COLOURS] == [*VERDICTS]
 
 
@@ -125,7 +125,7 @@ SIGHT = {
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_activation_colours_stay_apart(sight):
-    seen = [lab(colour, np.array(SIGHT[sight])) for colour, _ in style.ACTIVATIONS.values()]
+    seen = [lab(colour, np.array(SIGHT[sight])) for colour, _ in palette.ACTIVATIONS.values()]
     distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
     assert min(distances) > 14
 

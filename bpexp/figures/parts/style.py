@@ -12,25 +12,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from bpexp.palette import appearance
+
 P = ParamSpec("P")
 Palette = Mapping[Any, Any]
 
-# The colour and marker of each activation in every figure. Any two colours differ by at least 14 in
-# CIELAB, for normal sight and in simulated protanopia, deuteranopia and tritanopia (Machado,
-# Oliveira and Fernandes 2009). The marker is a second cue.
-ACTIVATIONS: dict[str, tuple[str, str]] = {
-    "identity": ("#b0b0b0", "P"),
-    "sigmoid": ("#d55e00", "o"),
-    "tanh": ("#d55ca0", "s"),
-    "softsign": ("#882255", "D"),
-    "softplus": ("#7a5c1e", "X"),
-    "relu": ("#0072b2", "^"),
-    "leaky": ("#56b4e9", "v"),
-    "elu": ("#009e73", "<"),
-    "selu": ("#332288", ">"),
-    "silu": ("#f0a400", "p"),
-    "gelu": ("#000000", "h"),
-}
 MEASURED: dict[str, Any] = {
     "linewidth": 1.6,
     "linestyle": "-",
@@ -107,10 +93,7 @@ def markers(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
 def _appearances(frame: pd.DataFrame, factor: str) -> dict[Hashable, tuple[str, str]]:
     column = frame[factor]
     known = column.cat.categories if hasattr(column, "cat") else sorted(column.dropna().unique())
-    cycle = list(ACTIVATIONS.values())
-    by_position = {level: cycle[i % len(cycle)] for i, level in enumerate(known)}
-    own = ACTIVATIONS if factor == "activation" else {}
-    return {level: own.get(level, pair) for level, pair in by_position.items()}
+    return {level: appearance(factor, level, i) for i, level in enumerate(known)}
 
 
 def shades(values: Sequence[Any]) -> dict[Any, Any]:

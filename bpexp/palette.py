@@ -1,0 +1,31 @@
+"""The colour and marker of each activation, in every figure and on MLflow's pages."""
+
+from __future__ import annotations
+
+# Any two colours differ by at least 14 in CIELAB, for normal sight and in simulated protanopia,
+# deuteranopia and tritanopia (Machado, Oliveira and Fernandes 2009). The marker is a second cue.
+ACTIVATIONS: dict[str, tuple[str, str]] = {
+    "identity": ("#b0b0b0", "P"),
+    "sigmoid": ("#d55e00", "o"),
+    "tanh": ("#d55ca0", "s"),
+    "softsign": ("#882255", "D"),
+    "softplus": ("#7a5c1e", "X"),
+    "relu": ("#0072b2", "^"),
+    "leaky": ("#56b4e9", "v"),
+    "elu": ("#009e73", "<"),
+    "selu": ("#332288", ">"),
+    "silu": ("#f0a400", "p"),
+    "gelu": ("#000000", "h"),
+}
+
+
+def appearance(factor: str, level: object, position: int) -> tuple[str, str]:
+    """Return the colour and marker of a level: an activation's own, else one by its position.
+
+    Args:
+        factor: the key that the levels are values of.
+        level: its value.
+        position: of the level among all levels, from 0.
+    """
+    own = ACTIVATIONS.get(str(level)) if factor == "activation" else None
+    return own or [*ACTIVATIONS.values()][position % len(ACTIVATIONS)]
