@@ -75,10 +75,10 @@ def test_what_is_no_secret_stays(text):
 
 def test_a_link_has_no_user():
     assert without_user("http://me:hunt3r2@host:5000/a") == "http://host:5000/a"
-    command, link = pages(ADDRESS, "7")
+    command, link, _ = pages(ADDRESS, "7")
     assert command is None
     assert "hunt3r2" not in link
-    command, _ = pages("postgresql://me:hunt3r2@host/db", "7")
+    command, *_ = pages("postgresql://me:hunt3r2@host/db", "7")
     assert command.startswith('mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"')
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bpexp.config import flatten
 from bpexp.console import aligned, say, warn
@@ -13,6 +13,7 @@ from bpexp.nn.tasks import TASKS
 from bpexp.record.layout import SWEEPS
 from bpexp.record.run import Run
 from bpexp.record.studies import Study, last_used, size, state, studies
+from bpexp.tracking.locks import is_mirrored
 
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
@@ -32,9 +33,9 @@ def list_(options: argparse.Namespace) -> int:
         head, left = ["run", "name", "state", "verdict", "score", "epoch", "size", "used"], 4
         body = [run_line(run) for run in found[0].runs]
     else:
-        head, left = ["study", "runs", "states", "verdicts", "size", "used"], 1
+        head, left = ["study", "runs", "states", "verdicts", "MLflow", "size", "used"], 1
         body = [study_line(study) for study in found]
-    say(*aligned(head, body, {*head[:left], "states", "verdicts"}))
+    say(*aligned(head, body, {*head[:left], "states", "verdicts", "MLflow"}))
     damaged = [line for study in found for line in study.damaged]
     warn(*damaged)
     return 1 if damaged else 0
@@ -47,6 +48,7 @@ def study_line(study: Study) -> list[str]:
         str(len(study.runs)),
         counted(state(run) for run in study.runs),
         counted(run.end["verdict"] for run in study.runs if run.end and "verdict" in run.end),
+        mirrored(study.runs),
         bytes_text(size([study.folder])),
         age(max(map(last_used, study.runs), default=study.folder.stat().st_mtime)),
     ]
@@ -143,6 +145,14 @@ def by_metric(runs: Iterable[Run]) -> dict[str, list[Run]]:
         if run.score("test") == run.score("test"):
             found.setdefault(TASKS[run.task].metric, []).append(run)
     return found
+
+
+def mirrored(runs: Sequence[Run]) -> str:
+    """Return how many of some runs are in MLflow as they are: all, no, or as '3 of 9'."""
+    there = sum(is_mirrored(run.folder) for run in runs)
+    if there in (0, len(runs)):
+        return "all" if there else "no"
+    return f"{there} of {len(runs)}"
 
 
 def counted(words: Iterable[str]) -> str:

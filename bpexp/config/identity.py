@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, Group
@@ -110,6 +110,24 @@ def nest(flat: Mapping[str, Value]) -> dict[str, Any]:
         else:
             section[leaf] = value
     return nested
+
+
+def decides(key: str) -> bool:
+    """Return whether a key decides a run's numbers, or is a parameter of a group that does."""
+    return key.partition(".")[0] in {name.partition(".")[0] for name in IDENTITY_KEYS}
+
+
+def differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Return the keys that decide numbers and whose values differ.
+
+    A parameter that comes with one choice of a group is compared among the runs that have it.
+
+    Args:
+        flats: configurations as `flatten` returns them.
+    """
+    keys = dict.fromkeys(key for flat in flats for key in flat if decides(key))
+    values = {key: {json.dumps(flat[key]) for flat in flats if key in flat} for key in keys}
+    return [key for key in keys if len(values[key]) > 1]
 
 
 def _place(config: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:

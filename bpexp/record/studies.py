@@ -13,6 +13,7 @@ from bpexp.errors import BpexpError, one_of
 from bpexp.record.history import JournalError
 from bpexp.record.journal import in_use
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
+from bpexp.record.places import begun
 from bpexp.record.run import Run
 
 
@@ -71,9 +72,9 @@ class Study:
 
     @cached_property
     def sweeps(self) -> list[dict[str, Any]]:
-        """The records of its sweeps, in the order in which they started."""
+        """The records of its sweeps, in the order in which they were first begun."""
         found = [json.loads(path.read_text()) for path in self.folder.glob(f"{SWEEPS}/*/{SWEEP}")]
-        return sorted(found, key=lambda sweep: float(sweep["time"]))
+        return sorted(found, key=begun)
 
     def find(self, text: str) -> Run:
         """Return the run whose identity or folder's name begins with a text, or that has this name.

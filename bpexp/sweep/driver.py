@@ -10,16 +10,18 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bpexp.config import Config
+from bpexp.config.identity import differing
 from bpexp.console import say, warn
 from bpexp.executors import EXECUTORS, Interrupt, Session
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
+from bpexp.record.places import begun
 from bpexp.record.run import Run
 from bpexp.secrets import has_secret, without_secrets
 from bpexp.sweep.plan import Plan, cores, dataset, make_plan, varied
@@ -27,6 +29,7 @@ from bpexp.sweep.presentation import import_figures, present
 from bpexp.sweep.signals import handled_signals
 from bpexp.sweep.stacks import fail, train_stack
 from bpexp.sweep.terminal import bar
+from bpexp.theory import Score
 from bpexp.tracking.client import TRACKING_URI
 from bpexp.tracking.command import left_deleted
 from bpexp.tracking.process import MirrorProcess
@@ -81,9 +84,10 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
             statuses = _train(plan, harness, interrupt, mirror)
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
+            scored = None
             if cells is not None:
-                forecast_report.score_forecast(cells, runs, folder)
-            _end(runs, folder, "none" if interrupt.requested else harness.log_model)
+                scored = forecast_report.score_forecast(cells, runs, folder)
+            _end(runs, folder, "none" if interrupt.requested else harness.log_model, scored)
             if mirror is not None:
                 _await(mirror, len(plan.members), harness, interrupt)
     for run in runs:
@@ -97,20 +101,30 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
 
 
 def _begin(plan: Plan, multirun: bool) -> Path:
-    """Write the sweep's record, which the mirror reads; its id is the hash of its members."""
+    """Write the sweep's record, which the mirror reads; its id is the hash of its members.
+
+    A sweep that was begun before keeps the time of that.
+    """
     identities = "".join(sorted(member.identity for member in plan.members))
     sweep_id = hashlib.sha256(identities.encode()).hexdigest()[:16]
     study = plan.members[0].folder.parent
     folder = study / SWEEPS / sweep_id
     make_folder(folder)
+    before = json.loads((folder / SWEEP).read_text()) if (folder / SWEEP).exists() else None
+    now = time.time()
+    flats = [member.config.flat() for member in plan.members]
     command = "python -m bpexp " + shlex.join(without_secrets(sys.argv[1:]))
     record = {
         "id": sweep_id,
         "study": study.name,
-        "time": time.time(),
+        "begun": begun(before) if before else now,
+        "time": now,
         "command": command.strip(),
         "multirun": multirun,
-        "description": f"{len(plan.members)} runs: `{command.strip()}`",
+        "swept": {
+            key: [*dict.fromkeys(flat[key] for flat in flats if key in flat)]
+            for key in differing(flats)
+        },
         "members": [
             {"identity": m.identity, "attempt": m.attempt, "name": m.name, "folder": m.folder.name}
             for m in plan.members
@@ -157,11 +171,13 @@ def _train(
         progress.close()
 
 
-def _end(runs: Sequence[Run], folder: Path, log_model: str) -> None:
-    """Complete the sweep's record: when it ended and which runs become models."""
+def _end(runs: Sequence[Run], folder: Path, log_model: str, scored: Score | None = None) -> None:
+    """Add to the sweep's record: its end, the runs that become models, the forecast's score."""
     record = json.loads((folder / SWEEP).read_text())
     record["ended"] = time.time()
     record["models"] = _models(runs, log_model)
+    if scored is not None:
+        record["forecast"] = {"accuracy": scored.accuracy, **asdict(scored)}
     _write(folder, record)
 
 
@@ -195,12 +211,12 @@ def _await(mirror: MirrorProcess, runs: int, harness: Config, interrupt: Interru
             progress.update(message["mirrored"] - done)
             done = message["mirrored"]
     progress.close()
-    if "link" in last:
+    if "charts" in last:
         ui = [f"tracking: {last['ui']}"] if last["ui"] else []
-        say(*ui, f"charts:   {last['link']}")
+        say(*ui, f"table:    {last['table']}", f"charts:   {last['charts']}")
         if last["deleted"]:
             say(left_deleted(last["deleted"], harness.study))
-    if "link" not in last or last["error"]:
+    if "charts" not in last or last["error"]:
         left = last.get("left", last.get("total", 0) - last.get("mirrored", 0))
         reason = "stopped" if interrupt.signal != before else "the mirror process died"
         line = f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored"

@@ -52,7 +52,7 @@ def print_forecast(plan: Plan, folder: Path) -> pd.DataFrame:
     return cells
 
 
-def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
+def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> Score | None:
     """Score the forecast against the results, print the confusion matrix, and draw both.
 
     A run counts as trained if its score on the training split is more than half way from that of
@@ -63,6 +63,9 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> No
         cells: as `print_forecast` returns them.
         runs: the sweep's runs.
         folder: the sweep's folder.
+
+    Returns:
+        The score, None if no run can be scored.
     """
     outcomes: dict[str, bool] = {}
     quick = {*cells.loc[cells["quick"].astype(bool), "run"]}
@@ -73,11 +76,13 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> No
     cells = cells.assign(trained=cells["run"].map(outcomes))
     _write(cells, folder)
     known = cells.dropna(subset=["trained", "trains"])
+    found = score(known["trains"].astype(bool), known["trained"].astype(bool))
     if known.empty and quick:
         say("forecast: not scored; quick=true runs are too short to train")
     else:
-        say(_told(score(known["trains"].astype(bool), known["trained"].astype(bool))))
+        say(_told(found))
     _draw(cells, folder)
+    return None if known.empty else found
 
 
 def _told(found: Score) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bpexp.config import Config
-from bpexp.config.schema import IDENTITY_KEYS
+from bpexp.config.identity import decides, differing
 from bpexp.data import Dataset, load_once
 from bpexp.nn.choices import Value
 from bpexp.nn.optimizers import OPTIMIZERS
@@ -152,12 +152,8 @@ def _shape(member: Member) -> str:
     """Return, as text, what runs of one stack share: all but learning rate, seed and init."""
     nested = member.config.nested()
     own = {"lr", "seed", "init"}
-    shared = {key: nested[key] for key in nested if key not in own and _decides(key)}
+    shared = {key: nested[key] for key in nested if key not in own and decides(key)}
     return json.dumps([shared, member.epoch], sort_keys=True)
-
-
-def _decides(key: str) -> bool:
-    return any(name.split(".")[0] == key for name in IDENTITY_KEYS)
 
 
 def stack_size(config: Config, data: Dataset) -> int:
@@ -192,22 +188,15 @@ _BARE = ("data", "activation", "init", "cost", "optimizer", "schedule", "stop", 
 
 def varied(plan: Plan) -> list[str]:
     """Return the keys that decide numbers and differ between the members."""
-    return _differing([member.config.flat() for member in plan.members])
+    return differing([member.config.flat() for member in plan.members])
 
 
 def name_runs(configs: Sequence[Config]) -> list[str]:
     """Name each run by activation, depth and whatever else differs: relu-d8-lr0.1-s0."""
     flats = [config.flat() for config in configs]
-    others = [key for key in _differing(flats) if key not in ("activation", "depth")]
+    others = [key for key in differing(flats) if key not in ("activation", "depth")]
     shown = ["activation", "depth", *others]
     return ["-".join(_part(key, flat[key]) for key in shown if key in flat) for flat in flats]
-
-
-def _differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
-    """Return the keys whose values differ, leaving out parameters that come with a choice."""
-    keys = dict.fromkeys(key for flat in flats for key in flat if _decides(key.split(".")[0]))
-    values = {key: {json.dumps(flat[key]) for flat in flats if key in flat} for key in keys}
-    return [key for key in keys if len(values[key]) > 1]
 
 
 def _part(key: str, value: Value) -> str:

@@ -6,6 +6,7 @@ import shlex
 import socket
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from bpexp.secrets import has_secret, without_user
@@ -30,24 +31,43 @@ def local_folder(location: str) -> Path | None:
     return Path(unquote(parts.path) if parts.scheme else location)
 
 
-def pages(uri: str, experiment: str) -> tuple[str | None, str]:
-    """Return how to open a study's charts.
+class Pages(NamedTuple):
+    """How to open a study's pages in MLflow.
+
+    Attributes:
+        ui: the command that serves them, None if the store is a server and serves them itself.
+        table: the address of the table of runs.
+        charts: the address of the charts.
+    """
+
+    ui: str | None
+    table: str
+    charts: str
+
+
+def pages(uri: str, experiment: str, view: str | None = None) -> Pages:
+    """Return how to open a study's pages.
 
     Args:
         uri: the store.
         experiment: MLflow's id of the study's experiment.
-
-    Returns:
-        The command that serves MLflow's pages of this store, None if the store is a server and
-        serves them itself; and the address of the study's charts.
+        view: the key of the shared view to open, if there is one.
     """
-    view = f"#/experiments/{experiment}/runs?compareRunsMode=CHART&workflowType=machine_learning"
+    # Without a type MLflow shows an experiment's traces instead of its runs.
+    page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+    if view is not None:
+        page += f"&viewStateShareKey={view}"
     if uri.startswith("http"):
-        return None, f"{without_user(uri).rstrip('/')}/{view}"
+        return _opened(None, without_user(uri).rstrip("/"), page)
     shown = '"$MLFLOW_TRACKING_URI"' if has_secret(uri) else shlex.quote(uri)
     port = _free_port()
     other = "" if port == PORT else f" --port {port}"
-    return f"mlflow ui --backend-store-uri {shown}{other}", f"http://127.0.0.1:{port}/{view}"
+    ui = f"mlflow ui --backend-store-uri {shown}{other}"
+    return _opened(ui, f"http://127.0.0.1:{port}", page)
+
+
+def _opened(ui: str | None, site: str, page: str) -> Pages:
+    return Pages(ui, f"{site}/{page}", f"{site}/{page}&compareRunsMode=CHART")
 
 
 def _free_port() -> int:

@@ -84,14 +84,21 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
             warn(f"sync: {report(error, root / RUNS / LOG)}")
             return 1
         raise error if isinstance(error, BpexpError) else _refused(uri, error) from None
+    pages = dict.fromkeys(path.parents[1] for path in runs)
     failed: set[Path] = set()
     told: set[str] = set()
     for path in tqdm(
-        [*runs, *sweeps], desc="mirroring", unit="run", disable=None, file=SafeStream(sys.stderr)
+        [*runs, *sweeps, *pages],
+        desc="mirroring",
+        unit="run",
+        disable=None,
+        file=SafeStream(sys.stderr),
     ):
         try:
             if path.name == SWEEP:
                 mirror_sweep(mirror, path, without=failed)
+            elif path in pages:
+                mirror.study(path)
             else:
                 mirror.run(path.parent)
         except BpexpError as error:

@@ -50,8 +50,9 @@ class Experiment:
                 location = (root / MLRUNS / study).as_uri() if database(uri) else None
                 self.id: str = client.create_experiment(study, location)
                 self._runs: dict[Key, Run] = {}
+                self._tags: dict[str, str] = {}
                 return
-        self.id = found.experiment_id
+        self.id, self._tags = found.experiment_id, dict(found.tags)
         if found.lifecycle_stage != "active":
             raise StoreError(
                 f"study: the experiment {study!r} is deleted in {uri}; "
@@ -67,14 +68,14 @@ class Experiment:
             if run.info.status == "RUNNING" and not is_deleted(run):
                 yield identity, int(attempt), run
 
-    def find_or_create(self, start: dict[str, Any], sweep: str | None, first: bool) -> Run:
-        """Return the run of a journal, tagged as a member of a sweep.
+    def find_or_create(self, start: dict[str, Any], shown: dict[str, str], first: bool) -> Run:
+        """Return the run of a journal, with tags of where it stands.
 
         It is a deleted one if a user deleted it in MLflow and its journal was not begun anew since.
 
         Args:
             start: the journal's start line.
-            sweep: the tag `sweep`; None leaves the tag as it is.
+            shown: tags as `bpexp.tracking.view.place_tags` returns them.
             first: no process has mirrored this run before, so that the store need not be asked.
         """
         key = (start["identity"], str(start["attempt"]))
@@ -90,14 +91,28 @@ class Experiment:
                 "algorithm": str(start["algorithm"]),
                 "configuration": configuration(start["config"], start["digest"]),
             }
-            if sweep:
-                tags["sweep"] = sweep
-            self._runs[key] = self._client.create_run(self.id, begun, tags, run_name=start["name"])
+            self._runs[key] = self._client.create_run(
+                self.id, begun, tags | shown, run_name=start["name"]
+            )
         run = self._runs[key]
-        if sweep and run.data.tags.get("sweep") != sweep and not is_deleted(run):
-            self._client.set_tag(run.info.run_id, "sweep", sweep)
-            run.data.tags["sweep"] = sweep
+        changed = {k: v for k, v in shown.items() if run.data.tags.get(k) != v}
+        if changed and not is_deleted(run):
+            self.set_run_tags(run, changed)
         return run
+
+    def set_run_tags(self, run: Run, tags: dict[str, str]) -> None:
+        """Set tags of a run in one call."""
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        run.data.tags.update(tags)
+
+    def set_tags(self, tags: dict[str, str]) -> None:
+        """Set the experiment's tags that differ."""
+        for name, value in tags.items():
+            if self._tags.get(name) != value:
+                self._client.set_experiment_tag(self.id, name, value)
+                self._tags[name] = value
 
     def find_sweep(self, sweep: str) -> Run | None:
         """Return a sweep's own run, None if there is none; one that was deleted only if no other.
@@ -109,6 +124,11 @@ class Experiment:
             [self.id], f"tags.kind = 'sweep' and tags.sweep = '{sweep}'", run_view_type=ALL
         )
         return min(found, key=is_deleted, default=None)
+
+    def sweeps(self) -> dict[str, str]:
+        """Return MLflow's id of each sweep's own run by the sweep's id."""
+        found = self._client.search_runs([self.id], "tags.kind = 'sweep'")
+        return {run.data.tags["sweep"]: run.info.run_id for run in found}
 
     def _search(self, condition: str = "") -> dict[Key, Run]:
         """Return runs by identity and attempt; an active one before one that was deleted."""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from bpexp.console import SafeStream
 from bpexp.tracking.client import configure
@@ -31,7 +31,7 @@ def follow(path: Path, uri: str, root: Path) -> int:
     Standard input that closes without a word means that the sweep was killed: the same command
     will start another mirror. Lines on standard output are JSON: {"mirrored", "total"}, with
     "error" and "final" (whether a user has to act first) if there is trouble, and, last, {"ui",
-    "link", "left", "deleted", "error"}.
+    "table", "charts", "left", "deleted", "error"}.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # clusters signal every process; the sweep decides
@@ -96,7 +96,7 @@ class _Followed:
                 if not (live or over or mirror.ended(folder)):
                     continue
                 self._written[name] = time.monotonic()
-                if mirror.run(folder, sweep=_tag(self._sweep)):
+                if mirror.run(folder):
                     del self._left[name]
                     if over:
                         self._send(mirrored=self._mirrored, total=self._total)
@@ -115,9 +115,9 @@ class _Followed:
                 raise
             self.tell(error)
         left = len(self._left) + len(self._failed)
-        ui, link = mirror.pages(self._sweep["study"])
+        opened = mirror.study(self._path.parents[2])._asdict()
         deleted = len(mirror.left_deleted)
-        self._send(ui=ui, link=link, left=left, deleted=deleted, error=self._defect)
+        self._send(**opened, left=left, deleted=deleted, error=self._defect)
 
     def tell(self, error: Exception) -> None:
         """Send the message of an exception; the traceback of a defect goes into the log."""
@@ -134,7 +134,7 @@ class _Followed:
 
 
 def mirror_sweep(mirror: Mirror, path: Path, without: Collection[Path]) -> None:
-    """Tag a sweep's members, add its models, and mirror its own run.
+    """Mirror a sweep's members, add its models, and mirror its own run.
 
     Args:
         mirror: of the store.
@@ -146,14 +146,9 @@ def mirror_sweep(mirror: Mirror, path: Path, without: Collection[Path]) -> None:
         model = member["identity"] in sweep.get("models", [])
         folder = path.parents[2] / member["folder"]
         if folder not in without:
-            mirror.run(folder, sweep=_tag(sweep), model=model)
+            mirror.run(folder, model)
     if "ended" in sweep and sweep["multirun"]:
         mirror.sweep(path.parent)
-
-
-def _tag(sweep: dict[str, Any]) -> str | None:
-    """Return the tag `sweep` of a sweep's members; a run alone keeps the tag that it has."""
-    return str(sweep["id"]) if sweep["multirun"] else None
 
 
 def connected(uri: str, root: Path, restore: bool = False) -> Mirror:

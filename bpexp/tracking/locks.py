@@ -1,14 +1,19 @@
-"""Locks between processes that write to one store or mirror one run."""
+"""Locks between processes that write to one store or mirror one run, and what was mirrored."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from bpexp.record.history import count_lines
+from bpexp.secrets import without_secrets
 from bpexp.tracking.address import database
+
+LOCK = "mirror.lock"  # in the folder of a run or a sweep; what was mirrored, as JSON
 
 
 @contextlib.contextmanager
@@ -43,8 +48,35 @@ def mirroring(folder: Path) -> Iterator[bool]:
     Yields:
         Whether no process has mirrored it before.
     """
-    path = folder / "mirror.lock"
+    path = folder / LOCK
     first = not path.exists()
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield first
+
+
+def note_mirrored(folder: Path, lines: int, uri: str) -> None:
+    """Note how much of a run is in a store. The caller holds the lock of `mirroring`.
+
+    Args:
+        folder: the run's folder.
+        lines: how many of the journal's lines.
+        uri: the store.
+    """
+    noted = json.dumps({"lines": lines, "store": without_secrets(uri)})
+    path = folder / LOCK
+    if path.read_text() != noted:
+        path.write_text(noted)
+
+
+def is_mirrored(folder: Path) -> bool:
+    """Return whether all of a run's journal is in a store, as far as the last mirror noted.
+
+    Neither MLflow nor a server is asked. A local store that is not there any more does not count.
+    """
+    try:
+        noted = json.loads((folder / LOCK).read_text())
+    except (OSError, ValueError):
+        return False
+    local = database(noted["store"])
+    return bool(noted["lines"] == count_lines(folder)) and (local is None or local.exists())

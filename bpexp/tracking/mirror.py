@@ -13,15 +13,24 @@ from typing import TYPE_CHECKING, Any
 from bpexp.record.history import ends, first
 from bpexp.record.journal import in_use
 from bpexp.record.layout import RUNS, SWEEP, attempt_folder
+from bpexp.record.places import Place, places
+from bpexp.record.run import Run
+from bpexp.record.studies import Study
 from bpexp.secrets import without_secrets
-from bpexp.tracking.address import pages
+from bpexp.tracking.address import Pages, pages
 from bpexp.tracking.client import connect
 from bpexp.tracking.experiment import Experiment, is_deleted, milliseconds
-from bpexp.tracking.locks import mirroring
+from bpexp.tracking.locks import mirroring, note_mirrored
 from bpexp.tracking.run import RunMirror
+from bpexp.tracking.shared_view import KEY, TAG
+from bpexp.tracking.study import NOTE, experiment_tags
+from bpexp.tracking.sweep import sweep_description, sweep_metrics, sweep_params
+from bpexp.tracking.view import place_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as StoredRun
+
+LONGEST_TAG = 5000  # characters
 
 
 class Mirror:
@@ -46,10 +55,20 @@ class Mirror:
         self._client = connect(uri)
         self._experiments: dict[str, Experiment] = {}
         self._runs: dict[Path, RunMirror] = {}
+        self._places: dict[Path, dict[str, Place]] = {}
 
-    def pages(self, study: str) -> tuple[str | None, str]:
-        """Return how to open the study's charts, see `bpexp.tracking.address.pages`."""
-        return pages(self.uri, self._experiment(study).id)
+    def study(self, folder: Path) -> Pages:
+        """Mirror what a study's page shows and return how to open it.
+
+        Args:
+            folder: the study's folder.
+        """
+        study = Study(folder)
+        name = study.runs[0].start["config"]["study"] if study.runs else study.name
+        experiment = self._experiment(name)
+        tags = experiment_tags(study, self.uri, experiment.id, experiment.sweeps())
+        experiment.set_tags(tags)
+        return pages(self.uri, experiment.id, KEY if TAG in tags else None)
 
     def ended(self, folder: Path) -> bool:
         """Return whether a run's journal has an end by now."""
@@ -57,12 +76,11 @@ class Mirror:
             return self._runs[folder].ended
         return ends(folder)[1] is not None
 
-    def run(self, folder: Path, sweep: str | None = None, model: bool = False) -> bool:
+    def run(self, folder: Path, model: bool = False) -> bool:
         """Mirror one run's journal as far as it goes.
 
         Args:
             folder: the run's folder.
-            sweep: tag the run as a member of this sweep.
             model: add the trained network as a served model.
 
         Returns:
@@ -72,15 +90,25 @@ class Mirror:
         if not start:
             return False
         experiment = self._experiment(start["config"]["study"])  # before the lock: it takes others
+        shown = place_tags(start, self._place(folder))
         with mirroring(folder) as new:
-            stored = experiment.find_or_create(start, sweep, new)
+            stored = experiment.find_or_create(start, shown, new)
             if self._stays_deleted(stored):
                 return True
             run = self._runs.setdefault(folder, RunMirror(self._client, folder))
-            return run.write(stored, model)
+            ended = run.write(stored, model)
+            note_mirrored(folder, run.lines, self.uri)
+            return ended
+
+    def _place(self, folder: Path) -> Place:
+        """Return where a run stands among the sweeps of its study, which are read once."""
+        study = folder.parent
+        if study not in self._places:
+            self._places[study] = places(Study(study).sweeps)
+        return self._places[study].get(folder.name, Place())
 
     def sweep(self, folder: Path) -> None:
-        """Mirror a sweep's own run: the figures, the summary, the command and the description."""
+        """Mirror a sweep's own run: what was swept, its outcome, its files and a description."""
         sweep = json.loads((folder / SWEEP).read_text())
         experiment = self._experiment(sweep["study"])
         with mirroring(folder):
@@ -97,6 +125,8 @@ class Mirror:
         return True
 
     def _write_sweep(self, folder: Path, sweep: dict[str, Any], experiment: Experiment) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
         run = experiment.find_sweep(sweep["id"])
         if run is not None and is_deleted(run) and _begun_since(folder, sweep, run):
             run = None
@@ -108,16 +138,26 @@ class Mirror:
             tags={"kind": "sweep", "sweep": sweep["id"]},
             run_name=f"sweep-{sweep['id'][:8]}",
         )
-        run_id = run.info.run_id
-        for key in ("command", "members"):
-            value = sweep[key] if key == "command" else " ".join(m["name"] for m in sweep[key])
-            self._client.set_tag(run_id, key, without_secrets(value)[:5000])
-        self._client.set_tag(run_id, "mlflow.note.content", without_secrets(sweep["description"]))
+        run_id, ended = run.info.run_id, milliseconds(sweep["ended"])
+        members = [Run.at(folder.parents[1] / member["folder"]) for member in sweep["members"]]
+        runs = [member for member in members if member is not None]
+        tags = {
+            "command": without_secrets(sweep["command"])[:LONGEST_TAG],
+            "members": " ".join(member["name"] for member in sweep["members"])[:LONGEST_TAG],
+            NOTE: sweep_description(sweep, runs, folder, run_id),
+        }
+        self._client.log_batch(
+            run_id,
+            [Metric(*item, ended, 0) for item in sweep_metrics(sweep, runs).items()],
+            # A param cannot be changed, and another order of the same values is the same sweep.
+            [Param(*p) for p in sweep_params(sweep).items() if p[0] not in run.data.params],
+            [RunTag(*tag) for tag in tags.items()],
+        )
         for path in sorted({*folder.glob("*.*")} - {*folder.glob("mirror.*")}):
             self._client.log_artifact(run_id, str(path))
         if (folder / "figures").is_dir():
             self._client.log_artifacts(run_id, str(folder / "figures"), "figures")
-        self._client.set_terminated(run_id, "FINISHED", milliseconds(sweep["ended"]))
+        self._client.set_terminated(run_id, "FINISHED", ended)
 
     def _experiment(self, study: str) -> Experiment:
         if study not in self._experiments:

@@ -32,8 +32,14 @@ class ServedNetwork(PythonModel):
         return self._network.outputs(np.asarray(model_input))
 
 
-def log_model(weights: Path) -> None:
-    """Log a run's network as the model `network` of MLflow's active run."""
+def log_model(weights: Path, step: int, note: str) -> str:
+    """Log a run's network as the model `network` of MLflow's active run and return the model's id.
+
+    Args:
+        weights: the network's file.
+        step: the last step, whose metrics MLflow gives to the model.
+        note: its description in Markdown.
+    """
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
@@ -42,8 +48,10 @@ def log_model(weights: Path) -> None:
 
     network = Network.load(weights)
     sizes, dtype = network.architecture.sizes, network.theta.dtype
-    mlflow.pyfunc.log_model(
+    logged = mlflow.pyfunc.log_model(
         name="network",
+        step=step,
+        tags={"mlflow.note.content": note},
         python_model=__file__,
         artifacts={"weights": str(weights)},
         signature=ModelSignature(
@@ -54,6 +62,7 @@ def log_model(weights: Path) -> None:
         pip_requirements=[f"numpy=={np.__version__}"],
         metadata={"classes": list(network.classes)} if network.classes else None,
     )
+    return str(logged.model_id)
 
 
 set_model(ServedNetwork())

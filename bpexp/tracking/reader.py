@@ -30,7 +30,7 @@ def stored_rows(study: str, uri: str, superseded: bool) -> list[dict[str, Any]]:
         BpexpError: the store has no such study.
     """
     with configured():
-        return [_row(run) for run in _stored_runs(study, uri, superseded)]
+        return [_row(run, study) for run in _stored_runs(study, uri, superseded)]
 
 
 def stored_layers(study: str, uri: str, superseded: bool) -> list[Part]:
@@ -41,7 +41,7 @@ def stored_layers(study: str, uri: str, superseded: bool) -> list[Part]:
     """
     with configured():
         runs = [r for r in _stored_runs(study, uri, superseded) if r.info.status == "FINISHED"]
-        return [(_own(run), _layers(run, uri)) for run in runs]
+        return [(_own(run, study), _layers(run, uri)) for run in runs]
 
 
 def _stored_runs(study: str, uri: str, superseded: bool) -> list[Run]:
@@ -56,10 +56,10 @@ def _stored_runs(study: str, uri: str, superseded: bool) -> list[Run]:
     return newest((_configuration(run), (_algorithm(run), _attempt(run)), run) for run in found)
 
 
-def _own(run: Run) -> dict[str, Any]:
+def _own(run: Run, study: str) -> dict[str, Any]:
     about = {"run": run.data.tags["identity"], "name": run.info.run_name}
     version = {"algorithm": _algorithm(run), "attempt": _attempt(run)}
-    return about | version | flatten(completed(_recorded(run)))
+    return about | version | flatten(completed({"study": study, **_recorded(run)}))
 
 
 def _recorded(run: Run) -> dict[str, Any]:
@@ -119,11 +119,11 @@ def _digest(run: Run) -> str:
     return str(entries[0].dataset.digest if entries else run.data.tags["identity"])
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: Run, study: str) -> dict[str, Any]:
     tags, metrics = run.data.tags, run.data.metrics
     task = tags.get("task", "classification")
     return {
-        **_own(run),
+        **_own(run, study),
         "status": run.info.status,
         "verdict": tags.get("verdict"),
         **{name: tags.get(name) for name in AXES},

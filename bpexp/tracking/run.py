@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from bpexp.config import flatten
 from bpexp.record.export import complete
 from bpexp.record.history import Follower, History, count_lines, ends, status
 from bpexp.record.journal import in_use
 from bpexp.record.layout import CONFIG, TRACEBACK, WEIGHTS, table_file
 from bpexp.record.run import Run
 from bpexp.tracking import view
+from bpexp.tracking.drawing import LAYER_FIGURE, layer_figure
 from bpexp.tracking.experiment import milliseconds
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as StoredRun
 
 BATCH = 900  # points a call: with all else below MLflow's 1000, where its client sends tags first
-LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
 CURVES = "curves"  # a table that is not uploaded: its columns are metrics
 
 
@@ -42,7 +42,13 @@ class RunMirror:
         """
         self._client, self._folder = client, folder
         self._journal = Follower(folder)
+        self._lines = 0
         self._written: tuple[str, int | None] | None = None  # status and time of its end
+
+    @property
+    def lines(self) -> int:
+        """How many of the journal's lines are in the store, after `write`."""
+        return self._lines
 
     @property
     def ended(self) -> bool:
@@ -57,10 +63,12 @@ class RunMirror:
             model: add the trained network as a served model.
         """
         tags = stored.data.tags
-        if tags.get("mirrored") == str(count_lines(self._folder)):
+        self._lines = count_lines(self._folder)
+        if tags.get("mirrored") == str(self._lines):
             end = ends(self._folder)[1]
         else:
             history = self._journal.poll()
+            self._lines = history.lines
             self._write_lines(stored, history)
             tags["mirrored"], end = str(history.lines), history.end
         if model and "model" not in tags:
@@ -102,9 +110,7 @@ class RunMirror:
             for line in history.observations
             for name, value in view.step_metrics(line).items()
         ]
-        # Where a copy is kept decides nothing, and its address may hold a password.
-        flat = flatten({k: v for k, v in history.start["config"].items() if k != "tracking"})
-        params = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in flat.items()]
+        params = [Param(*item) for item in view.params(history.start).items()]
         tags: list[RunTag] = []
         if history.end is not None:
             run = Run(self._folder, history.start, history.end)
@@ -113,7 +119,7 @@ class RunMirror:
             points += [
                 Metric(name, value, begun, 0) for name, value in view.run_metrics(run).items()
             ]
-            tags = [RunTag(key, value) for key, value in view.run_tags(run).items()]
+            tags = [RunTag(key, value) for key, value in view.run_tags(run, run_id).items()]
             tags.append(RunTag("mirrored", str(history.lines)))
         last = max(0, len(points) - 1) // BATCH * BATCH
         for i in range(0, last, BATCH):
@@ -143,9 +149,14 @@ class RunMirror:
         self._client.log_inputs(run_id, [DatasetInput(entry)])
         complete(self._folder)
         tables = sorted({*self._folder.glob("*.parquet")} - {table_file(self._folder, CURVES)})
-        for path in (*(self._folder / name for name in (CONFIG, WEIGHTS, TRACEBACK)), *tables):
-            if path.exists():
-                self._client.log_artifact(run_id, str(path))
+        files = [*(self._folder / name for name in (CONFIG, WEIGHTS, TRACEBACK)), *tables]
+        with TemporaryDirectory() as staged:  # one call for all files
+            for path in files:
+                if path.exists():
+                    (Path(staged) / path.name).symlink_to(path.absolute())
+            if run.finished:
+                (Path(staged) / LAYER_FIGURE).write_text(layer_figure(run))
+            self._client.log_artifacts(run_id, staged)
 
     def _log_model(self, stored: StoredRun) -> None:
         # MLflow asks for type hints, which it takes for schemas, and no filter stops it.
@@ -169,5 +180,28 @@ class RunMirror:
         if not any(model.status == "READY" for model in logged):
             mlflow.set_tracking_uri(self._client.tracking_uri)
             self._written = "RUNNING", None  # by start_run, which ends the run at the present time
+            run = Run(self._folder, *ends(self._folder))
+            # MLflow gives a model the points of one step. It refuses one that is given twice, and
+            # those of step 0 follow.
+            step = max(1, int(max(run.tables("curves")["curves"]["step"])))
             with mlflow.start_run(run_id=run_id):
-                log_model(self._folder / WEIGHTS)
+                note = view.description(run, run_id)
+                model_id = log_model(self._folder / WEIGHTS, step, note)
+            self._log_results(stored, run, model_id)
+
+    def _log_results(self, stored: StoredRun, run: Run, model_id: str) -> None:
+        """Give a model the final metrics, with the data set on which they were measured.
+
+        As points of the run they are there already.
+        """
+        from mlflow.entities import Metric
+
+        about = {
+            "model_id": model_id,
+            "dataset_name": run.start["data"]["name"],
+            "dataset_digest": run.start["digest"],
+            "run_id": stored.info.run_id,
+        }
+        begun = stored.info.start_time
+        points = [Metric(*item, begun, 0, **about) for item in view.run_metrics(run).items()]
+        self._client.log_batch(stored.info.run_id, points)

@@ -1,12 +1,42 @@
-"""What MLflow shows of a run: metrics at each step, metrics of the run, tags and a description."""
+"""What MLflow shows of a run: params, metrics, tags, a colour and a description."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from bpexp.analysis.verdict import AXES
+from bpexp.config import flatten
+from bpexp.config.identity import decides
+from bpexp.palette import appearance
 from bpexp.record.metrics import finite, flat_name, layer_metrics, summary_metrics
+from bpexp.record.places import Place
 from bpexp.record.run import Run
+from bpexp.tracking.drawing import LAYER_FIGURE
+
+COLOUR = "mlflow.runColor"
+LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
+
+
+def params(start: dict[str, Any]) -> dict[str, str]:
+    """Return what decides a run's numbers, by the keys of the command line."""
+    flat = flatten(start["config"])
+    return {key: str(value)[:LONGEST_PARAM] for key, value in flat.items() if decides(key)}
+
+
+def place_tags(start: dict[str, Any], place: Place) -> dict[str, str]:
+    """Return the tags of where a run stands: its sweep, its order in the table, its colour.
+
+    Runs are coloured as figures colour them: by activation, or by the first key that was swept if
+    there is one activation. A run alone keeps the sweep that it has.
+    """
+    swept = {key: values for key, values in place.swept.items() if key != "seed"}
+    factor = "activation" if "activation" in swept or not swept else next(iter(swept))
+    level = flatten(start["config"])[factor]
+    levels = swept.get(factor, [])
+    colour, _ = appearance(factor, level, levels.index(level) if level in levels else 0)
+    tags = {COLOUR: colour, "order": place.order, "sweep": place.sweep or ""}
+    return {name: value for name, value in tags.items() if value}
 
 
 def step_metrics(line: dict[str, Any]) -> dict[str, float]:
@@ -29,20 +59,30 @@ def run_metrics(run: Run) -> dict[str, float]:
     }
 
 
-def run_tags(run: Run) -> dict[str, str]:
-    """Return the tags of a run that has ended."""
+def run_tags(run: Run, run_id: str) -> dict[str, str]:
+    """Return the tags of a run that has ended.
+
+    Args:
+        run: on disk.
+        run_id: MLflow's id of it.
+    """
     end = run.end or {}
     names = ("verdict", *AXES, "evidence", "diverged_at", "error", "seconds")
     return {name: str(end[name]) for name in names if end.get(name) is not None} | {
         "task": run.task,
         "chance": str(run.chance),
         "folder": str(run.folder),
-        "mlflow.note.content": description(run),
+        "mlflow.note.content": description(run, run_id),
     }
 
 
-def description(run: Run) -> str:
-    """Return a few lines of Markdown: what the run is and how it ended."""
+def artifact(path: str, run_id: str) -> str:
+    """Return the address of a run's artifact, relative to MLflow's pages."""
+    return f"get-artifact?path={quote(path, safe='')}&run_uuid={run_id}"
+
+
+def description(run: Run, run_id: str) -> str:
+    """Return a few lines of Markdown: what the run is, how it ended, and its layer figure."""
     config = run.start["config"]
     layers = "-".join(str(n) for n in run.start["sizes"])
     lines = [
@@ -60,5 +100,7 @@ def description(run: Run) -> str:
         lines.append(run.end["evidence"])
     elif run.end:
         lines.append(f"Status: {run.status}. {run.end.get('error', '')}")
+    if run.finished:
+        lines.append(f"![gradient norm by layer]({artifact(LAYER_FIGURE, run_id)})")
     lines.append("All that was measured of the layers: artifact `layers.parquet`.")
     return "\n\n".join(lines)

@@ -57,7 +57,7 @@ def test_list_counts_what_the_loaders_load(here, capsys):
     assert main(["list"]) == 0
     head, row = lines(capsys)
     cells = row.split("  ")
-    assert head.split() == ["study", "runs", "states", "verdicts", "size", "used"]
+    assert head.split() == ["study", "runs", "states", "verdicts", "MLflow", "size", "used"]
     assert row.split()[:4] == ["mine", "4", "4", "finished"]
     for verdict, count in runs["verdict"].value_counts().items():
         assert count == 0 or f"{count} {verdict}" in row

@@ -38,7 +38,8 @@ def study(tmp_path_factory):
     sweep = folder / "runs" / "bpexp" / "sweeps" / "0" / SWEEP
     sweep.parent.mkdir(parents=True)
     listed = [{"identity": m.identity, "name": m.name, "folder": m.folder.name} for m in members]
-    sweep.write_text(json.dumps({"id": "0", "study": "bpexp", "multirun": True, "members": listed}))
+    record = {"id": "0", "study": "bpexp", "time": 0.0, "command": "", "multirun": True}
+    sweep.write_text(json.dumps({**record, "members": listed}))
     return folder, sweep
 
 
@@ -76,7 +77,7 @@ def test_a_mirror_beside_training_names_a_defect_and_goes_on(study, tmp_path):
     assert "KeyError: 'name'" in (sweep.parent / "mirror.log").read_text()
     assert messages[-1]["left"] == 1
     assert messages[-1]["error"] == told[0]
-    assert "link" in messages[-1]
+    assert "charts" in messages[-1]
 
 
 @pytest.mark.parametrize("trouble", ["no database", "no place", "deleted"])

@@ -150,7 +150,7 @@ def test_one_deleted_experiment_stops_no_other_study(proj, capsys):
     plan = make_plan([make_config(epochs=0, width=3, study="other")], proj)
     train_stack(plan.stacks[0], lambda done: None, Interrupt())
     with pytest.raises(StoreError):
-        Mirror(uri(proj), proj).pages("bpexp")
+        Mirror(uri(proj), proj).study(proj / "runs" / "bpexp")
     assert main(["--root", str(proj)]) == 1
     assert "1 runs mirrored" in capsys.readouterr().out
     assert client.get_experiment_by_name("other") is not None
@@ -183,14 +183,14 @@ def test_messages_of_others_are_told_with_the_place(original, tmp_path, place, t
     ],
 )
 def test_the_command_shows_the_store_that_was_written(address, command):
-    shown, link = pages(address, "7")
+    shown, link, _ = pages(address, "7")
     assert shown.partition(" --port")[0] == command
     assert "/#/experiments/7/runs?" in link
 
 
 def test_a_server_is_its_own_link():
     for address in ("https://host/mlflow", "https://host/mlflow/"):
-        shown, link = pages(address, "7")
+        shown, link, _ = pages(address, "7")
         assert shown is None
         assert link.startswith("https://host/mlflow/#/experiments/7/runs?")
 
@@ -199,7 +199,7 @@ def test_a_port_that_another_program_has_is_left_to_it(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         monkeypatch.setattr("bpexp.tracking.address.PORT", port)
-        shown, link = pages("sqlite:////a", "7")
+        shown, link, _ = pages("sqlite:////a", "7")
     assert f"--port {port}" not in shown
     assert f":{shown.rpartition(' ')[2]}/" in link
     assert PORT == 5000

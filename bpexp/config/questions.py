@@ -1,0 +1,28 @@
+"""What a study asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bpexp.config.shipped import tree
+
+HEADING = re.compile(r"# Question +(.*(?:\n# {3,}\S.*)*)")
+
+
+def question(study: str, varied: Sequence[str]) -> str:
+    """Return the question of a study: that of a shipped study's file, else what was varied.
+
+    Args:
+        study: its name.
+        varied: the keys that differ between its runs.
+    """
+    path = tree("experiments") / f"{study}.yaml"
+    found = HEADING.match(path.read_text()) if path.exists() else None
+    if found:
+        return re.sub(r"\n# +", " ", found[1])
+    keys = [key for key in varied if key != "seed"]
+    if not keys:
+        return "What happens to the gradient, layer by layer, while one network is trained?"
+    asked = " and ".join(filter(None, [", ".join(keys[:-1]), keys[-1]]))
+    return f"How do the gradient of each layer and the result of training depend on {asked}?"

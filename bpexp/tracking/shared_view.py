@@ -1,0 +1,137 @@
+"""A shared view of an experiment: which columns and charts MLflow's pages show.
+
+It is a tag of the experiment, in a format of MLflow's own that a browser test checks. A page whose
+address names the tag shows the view. Other versions of MLflow may have another format: they get
+addresses without it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+import zlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from bpexp.secrets import without_user
+
+FORMAT = (3, 17)  # the version of MLflow, major and minor, whose format this is
+KEY = "bpexp"  # one for each experiment, so that a later sweep updates it
+TAG = f"mlflow.sharedViewState.{KEY}"
+LONGEST = 5000  # characters of an experiment's tag
+TIMEOUT = 5.0  # seconds for a server to tell its version
+RUNS_SHOWN = 100  # in a chart
+LOGARITHMIC = ("gradient/first_to_last", "grad_norm/")  # beginnings of metrics that may vanish
+NAME_COLUMN = "attributes.`Run Name`"
+WIDTHS = {NAME_COLUMN: 130, "runDateAndNestInfo": 100}  # pixels of MLflow's own columns
+WIDTH_OF = {"params": (60, 120), "metrics": (110, 110), "tags": (86, 160)}  # at least, at most
+CLOSED = ("final", "start")  # sections of numbers that do not change with the step
+
+
+def is_known(uri: str) -> bool:
+    """Return whether the pages of a store are of a version whose format is known."""
+    try:
+        if uri.startswith("http"):
+            address = f"{without_user(uri).rstrip('/')}/version"
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
+                found = answer.read().decode()
+        else:
+            found = version("mlflow")
+        return tuple(int(part) for part in found.split(".")[:2]) == FORMAT
+    except (OSError, ValueError):
+        return False
+
+
+def encoded(title: str, columns: Sequence[str], metrics: Sequence[str], moment: int) -> str:
+    """Return the tag's value.
+
+    Args:
+        title: of the view.
+        columns: as MLflow names them, such as params.`depth`, from left to right.
+        metrics: that charts show, in their order; the part before the first / is the section. The
+            last ones are left out if the tag would be too long. MLflow draws those too.
+        moment: when the view was made, milliseconds.
+    """
+    while True:
+        text = json.dumps(_state(columns, metrics), separators=(",", ":"))
+        packed = "deflate;" + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+        view = {"name": title, "createdAt": moment, "updatedAt": moment, "state": packed}
+        value = json.dumps(view)
+        if len(value) <= LONGEST or not metrics:
+            return value
+        metrics = metrics[: len(metrics) * 9 // 10]
+
+
+def _state(columns: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    sections = dict.fromkeys(metric.partition("/")[0] for metric in metrics)
+    return {
+        "searchFilter": "tags.kind = 'run'",
+        "orderByKey": "tags.`order`",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [*columns],
+        "columnOrder": [NAME_COLUMN, *columns],
+        "columnWidths": WIDTHS | {column: _width(column) for column in columns},
+        "runsHiddenMode": "SHOW_ALL",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "globalLineChartConfig": {
+            "xAxisKey": "step",
+            "lineSmoothness": 0,
+            "selectedXAxisMetricKey": "",
+        },
+        "isAccordionReordered": True,
+        "compareRunSections": [
+            {
+                "uuid": name,
+                "name": name,
+                "display": name not in CLOSED,
+                "isReordered": False,
+                "deleted": False,
+                "isGenerated": True,
+            }
+            for name in [*sections, *CLOSED]
+        ],
+        "compareRunCharts": [_chart(metric) for metric in metrics],
+    }
+
+
+def _width(column: str) -> int:
+    """Return the pixels of a column, so that all of them stand side by side on a usual screen."""
+    name = column.partition("`")[2].rstrip("`")
+    narrowest, widest = WIDTH_OF[column.partition(".")[0]]
+    return min(max(narrowest, 24 + 6 * len(name)), widest)
+
+
+def _chart(metric: str) -> dict[str, Any]:
+    section = metric.partition("/")[0]
+    return {
+        "type": "LINE",
+        "uuid": metric,
+        "metricSectionId": section,
+        "metricKey": metric,
+        "displayName": metric,
+        "deleted": False,
+        "isGenerated": True,
+        "runsCountToCompare": RUNS_SHOWN,
+        "lineSmoothness": 0,
+        "xAxisScaleType": "linear",
+        "scaleType": "log" if metric.startswith(LOGARITHMIC) else "linear",
+        "range": {},
+        "xAxisKey": "step",
+        "selectedXAxisMetricKey": "",
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "ignoreOutliers": False,
+        "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }
