@@ -26,7 +26,7 @@ RUNS_SHOWN = 100  # in a chart
 LOGARITHMIC = ("gradient/first_to_last", "grad_norm/")  # beginnings of metrics that may vanish
 NAME_COLUMN = "attributes.`Run Name`"
 WIDTHS = {NAME_COLUMN: 130, "runDateAndNestInfo": 100}  # pixels of MLflow's own columns
-WIDTH_OF = {"params": (60, 120), "metrics": (110, 110), "tags": (86, 160)}  # at least, at most
+WIDTH_OF = {"params": (60, 120), "metrics": (100, 160), "tags": (86, 160)}  # at least, at most
 CLOSED = ("final", "start")  # sections of numbers that do not change with the step
 
 
@@ -106,7 +106,7 @@ def _state(columns: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _width(column: str) -> int:
-    """Return the pixels of a column, so that all of them stand side by side on a usual screen."""
+    """Return the pixels of a column: most of its name, and the exponent of a small number."""
     name = column.partition("`")[2].rstrip("`")
     narrowest, widest = WIDTH_OF[column.partition(".")[0]]
     return min(max(narrowest, 24 + 6 * len(name)), widest)

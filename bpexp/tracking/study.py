@@ -19,7 +19,7 @@ from bpexp.tracking.experiment import milliseconds
 
 NOTE = "mlflow.note.content"
 ALWAYS = ("activation", "depth")
-SHOWN_SWEEPS = 8
+SHOWN_SWEEPS, SHOWN_COMMAND = 6, 400  # characters of each; MLflow refuses a tag of more than 5000
 READING = """\
 A row is a run. `final/` are numbers at the end of training, `start/` before the first step.
 `gradient_first_to_last` is the norm of delta in the first layer over that in the last: below 1 the
@@ -51,15 +51,15 @@ def experiment_tags(
 
 
 def columns(runs: Sequence[Run]) -> list[str]:
-    """Return the columns of the runs' table: what was swept, results and verdicts."""
+    """Return the columns of the runs' table: what was swept, verdicts, and numbers."""
     keys = dict.fromkeys([*ALWAYS, *_varied(runs)])
     scores = [flat_name(f"{metric}/test") for metric in _scores(runs)]
-    numbers = [*scores, "loss_test", "gradient_first_to_last"]
+    numbers = [*scores, "gradient_first_to_last", "loss_test"]
     verdicts = ("verdict", *(axis for axis in AXES if axis != "verdict/gradient_end"))
     return [
         *(f"params.`{key}`" for key in keys),
-        *(f"metrics.`final/{name}`" for name in numbers),
         *(f"tags.`{name}`" for name in verdicts),
+        *(f"metrics.`final/{name}`" for name in numbers),
     ]
 
 
@@ -87,9 +87,9 @@ def _scores(runs: Sequence[Run]) -> list[str]:
 def _description(study: Study, experiment: str, sweeps: dict[str, str]) -> str:
     lines = [f"**{question(study.name, _varied(study.runs))}**", ""]
     for sweep in sorted(study.sweeps, key=begun, reverse=True)[:SHOWN_SWEEPS]:
-        count = f"{len(sweep['members'])} runs"
+        count = f"{len(sweep['members'])} run{'s' * (len(sweep['members']) > 1)}"
         if run := sweeps.get(sweep["id"]):
             page = f"#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
             count = f"[{count}: summary and figures]({page})"
-        lines += [f"- `{without_secrets(sweep['command'])}` ({count})"]
+        lines += [f"- `{without_secrets(sweep['command'])[:SHOWN_COMMAND]}` ({count})"]
     return "\n".join([*lines, "", READING])

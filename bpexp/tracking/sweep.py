@@ -15,16 +15,17 @@ from bpexp.nn.tasks import find_task
 from bpexp.record.metrics import finite, flat_name
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
-from bpexp.tracking.view import artifact
+from bpexp.tracking.view import LONGEST_PARAM, artifact
 
-LONGEST = 7500  # characters of a description; MLflow cuts tags at 8000
+LONGEST, SHOWN_COMMAND = 7500, 1000  # characters of a description, which MLflow cuts at 8000
 MAIN = ("verdicts", "gradient_norm_by_layer", "score_by_depth", "score_by_setting", "forecast")
 REPORT = "report.html"
 
 
 def sweep_params(sweep: Mapping[str, Any]) -> dict[str, str]:
     """Return each swept key with its values in the order given."""
-    return {key: ", ".join(map(str, values)) for key, values in sweep.get("swept", {}).items()}
+    swept = sweep.get("swept", {}).items()
+    return {key: ", ".join(map(str, values))[:LONGEST_PARAM] for key, values in swept}
 
 
 def sweep_metrics(sweep: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, float]:
@@ -61,7 +62,8 @@ def sweep_description(
         run_id: MLflow's id of its own run, which holds the figures.
     """
     swept = [*sweep.get("swept", {})]
-    lines = [f"**{question(sweep['study'], swept)}**", "", f"`{without_secrets(sweep['command'])}`"]
+    command = without_secrets(sweep["command"])[:SHOWN_COMMAND]
+    lines = [f"**{question(sweep['study'], swept)}**", "", f"`{command}`"]
     if (folder / REPORT).exists():
         lines += ["", f"[Report]({artifact(REPORT, run_id)}): all findings in one file."]
     figures = [f"figures/{name}.png" for name in MAIN]

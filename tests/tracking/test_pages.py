@@ -120,9 +120,9 @@ def test_runs_stand_in_the_order_and_the_colours_of_the_sweep(first):
 def test_the_shared_view_shows_what_was_swept_and_what_came_of_it(first):
     state = decoded(experiment(first[2]).tags[VIEW])
     assert state["selectedColumns"] == [
-        "params.`activation`", "params.`depth`", "metrics.`final/accuracy_test`",
-        "metrics.`final/loss_test`", "metrics.`final/gradient_first_to_last`", "tags.`verdict`",
-        "tags.`verdict/gradient_start`", "tags.`verdict/training`",
+        "params.`activation`", "params.`depth`", "tags.`verdict`", "tags.`verdict/gradient_start`",
+        "tags.`verdict/training`", "metrics.`final/accuracy_test`",
+        "metrics.`final/gradient_first_to_last`", "metrics.`final/loss_test`",
     ]  # fmt: skip
     assert state["searchFilter"] == "tags.kind = 'run'"
     assert (state["orderByKey"], state["orderByAsc"]) == ("tags.`order`", True)
@@ -152,6 +152,20 @@ def test_the_experiment_tells_question_command_and_how_to_read_it(first):
     assert f"`{record['command']}`" in note
     assert f"/runs/{own.info.run_id}?workflowType=machine_learning" in note
     assert "below 1 the" in note
+
+
+def test_long_commands_are_within_the_limits_of_tags(first):
+    from bpexp.tracking.study import experiment_tags
+    from bpexp.tracking.sweep import LONGEST, sweep_description
+
+    root, folder, _ = first
+    study = Study(root / "runs" / "bpexp")
+    record = study.sweeps[0] | {"command": "x" * 9000}
+    study.__dict__["sweeps"] = [record | {"id": str(i)} for i in range(30)]
+    ids = {str(i): "0" * 32 for i in range(30)}
+    tags = experiment_tags(study, f"sqlite:///{root}/mlflow.db", "1", ids)
+    assert max(map(len, tags.values())) <= 5000
+    assert len(sweep_description(record, study.runs, folder, "0" * 32)) <= LONGEST
 
 
 def test_a_shipped_study_is_asked_its_own_question(first):
