@@ -1,9 +1,8 @@
-"""What a report says around its numbers: the question, versions, and how to cite."""
+"""What a report says around its numbers: factors, versions, and how to cite."""
 
 from __future__ import annotations
 
 import platform
-import re
 import time
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -19,24 +18,6 @@ from bpexp.figures.parts.factors import describe, levels
 from bpexp.record.run import Run
 
 MOST_LEVELS = 12
-HEADING = re.compile(r"# (\w+)  +(.*)")
-
-
-def question(study: str, varied: Sequence[str]) -> str:
-    """Return the question of a study: that of a shipped study's file, else what was varied.
-
-    Args:
-        study: its name.
-        varied: the keys that differ between its runs.
-    """
-    path = tree("experiments") / f"{study}.yaml"
-    if path.exists():
-        return _heading(path.read_text(), "Question")
-    keys = [key for key in varied if key != "seed"]
-    if not keys:
-        return "What happens to the gradient, layer by layer, while one network is trained?"
-    asked = " and ".join(filter(None, [", ".join(keys[:-1]), keys[-1]]))
-    return f"How do the gradient of each layer and the result of training depend on {asked}?"
 
 
 def factors(runs: pd.DataFrame, varied: Iterable[str]) -> list[tuple[str, str]]:
@@ -101,19 +82,6 @@ def citation() -> tuple[str, str]:
 def _author(author: dict[str, str]) -> str:
     parts = [author.get("given-names", ""), author.get("family-names", "")]
     return author.get("name") or " ".join(filter(None, parts))
-
-
-def _heading(text: str, name: str) -> str:
-    """Return a field of the comment that a study's file begins with, on one line."""
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        if heading := HEADING.fullmatch(line):
-            current = found.setdefault(heading[1], [])
-        current.append(heading[2] if heading else line.lstrip("# "))
-    return " ".join(found.get(name, []))
 
 
 def _day(seconds: float) -> str:

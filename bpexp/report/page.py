@@ -21,6 +21,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bpexp.config.questions import question
 from bpexp.figures.catalogue import FIGURES
 from bpexp.figures.instruments import of_instrument
 from bpexp.figures.parts.scores import score_name
@@ -113,7 +114,7 @@ def _content(
     text, bibtex = about.citation()
     return {
         "study": study,
-        "question": about.question(study, varied),
+        "question": question(study, varied),
         "factors": about.factors(tables.runs, varied),
         "commands": commands,
         "verdicts": Counter(row.verdict for row in table),

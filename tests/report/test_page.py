@@ -137,17 +137,6 @@ def test_the_command_line_writes_a_studys_report(study, capsys):
     assert "did you mean 'small'?" in capsys.readouterr().err
 
 
-def test_the_question_is_that_of_the_studys_file():
-    asked = about.question("vanishing", [])
-    assert asked.startswith("How does the gradient that reaches the first layer depend")
-    assert asked.endswith("what does that do to training?")
-    assert "depend on depth, lr and width?" in about.question(
-        "mine", ["depth", "seed", "lr", "width"]
-    )
-    assert "depend on depth?" in about.question("mine", ["seed", "depth"])
-    assert "one network" in about.question("mine", ["seed"])
-
-
 def test_citation_is_that_of_the_file():
     file = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     for text in about.citation():

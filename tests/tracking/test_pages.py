@@ -168,16 +168,6 @@ def test_long_commands_are_within_the_limits_of_tags(first):
     assert len(sweep_description(record, study.runs, folder, "0" * 32)) <= LONGEST
 
 
-def test_a_shipped_study_is_asked_its_own_question(first):
-    from bpexp.config.questions import question
-
-    asked = question("vanishing", [])
-    assert asked.startswith("How does the gradient that reaches the first layer depend on depth")
-    assert asked.endswith("what does that do to training?")
-    assert "\n" not in asked
-    assert question("mine", ["lr", "seed"]).endswith("depend on lr?")
-
-
 def test_the_sweeps_run_has_params_metrics_table_figures_and_report(first):
     client = first[2]
     (own,) = stored(client, "sweep")
