@@ -148,7 +148,11 @@ class Mirror:
         }
         self._client.log_batch(
             run_id,
-            [Metric(*item, ended, 0) for item in sweep_metrics(sweep, runs).items()],
+            [
+                Metric(name, value, ended, 0)
+                for name, value in sweep_metrics(sweep, runs).items()
+                if run.data.metrics.get(name) != value  # as when the command is given again
+            ],
             # A param cannot be changed, and another order of the same values is the same sweep.
             [Param(*p) for p in sweep_params(sweep).items() if p[0] not in run.data.params],
             [RunTag(*tag) for tag in tags.items()],

@@ -77,7 +77,8 @@ def store(folder, uri=None):
     models = Counter(model.source_run_id for model in client.search_logged_models([experiment]))
     found = {}
     for run in client.search_runs([experiment]):
-        run_id, tags = run.info.run_id, run.data.tags
+        run_id = run.info.run_id
+        tags = {name: text.replace(run_id, "ID") for name, text in run.data.tags.items()}
         key = tags.get("identity", "sweep")
         assert key not in found, "a run is stored twice"
         points = {}

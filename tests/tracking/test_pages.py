@@ -231,6 +231,18 @@ def test_mirroring_twice_changes_nothing(second):
     assert {path: path.stat().st_mtime_ns for path in root.rglob("mirror.lock")} == locks
 
 
+def test_a_command_given_again_adds_no_points(tmp_path):
+    sweep(tmp_path, depth=[1, 2])
+    (before,) = stored(sync(tmp_path), "sweep")
+    sweep(tmp_path, depth=[1, 2])
+    client = sync(tmp_path)
+    (again,) = stored(client, "sweep")
+    assert again.info.end_time > before.info.end_time
+    assert again.data.metrics == before.data.metrics
+    for name in again.data.metrics:
+        assert len(client.get_metric_history(again.info.run_id, name)) == 1
+
+
 def test_a_second_sweep_updates_the_one_view(second):
     root, before, client = second
     tags = experiment(client).tags
