@@ -23,7 +23,7 @@ FLOORS = {
     "executors": ("errors",),
     "config": ("executors", "nn", "data", "probes", "training", "errors"),
     "analysis": ("config", "nn", "errors"),
-    "record": ("training", "probes", "analysis", "config", "nn", "errors", "secrets"),
+    "record": ("training", "probes", "analysis", "config", "data", "nn", "errors", "secrets"),
     "tracking": (
         "console", "palette", "record", "analysis", "config", "nn", "errors", "secrets",
     ),

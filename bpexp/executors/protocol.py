@@ -72,7 +72,7 @@ class Session(Generic[Run]):
     """One sweep's training, as its executor sees it.
 
     Attributes:
-        train: trains one stack; a function of a module, so that other processes can import it.
+        train: trains one stack; can be pickled, so that other processes receive it.
         fail: records a run as failed, with a text whose last line is the error.
         report: receives progress, in this process.
         interrupt: set when training is to stop; no stack is started after that.

@@ -8,6 +8,7 @@ runs/<study>/<identity>/          a run; <identity>-2, -3, ... are further attem
     curves.parquet, ...           the tables of a finished run, see `bpexp.record.export`
     traceback.txt                 the exception of a failed run
 runs/<study>/sweeps/<sweep>/      a sweep: sweep.json, summary.csv, figures/, report.html
+runs/<study>/simulated/           what random networks measure, see `bpexp.record.simulated`
 runs/<study>/figures/, report.html   of all runs, see `bpexp.report`
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RUNS, SWEEPS = "runs", "sweeps"
+RUNS, SWEEPS, SIMULATED = "runs", "sweeps", "simulated"
 JOURNAL = "journal.jsonl"
 CONFIG = "config.yaml"
 CHECKPOINT = "checkpoint.npz"

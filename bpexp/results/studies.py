@@ -113,7 +113,8 @@ def load_theory(
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
         simulated: draw 200 networks of each architecture and initialization, which takes up to 2 s
-            for each; None does so where it takes a few seconds in all.
+            for each; None does so where it takes a few seconds in all. They are kept in the study's
+            folder, and a sweep makes them while it trains.
 
     Returns:
         A row for each run and layer, at step 0: the instruments that theory predicts (see
@@ -126,7 +127,8 @@ def load_theory(
         BpexpError: there is no such study.
     """
     starts = [run.start for run in _study(study, root, superseded)]
-    columns = theory_columns([known(start) for start in starts], simulated=simulated)
+    folder = Path(root) / RUNS / study
+    columns = theory_columns([known(start) for start in starts], study=folder, draws=simulated)
     return joined(zip(map(own, starts), columns, strict=True)).assign(source="theory")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class Tables:
         owns: list[dict[str, Any]] = []
         understood: list[Known | None] = []
         activations: dict[Choice, None] = {}
+        study: Path | None = None
         for run in found:
             about, foreseen = own(run.start), known(run.start)
             rows.append(run_row(run) | forecast_row(foreseen))
@@ -61,12 +63,13 @@ class Tables:
                 parts.setdefault(name, []).append((about, columns))
             owns.append(about)
             understood.append(foreseen)
+            study = run.folder.parent
             if foreseen:
                 activations[foreseen[0].activation] = None
         runs = typed(pd.DataFrame(rows))
         if not rows:
             return cls(runs, runs, runs)
-        theory = list(zip(owns, theory_columns(understood), strict=True))
+        theory = list(zip(owns, theory_columns(understood, study=study), strict=True))
         measured = sum(len(columns["layer"]) for _, columns in parts["layers"])
         both = joined(parts["layers"] + theory)
         source = np.where(np.arange(len(both)) < measured, "measured", "theory")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from bpexp.data import Dataset, load_once
 from bpexp.errors import BpexpError
 from bpexp.nn import ACTIVATIONS, Architecture, Choice
 from bpexp.record.metrics import Columns
+from bpexp.record.simulated import Simulated, affordable, simulated
 from bpexp.results.frames import typed
-from bpexp.results.simulated import Simulated, simulate
 from bpexp.theory import (
+    PREDICTED,
     BatchPrediction,
     Prediction,
     UnknownLayerError,
@@ -29,10 +31,7 @@ from bpexp.theory import (
     predict_batch,
 )
 
-MOST_WORK = 2.4e10  # of simulated draws for one frame: 4 to 6 s
 LENGTHS = np.geomspace(1e-3, 30, 60)  # q* along a critical line
-
-PREDICTED = tuple(field.name for field in fields(BatchPrediction))
 
 Known = tuple[Config, Dataset]
 """A run's configuration and data set: what theory needs of it."""
@@ -51,33 +50,35 @@ def known(start: Mapping[str, Any]) -> Known | None:
     return (config, data) if data.digest == start["digest"] else None
 
 
-def theory_columns(runs: Sequence[Known | None], *, simulated: bool | None = None) -> list[Columns]:
+def theory_columns(
+    runs: Sequence[Known | None], *, study: Path | None = None, draws: bool | None = None
+) -> list[Columns]:
     """Predict the runs' probes at step 0: for each run columns of a row a layer.
 
     A run has no columns if it is None or its network has a layer that theory does not know.
 
     Args:
         runs: what theory needs of each run.
-        simulated: add what 200 draws of each network measure (see `bpexp.results.simulated`). None
-            adds it if that takes a few seconds for all networks together. Networks that would take
-            more than 2 s each have none.
+        study: the folder that keeps what was simulated, or None.
+        draws: add what 200 draws of each network measure (see `bpexp.record.simulated`). None adds
+            it if what is missing in `study` takes a few seconds for all networks together. Networks
+            that would take more than 2 s each have none.
     """
-    networks = {Simulated.of(*run) for run in runs if run} if simulated is not False else set()
+    networks = {Simulated.of(*run) for run in runs if run} if draws is not False else set()
     drawn = {network for network in networks if network.work}
-    if simulated is None and sum(network.work for network in drawn) > MOST_WORK:
-        drawn = set()
-    # Beside another process BLAS threads wait for each other: minutes in place of seconds.
-    with threadpool_limits(1, "blas"):
-        return [_columns(run, drawn) if run else {} for run in runs]
+    if draws is None:
+        drawn = affordable(drawn, PREDICTED, study)
+    with threadpool_limits(1, "blas"):  # as in `simulate`
+        return [_columns(run, drawn, study) if run else {} for run in runs]
 
 
-def _columns(run: Known, drawn: Collection[Simulated]) -> Columns:
+def _columns(run: Known, drawn: Collection[Simulated], study: Path | None) -> Columns:
     try:
         columns = predicted_layers(*run)
     except UnknownLayerError:
         return {}
     network = Simulated.of(*run)
-    return {**columns, **simulate(network, PREDICTED)} if network in drawn else columns
+    return {**columns, **simulated(network, PREDICTED, study)} if network in drawn else columns
 
 
 def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.places import begun
 from bpexp.record.run import Run
 from bpexp.secrets import has_secret, without_secrets
+from bpexp.sweep.draws import assign_draws, train_and_draw
 from bpexp.sweep.plan import Plan, cores, dataset, make_plan, varied
 from bpexp.sweep.presentation import import_figures, present
 from bpexp.sweep.signals import handled_signals
-from bpexp.sweep.stacks import fail, train_stack
+from bpexp.sweep.stacks import fail
 from bpexp.sweep.terminal import bar
 from bpexp.theory import Score
 from bpexp.tracking.client import TRACKING_URI
@@ -156,7 +158,7 @@ def _train(
                 warn(f"tracking: {message['error']}; training goes on, journals are complete")
 
     session = Session(
-        train=train_stack,
+        train=partial(train_and_draw, assign_draws(plan)),
         fail=fail,
         report=report,
         interrupt=interrupt,

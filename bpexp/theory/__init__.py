@@ -1,6 +1,6 @@
 """Theory: what the equations predict before any training."""
 
-from bpexp.theory.batch import BatchPrediction, predict_batch
+from bpexp.theory.batch import PREDICTED, BatchPrediction, predict_batch
 from bpexp.theory.finite_width import log_norm_std, moment_ratio
 from bpexp.theory.forecast import Forecast, Score, forecast, score, trained
 from bpexp.theory.jacobian import jacobian_moments
@@ -10,6 +10,7 @@ from bpexp.theory.linearised import Descent, Learning, learn, tangent_kernel
 from bpexp.theory.mean_field import MeanField, critical_line, critical_sigma_w2
 
 __all__ = [
+    "PREDICTED",
     "BatchPrediction",
     "Descent",
     "Forecast",

@@ -11,13 +11,13 @@ The only input is the data; no parameter is fitted. Every quantity is an average
 weights in the limit of width. A network of width n scatters around it, its log squared norms by
 about 5 depth / n for ReLU (see `bpexp.theory.finite_width`). Of a narrow network also the averages
 differ from the limit: little those of one example, and much the norm of the mean gradient, in which
-pairs of examples cancel (see `bpexp.results.simulated`).
+pairs of examples cancel (see `bpexp.record.simulated`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -52,6 +52,9 @@ class BatchPrediction:
     slope_factor: Vector
     grad_norm: Vector
     bias_grad_norm: Vector
+
+
+PREDICTED = tuple(field.name for field in fields(BatchPrediction))
 
 
 @knows(Dense)

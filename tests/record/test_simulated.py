@@ -1,4 +1,4 @@
-"""Simulated draws against a plain loop of other draws, and when they are made."""
+"""Simulated draws against a plain loop of other draws, when they are made, and where they stay."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 from helpers import make_config
 
 from bpexp.data import load_once
-from bpexp.results import simulated, theory
-from bpexp.results.simulated import Simulated, simulate
+from bpexp.record import simulated
+from bpexp.record.simulated import Simulated, affordable, simulate
+from bpexp.results import theory
 from bpexp.results.theory import theory_columns
+from bpexp.theory import PREDICTED
 
 DEPTH, WIDTH, DRAWS = 6, 64, 200
 
@@ -50,7 +52,7 @@ def test_simulated_draws_are_as_a_plain_loop_of_draws_and_theory_is_not():
     x = data.x_train[:examples].astype(float)
     targets = np.eye(10)[data.y_train[:examples]]
     found = np.array([plain(rng, x, targets) for _ in range(DRAWS)])
-    (columns,) = theory_columns([(config, data)], simulated=True)
+    (columns,) = theory_columns([(config, data)], draws=True)
     mean_square = np.sqrt(np.mean(found**2, axis=0))
     np.testing.assert_allclose(columns["grad_norm_simulated"], mean_square, rtol=0.12)
     np.testing.assert_allclose(mean_square[0] / columns["grad_norm"][0], 1.64, rtol=0.1)
@@ -76,7 +78,7 @@ def test_quantiles_and_means_are_those_of_the_draws(monkeypatch):
 
 def test_runs_that_differ_in_training_alone_share_their_draws(monkeypatch):
     drawn = []
-    monkeypatch.setattr(theory, "simulate", lambda network, names: drawn.append(network) or {})
+    monkeypatch.setattr(theory, "simulated", lambda network, *_: drawn.append(network) or {})
     runs = [run(width=8, seed=seed, lr=lr) for seed in (0, 1) for lr in (0.1, 0.2)]
     theory_columns([*runs, None])
     assert len(drawn) == 4
@@ -84,7 +86,7 @@ def test_runs_that_differ_in_training_alone_share_their_draws(monkeypatch):
 
 
 def test_a_large_study_is_simulated_on_request_alone(monkeypatch):
-    monkeypatch.setattr(theory, "simulate", lambda network, names: {"drawn": np.zeros(1)})
+    monkeypatch.setattr(theory, "simulated", lambda *_: {"drawn": np.zeros(1)})
     runs = [run(width=8), run(width=9)]
     work = sum(Simulated.of(*each).work for each in runs)
     for most, choice, expected in (
@@ -93,8 +95,8 @@ def test_a_large_study_is_simulated_on_request_alone(monkeypatch):
         (work - 1, True, True),
         (work, False, False),
     ):
-        monkeypatch.setattr(theory, "MOST_WORK", most)
-        drawn = ["drawn" in columns for columns in theory_columns(runs, simulated=choice)]
+        monkeypatch.setattr(simulated, "MOST_WORK_IN_ALL", most)
+        drawn = ["drawn" in columns for columns in theory_columns(runs, draws=choice)]
         assert drawn == [expected] * 2, (most, choice)
 
 
@@ -107,3 +109,69 @@ def test_large_networks_have_fewer_examples_and_then_none():
     assert Simulated.of(*run(depth=100, **parameters)).work == 0
     small = Simulated.of(*run(depth=100, probe={"every": None, "examples": 20, "jacobian": 0}))
     assert small.examples == 20
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count the networks that are simulated; the numbers are made up."""
+    made = []
+
+    def simulate(network, names):
+        made.append(network)
+        return {f"{name}_simulated": np.arange(3) / 7 for name in names}
+
+    monkeypatch.setattr(simulated, "simulate", simulate)
+    return made
+
+
+def test_draws_are_made_once_and_stay_with_the_study(tmp_path, counted):
+    network = Simulated.of(*run(width=8))
+    first = simulated.simulated(network, PREDICTED, tmp_path)
+    again = simulated.simulated(network, PREDICTED, tmp_path)
+    assert counted == [network]
+    assert first.keys() == again.keys()
+    assert all(again[name].tolist() == [0, 1 / 7, 2 / 7] for name in again)
+    (file,) = (tmp_path / "simulated").iterdir()
+    for damage in (b"", file.read_bytes()[:200]):
+        file.write_bytes(damage)
+        assert simulated.simulated(network, PREDICTED, tmp_path).keys() == first.keys()
+    assert len(counted) == 3
+    assert simulated.simulated(network, PREDICTED, tmp_path).keys() == first.keys()
+    assert len(counted) == 3
+
+
+def test_draws_of_another_network_or_algorithm_are_others(tmp_path, monkeypatch):
+    def name(**changes):
+        return Simulated.of(*run(**{"width": 8, **changes})).file(tmp_path, PREDICTED).name
+
+    plain = name()
+    assert name(seed=3, lr=1.0, optimizer="adam") == plain
+    changes = (
+        {"depth": 2},
+        {"width": 9},
+        {"activation": "tanh"},
+        {"init": "lecun_normal"},
+        {"dtype": "float64"},
+        {"data": "parity"},
+        {"cost": "squared_error"},
+        {"probe": {"every": None, "examples": 100, "jacobian": 0}},
+    )
+    others = [name(**change) for change in changes]
+    assert len({plain, *others}) == 1 + len(changes)
+    monkeypatch.setattr(simulated, "ALGORITHM", simulated.ALGORITHM + 1)
+    assert name() != plain
+
+
+def test_draws_that_cannot_be_kept_are_returned(tmp_path, counted):
+    (tmp_path / "simulated").write_text("in the place of a folder")
+    assert simulated.simulated(Simulated.of(*run(width=8)), PREDICTED, tmp_path)
+    assert len(counted) == 1
+
+
+def test_draws_that_the_study_holds_cost_nothing(tmp_path, monkeypatch, counted):
+    networks = {Simulated.of(*run(width=width)) for width in (8, 9)}
+    most = max(network.work for network in networks)
+    monkeypatch.setattr(simulated, "MOST_WORK_IN_ALL", most)
+    assert affordable(networks, PREDICTED, tmp_path) == set()
+    simulated.simulated(min(networks, key=lambda n: n.work), PREDICTED, tmp_path)
+    assert affordable(networks, PREDICTED, tmp_path) == networks

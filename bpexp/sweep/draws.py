@@ -1,0 +1,49 @@
+"""Simulated draws beside training: workers make what the figures and theory's frames will show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from contextlib import suppress
+
+from bpexp.executors import Interrupt, Report
+from bpexp.record.simulated import Simulated, affordable, simulated
+from bpexp.sweep.plan import Member, Plan, dataset
+from bpexp.sweep.stacks import train_stack
+from bpexp.theory import PREDICTED
+
+
+def assign_draws(plan: Plan) -> frozenset[str]:
+    """Return the identities of the runs after which the draws of their networks are made.
+
+    Of the runs that have one network in common this is the first to be trained. Draws that the
+    study holds are not made again, and none are made if all together take more than a few seconds.
+    """
+    study = plan.members[0].folder.parent
+    networks = affordable((_network(member) for member in plan.members), PREDICTED, study)
+    waiting = {n for n in networks if not n.file(study, PREDICTED).exists()}
+    assigned = set()
+    for stack in plan.stacks:
+        for member in stack:
+            if (network := _network(member)) in waiting:
+                waiting.remove(network)
+                assigned.add(member.identity)
+    return frozenset(assigned)
+
+
+def train_and_draw(
+    assigned: Set[str], members: Sequence[Member], progress: Report, interrupt: Interrupt, /
+) -> list[str]:
+    """Train a stack as `train_stack` does, then make the draws that are assigned to its runs.
+
+    A failure is left to whoever reads the draws, who makes what is missing.
+    """
+    statuses = train_stack(members, progress, interrupt)
+    for member in members:
+        if member.identity in assigned and not interrupt.requested:
+            with suppress(Exception):
+                simulated(_network(member), PREDICTED, member.folder.parent)
+    return statuses
+
+
+def _network(member: Member) -> Simulated:
+    return Simulated.of(member.config, dataset(member.config))
