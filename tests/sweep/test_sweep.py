@@ -227,7 +227,7 @@ def test_an_executor_is_one_row(tmp_path, monkeypatch):
         begun.append(stack)
         return train_stack(stack, report, interrupt)
 
-    monkeypatch.setattr("bpexp.sweep.driver.train_stack", train)
+    monkeypatch.setattr("bpexp.sweep.draws.train_stack", train)
     assert run_sweep(configs, root=tmp_path, multirun=False).code == 0
     assert begun == [*reversed(plan.stacks)]
     assert all(member.refreshed().finished for member in plan.members)
