@@ -75,7 +75,7 @@ def _require_folder() -> None:
 def _run(arguments: list[str]) -> int:
     """Refuse what the overrides alone show to be wrong, then let Hydra compose and run."""
     from bpexp.config.overrides import with_home
-    from bpexp.sweep.hydra_private import flag_parser
+    from bpexp.sweeping.hydra_private import flag_parser
 
     arguments = [*map(with_home, arguments)]
     given = flag_parser().parse_intermixed_args(arguments)
@@ -98,7 +98,7 @@ def _run(arguments: list[str]) -> int:
     from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
-    from bpexp.sweep.hydra import register, register_experiments, single
+    from bpexp.sweeping.hydra import register, register_experiments, single
 
     register()
     # Reading all studies takes as long as composing a run; only these words can ask for one.

@@ -11,7 +11,7 @@ import yaml
 from bpexp.config import Config
 from bpexp.console import warn
 from bpexp.executors import EXECUTORS, Interrupt, Session
-from bpexp.sweep.stacks import fail, train_stack
+from bpexp.sweeping.stacks import fail, train_stack
 
 ROOT = Path(__file__).parents[1]
 MNIST = ROOT.parent / "shared" / "data" / "mnist"  # the four files; nothing is downloaded

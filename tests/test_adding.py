@@ -2,7 +2,8 @@
 
 Each case adds one, and the command line, the record, help and refusals have it. Other files add a
 kind of layer (nn/test_layers.py), an instrument (probes/test_instruments.py), a task
-(sweep/test_tasks.py), an executor (sweep/test_sweep.py) and a figure (figures/test_catalogue.py).
+(sweeping/test_tasks.py), an executor (sweeping/test_sweep.py) and a figure
+(figures/test_catalogue.py).
 """
 
 from __future__ import annotations

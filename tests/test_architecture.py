@@ -37,12 +37,12 @@ FLOORS = {
         "figures", "results", "record", "analysis", "config", "theory", "probes", "console", "nn",
         "errors",
     ),
-    "sweep": (
+    "sweeping": (
         "report", "figures", "results", "tracking", "record", "analysis", "config", "executors",
         "theory", "training", "console", "data", "nn", "errors", "secrets",
     ),
     "commands": ("tracking", "record", "config", "console", "nn", "errors"),
-    "__main__": ("sweep", "commands", "config", "console", "errors"),
+    "__main__": ("sweeping", "commands", "config", "console", "errors"),
     "__init__": ("results", "analysis", "training", "probes", "data", "nn", "errors"),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

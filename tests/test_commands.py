@@ -22,7 +22,7 @@ from bpexp.__main__ import main
 from bpexp.data import load_once
 from bpexp.data.images import FILES
 from bpexp.nn import ACTIVATIONS
-from bpexp.sweep import presentation
+from bpexp.sweeping import presentation
 from bpexp.tracking.command import main as sync
 
 Q = "epochs=1 data.limit=128 width=8 progress=false tracking=off jobs=1"

@@ -11,7 +11,7 @@ import yaml
 from helpers import MNIST, ROOT, needs_mnist
 
 from bpexp.__main__ import main
-from bpexp.sweep.driver import Outcome
+from bpexp.sweeping.driver import Outcome
 
 STUDIES = sorted((ROOT / "experiments").glob("*.yaml"))
 SAMPLE = ("backward_pass_parity",)  # of the quick forms; .ci/run full takes all
@@ -49,7 +49,7 @@ def test_a_study_composes_to_the_number_of_runs_that_its_text_names(path, tmp_pa
         grid.extend(configs)
         return Outcome(0, [None] * len(configs))
 
-    monkeypatch.setattr("bpexp.sweep.hydra.run_sweep", run_sweep)
+    monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
     words = ["bpexp", "-m", f"experiment={path.stem}"]
     words += [f"data.root={tmp_path}"] if needs_data(path) else []
     monkeypatch.setattr(sys, "argv", words)

@@ -23,8 +23,8 @@ from bpexp.executors import Interrupt
 from bpexp.record.history import first
 from bpexp.record.layout import JOURNAL
 from bpexp.secrets import has_secret, without_secrets, without_user
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import fail, train_stack
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import fail, train_stack
 from bpexp.tracking import process
 from bpexp.tracking.address import _free_port, pages
 

@@ -24,7 +24,7 @@ from bpexp.record.layout import JOURNAL
 HERE = Path(__file__).parent
 SHAPE = ("depth=2", "width=32", "epochs=5", "batch_size=32")
 RATES = ",".join(f"{0.005 * i:.3f}" for i in range(1, 21))
-IMPORTS = "import hydra, mlflow, bpexp.figures, bpexp.sweep.driver"
+IMPORTS = "import hydra, mlflow, bpexp.figures, bpexp.sweeping.driver"
 PLAIN_SEEDS = 1  # the plain way does 20 runs a seed; more are extrapolated
 PLAIN = str(HERE / "plain_sweep.py")
 ROUNDS = 3

@@ -18,7 +18,7 @@ from helpers import defaults, train_plan
 from bpexp.config import Config
 from bpexp.record.history import read
 from bpexp.record.layout import JOURNAL
-from bpexp.sweep.plan import make_plan
+from bpexp.sweeping.plan import make_plan
 
 
 def span(folder: Path) -> float:

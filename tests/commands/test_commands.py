@@ -19,7 +19,7 @@ from bpexp.commands.listing import age, bytes_text
 from bpexp.errors import BpexpError
 from bpexp.record.journal import Journal
 from bpexp.record.studies import Study
-from bpexp.sweep.driver import run_sweep
+from bpexp.sweeping.driver import run_sweep
 from bpexp.tracking.client import configured, connect
 from bpexp.tracking.relocation import relocate
 

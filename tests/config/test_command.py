@@ -9,7 +9,7 @@ from helpers import ROOT, make_config
 from hydra import compose, initialize_config_dir
 
 from bpexp.config.command import command, overrides
-from bpexp.sweep.hydra import register, to_config
+from bpexp.sweeping.hydra import register, to_config
 
 CONFIGS = {
     "defaults": {},

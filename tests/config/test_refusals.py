@@ -30,9 +30,9 @@ from bpexp.data.images import FILES
 from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
 from bpexp.probes import INSTRUMENTS
-from bpexp.sweep.driver import Outcome
-from bpexp.sweep.hydra import register_experiments
-from bpexp.sweep.plan import make_plan
+from bpexp.sweeping.driver import Outcome
+from bpexp.sweeping.hydra import register_experiments
+from bpexp.sweeping.plan import make_plan
 
 # what stands for a list or a range in the lines below: <depth> for what depth takes
 ALLOWED = {
@@ -668,7 +668,7 @@ def trained(empty, monkeypatch):
         shutil.rmtree(empty / "runs", ignore_errors=True)
         return Outcome(0, [None] * len(configs))
 
-    monkeypatch.setattr("bpexp.sweep.hydra.run_sweep", run_sweep)
+    monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
     return statuses
 
 

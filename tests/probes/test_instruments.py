@@ -16,7 +16,7 @@ from bpexp.errors import BpexpError, ConfigError
 from bpexp.nn import Network
 from bpexp.probes import INSTRUMENTS, Instrument
 from bpexp.record.history import read
-from bpexp.sweep.driver import run_sweep
+from bpexp.sweeping.driver import run_sweep
 from bpexp.theory import BatchPrediction
 from bpexp.tracking.view import step_metrics
 

@@ -19,9 +19,9 @@ from bpexp.record.history import Follower
 from bpexp.record.layout import CONFIG, JOURNAL, table_file
 from bpexp.record.run import Run
 from bpexp.results import load_curves, load_layers, load_runs, load_spectra
-from bpexp.sweep.driver import run_sweep
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping.driver import run_sweep
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 
 FRAMES = (load_runs, load_curves, load_layers, load_spectra)
 CONFIGS = {

@@ -18,9 +18,9 @@ from bpexp.executors import Interrupt
 from bpexp.record.history import first
 from bpexp.record.run import newest
 from bpexp.results import theory
-from bpexp.sweep import stacks
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping import stacks
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 
 STUDY = ROOT / "tests" / "recorded" / "study_0_1" / "runs"
 LOADERS = ("runs", "curves", "layers", "spectra", "theory")

@@ -11,8 +11,8 @@ from helpers import make_config, train_plan
 from bpexp.record.layout import JOURNAL, SWEEP
 from bpexp.record.order import sweep_places
 from bpexp.results import load_layers, load_runs
-from bpexp.sweep.driver import _begin
-from bpexp.sweep.plan import make_plan
+from bpexp.sweeping.driver import _begin
+from bpexp.sweeping.plan import make_plan
 
 
 def sweep(root, *depths, jobs=1, **changes):

@@ -10,7 +10,7 @@ from helpers import make_config
 
 from bpexp.report import write_report
 from bpexp.results import Tables, study_runs
-from bpexp.sweep.driver import run_sweep
+from bpexp.sweeping.driver import run_sweep
 
 VOID = {"meta", "input", "br", "img", "link", "hr"}
 

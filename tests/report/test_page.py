@@ -14,7 +14,7 @@ from helpers import ROOT, make_config
 from bpexp.report import about
 from bpexp.report.__main__ import main
 from bpexp.report.runs import varied_keys
-from bpexp.sweep.driver import run_sweep
+from bpexp.sweeping.driver import run_sweep
 
 HOSTILE = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}'\""
 

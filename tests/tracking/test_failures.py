@@ -12,8 +12,8 @@ from helpers import make_config
 
 from bpexp.executors import Interrupt
 from bpexp.record.layout import JOURNAL, SWEEP
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

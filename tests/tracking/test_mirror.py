@@ -28,9 +28,9 @@ from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import JOURNAL, SWEEP
 from bpexp.results import load_layers, load_network, load_runs
-from bpexp.sweep import stacks
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import fail, train_stack
+from bpexp.sweeping import stacks
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import fail, train_stack
 from bpexp.tracking.follow import NICENESS
 from bpexp.tracking.mirror import Mirror
 from bpexp.training import train
@@ -227,8 +227,8 @@ def test_a_study_can_be_copied_to_another_store(client, sweep, tmp_path):
 def test_a_run_costs_few_calls_however_long_it_is(tmp_path):
     """MLflow's time goes by the call: its own fluent way makes one a metric and epoch."""
     from bpexp.executors import Interrupt
-    from bpexp.sweep.plan import make_plan
-    from bpexp.sweep.stacks import train_stack
+    from bpexp.sweeping.plan import make_plan
+    from bpexp.sweeping.stacks import train_stack
     from bpexp.tracking.mirror import Mirror
 
     counts = []

@@ -17,9 +17,9 @@ from bpexp.palette import ACTIVATIONS
 from bpexp.record.places import places
 from bpexp.record.run import Run
 from bpexp.record.studies import Study
-from bpexp.sweep.driver import _begin, _end
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping.driver import _begin, _end
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 from bpexp.theory import Score
 from bpexp.tracking import shared_view
 from bpexp.tracking.command import main

@@ -10,9 +10,9 @@ import pytest
 from helpers import make_config
 
 from bpexp.executors import Interrupt
-from bpexp.sweep.driver import _begin, _end
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping.driver import _begin, _end
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 from bpexp.tracking.address import PORT, database, local_folder, pages
 from bpexp.tracking.command import main
 from bpexp.tracking.failures import StoreError

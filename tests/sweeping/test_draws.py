@@ -7,10 +7,10 @@ from helpers import make_config, train_plan
 from bpexp.executors import DEFERRED, Interrupt
 from bpexp.record import simulated
 from bpexp.results import load_theory
-from bpexp.sweep import draws
-from bpexp.sweep.draws import assign_draws, train_and_draw
-from bpexp.sweep.driver import run_sweep
-from bpexp.sweep.plan import make_plan
+from bpexp.sweeping import draws
+from bpexp.sweeping.draws import assign_draws, train_and_draw
+from bpexp.sweeping.driver import run_sweep
+from bpexp.sweeping.plan import make_plan
 
 
 def test_each_network_is_drawn_once_after_the_first_of_its_runs(tmp_path):

@@ -25,12 +25,12 @@ from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.places import begun
 from bpexp.record.run import Run
 from bpexp.secrets import has_secret, without_secrets
-from bpexp.sweep.draws import assign_draws, train_and_draw
-from bpexp.sweep.plan import Plan, cores, dataset, make_plan, varied
-from bpexp.sweep.presentation import import_figures, present
-from bpexp.sweep.signals import handled_signals
-from bpexp.sweep.stacks import fail
-from bpexp.sweep.terminal import bar
+from bpexp.sweeping.draws import assign_draws, train_and_draw
+from bpexp.sweeping.plan import Plan, cores, dataset, make_plan, varied
+from bpexp.sweeping.presentation import import_figures, present
+from bpexp.sweeping.signals import handled_signals
+from bpexp.sweeping.stacks import fail
+from bpexp.sweeping.terminal import bar
 from bpexp.theory import Score
 from bpexp.tracking.client import TRACKING_URI
 from bpexp.tracking.command import left_deleted
@@ -70,7 +70,7 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
     folder = _begin(plan, multirun)
     cells = None
     if harness.forecast != "off":
-        from bpexp.sweep import forecast_report
+        from bpexp.sweeping import forecast_report
 
         cells = forecast_report.print_forecast(plan, folder)
         if harness.forecast == "only":

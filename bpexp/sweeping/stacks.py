@@ -24,7 +24,7 @@ from bpexp.record.journal import InUseError, Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
 from bpexp.secrets import without_secrets
-from bpexp.sweep.plan import Member, dataset
+from bpexp.sweeping.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
 

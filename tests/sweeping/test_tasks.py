@@ -22,9 +22,9 @@ from bpexp.nn import Choice
 from bpexp.nn.tasks import TASKS, Task, squared_distance
 from bpexp.record.layout import WEIGHTS
 from bpexp.record.run import Run
-from bpexp.sweep.driver import run_sweep
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping.driver import run_sweep
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and SQLAlchemy warn of each other
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from bpexp.sweep import forecast_report
+from bpexp.sweeping import forecast_report
 
 EXPECTED = {"a": True, "b": True, "c": False}
 

@@ -11,8 +11,8 @@ import pytest
 from helpers import make_config
 
 from bpexp.analysis.verdict import AXES
-from bpexp.sweep import terminal
-from bpexp.sweep.driver import run_sweep
+from bpexp.sweeping import terminal
+from bpexp.sweeping.driver import run_sweep
 
 
 def test_a_log_has_a_line_every_30_seconds(monkeypatch, capsys):

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NEXT = "hydra-core>=1.4.0rc1,<1.5"
-TESTS = ["tests/test_cli.py", "tests/config", "tests/sweep/test_sweep.py"]
+TESTS = ["tests/test_cli.py", "tests/config", "tests/sweeping/test_sweep.py"]
 
 
 @pytest.fixture(scope="module")

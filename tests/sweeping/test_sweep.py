@@ -23,10 +23,10 @@ from bpexp.executors.local import _Pool
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import TRACEBACK, WEIGHTS
-from bpexp.sweep import stacks
-from bpexp.sweep.driver import run_sweep
-from bpexp.sweep.plan import make_plan, name_runs, stack_size
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping import stacks
+from bpexp.sweeping.driver import run_sweep
+from bpexp.sweeping.plan import make_plan, name_runs, stack_size
+from bpexp.sweeping.stacks import train_stack
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_an_executor_is_one_row(tmp_path, monkeypatch):
         begun.append(stack)
         return train_stack(stack, report, interrupt)
 
-    monkeypatch.setattr("bpexp.sweep.draws.train_stack", train)
+    monkeypatch.setattr("bpexp.sweeping.draws.train_stack", train)
     assert run_sweep(configs, root=tmp_path, multirun=False).code == 0
     assert begun == [*reversed(plan.stacks)]
     assert all(member.refreshed().finished for member in plan.members)
@@ -242,7 +242,7 @@ def check():
     assert threading.active_count() == 1, threading.enumerate()
     print("forked")
 os.register_at_fork(before=check)
-from bpexp.sweep.driver import run_sweep
+from bpexp.sweeping.driver import run_sweep
 from helpers import ROOT, make_config
 configs = [make_config(seed=s, jobs=2, progress=True) for s in range(4)]
 run_sweep(configs, root=Path(), multirun=False)
@@ -349,8 +349,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from helpers import make_config, train_plan
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import train_stack
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import train_stack
 def spying(*arguments):
     result = train_stack(*arguments)
     Path(f"{arguments[0][0].name}.modules").write_text("\\n".join(sys.modules))

@@ -12,9 +12,9 @@ from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.run import Run
 from bpexp.results.forecasts import forecast_columns, forecast_run
-from bpexp.sweep.plan import Plan, dataset
-from bpexp.sweep.presentation import warn_not_drawn
-from bpexp.sweep.terminal import forecasts as table
+from bpexp.sweeping.plan import Plan, dataset
+from bpexp.sweeping.presentation import warn_not_drawn
+from bpexp.sweeping.terminal import forecasts as table
 from bpexp.theory import Score, UnknownLayerError, score, trained
 
 if TYPE_CHECKING:

@@ -29,10 +29,10 @@ from yaml import YAMLError
 from bpexp.config import Config
 from bpexp.config.overrides import refuse_swept_runtime_key
 from bpexp.errors import ConfigError, reason
-from bpexp.sweep.hydra_private import BasicSweeper
+from bpexp.sweeping.hydra_private import BasicSweeper
 
 if TYPE_CHECKING:
-    from bpexp.sweep.driver import Outcome
+    from bpexp.sweeping.driver import Outcome
 
 NAME = "bpexp"
 _IS_1_3 = hydra.__version__.startswith("1.3.")
@@ -51,7 +51,7 @@ def to_config(composed: DictConfig) -> Config:
 
 def run_sweep(configs: Sequence[Config], *, multirun: bool) -> Outcome:
     """Conduct a sweep in the current folder; its imports wait until the configuration is valid."""
-    from bpexp.sweep.driver import run_sweep as _run_sweep
+    from bpexp.sweeping.driver import run_sweep as _run_sweep
 
     return _run_sweep(configs, root=Path.cwd(), multirun=multirun)
 

@@ -17,8 +17,8 @@ from bpexp.record.files import replacing
 from bpexp.record.layout import SWEEP, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
-from bpexp.sweep.plan import cores
-from bpexp.sweep.terminal import summary
+from bpexp.sweeping.plan import cores
+from bpexp.sweeping.terminal import summary
 
 if TYPE_CHECKING:
     from bpexp.results import Tables

@@ -1,6 +1,6 @@
 """The parts of Hydra that are not public, each with the reason for its use.
 
-Tried with Hydra 1.3.8 and 1.4.0rc3 (tests/sweep/test_hydra_versions.py). A release that moves
+Tried with Hydra 1.3.8 and 1.4.0rc3 (tests/sweeping/test_hydra_versions.py). A release that moves
 one of them breaks this file alone.
 """
 

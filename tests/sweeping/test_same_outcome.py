@@ -13,9 +13,9 @@ from bpexp.record.journal import Journal
 from bpexp.record.layout import JOURNAL, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.results.frames import run_row
-from bpexp.sweep import stacks
-from bpexp.sweep.plan import make_plan
-from bpexp.sweep.stacks import fail, train_stack
+from bpexp.sweeping import stacks
+from bpexp.sweeping.plan import make_plan
+from bpexp.sweeping.stacks import fail, train_stack
 
 LOGISTIC = {"name": "squared_error", "output": "sigmoid"}
 RUNS = {
