@@ -66,6 +66,11 @@ class SafeStream:
             return bool(self._stream and self._stream.isatty())
         return False
 
+    @property
+    def encoding(self) -> str:
+        """The encoding of what is written: characters that it lacks must not be."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
     def fileno(self) -> int:
         """Return the descriptor, from which the width of the terminal is found."""
         if self._stream is None:

@@ -72,6 +72,7 @@ class _Pool(Generic[Run]):
                     break
                 for pipe in wait(list(busy), timeout=POLL):
                     self._receive(busy[pipe])
+                self._session.report(0)
                 self._pass_on_interrupt()
         finally:
             for worker in self._workers:

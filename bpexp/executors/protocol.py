@@ -74,7 +74,7 @@ class Session(Generic[Run]):
     Attributes:
         train: trains one stack; can be pickled, so that other processes receive it.
         fail: records a run as failed, with a text whose last line is the error.
-        report: receives progress, in this process.
+        report: receives progress, in this process; 0 epochs, now and then, let the display go on.
         interrupt: set when training is to stop; no stack is started after that.
         warn: shows the user a line.
         jobs: the number of stacks to train at once.

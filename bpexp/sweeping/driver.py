@@ -18,19 +18,21 @@ from typing import Any
 from bpexp.config import Config
 from bpexp.config.identity import differing
 from bpexp.console import say, warn
-from bpexp.executors import EXECUTORS, Interrupt, Session
+from bpexp.executors import EXECUTORS, Session
 from bpexp.nn.tasks import find_task
+from bpexp.progress import begin
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.places import begun
 from bpexp.record.run import Run
 from bpexp.secrets import has_secret, without_secrets
 from bpexp.sweeping.draws import assign_draws, train_and_draw
+from bpexp.sweeping.ended import EndedRuns
 from bpexp.sweeping.plan import Plan, cores, dataset, make_plan, varied
 from bpexp.sweeping.presentation import import_figures, present
-from bpexp.sweeping.signals import handled_signals
+from bpexp.sweeping.signals import Signals
 from bpexp.sweeping.stacks import fail
-from bpexp.sweeping.terminal import bar
+from bpexp.sweeping.terminal import result
 from bpexp.theory import Score
 from bpexp.tracking.client import TRACKING_URI
 from bpexp.tracking.command import left_deleted
@@ -77,13 +79,14 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
             forecast_report.draw(cells, folder)
             return Outcome(0, [None] * len(configs))
     tracked = harness.tracking.name != "off"
-    interrupt = Interrupt()
-    with handled_signals(interrupt):
+    signals = Signals(ends_process=True)
+    interrupt = signals.interrupt
+    with signals.handled():
         uri = harness.tracking.parameters.get("uri")
         uri = None if uri is None else str(uri)
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
-            statuses = _train(plan, harness, interrupt, mirror)
+            statuses = _train(plan, harness, signals, mirror)
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
             scored = None
@@ -91,7 +94,7 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
                 scored = forecast_report.score_forecast(cells, runs, folder)
             _end(runs, folder, "none" if interrupt.requested else harness.log_model, scored)
             if mirror is not None:
-                _await(mirror, len(plan.members), harness, interrupt)
+                _await(mirror, len(plan.members), harness, signals)
     for run in runs:
         if statuses.get(run.identity) == "FAILED":
             error = run.end.get("error", "") if run.end else "no end in its journal"
@@ -137,8 +140,9 @@ def _begin(plan: Plan, multirun: bool) -> Path:
 
 
 def _train(
-    plan: Plan, harness: Config, interrupt: Interrupt, mirror: MirrorProcess | None
+    plan: Plan, harness: Config, signals: Signals, mirror: MirrorProcess | None
 ) -> dict[str, str]:
+    """Train what is not finished and return the statuses by identity."""
     waiting = [member for stack in plan.stacks for member in stack]
     finished = len(plan.members) - len(waiting)
     if finished:
@@ -146,31 +150,35 @@ def _train(
     if not waiting:
         return {}
     epochs = sum(member.config.epochs - member.epoch for member in waiting)
-    progress = bar(epochs, f"training {len(waiting)} runs", "epoch", harness.progress)
+    label, ended = f"training {len(waiting)} runs", EndedRuns(waiting)
     troubled = False
 
     def report(done: int) -> None:
         nonlocal troubled
-        progress.update(done)
+        for run in ended.poll():
+            progress.result(*result(run))
+        progress.advance(done)
         for message in mirror.poll() if mirror else []:
             if message.get("error") and not troubled:
                 troubled = True
-                warn(f"tracking: {message['error']}; training goes on, journals are complete")
+                line = f"tracking: {message['error']}; training goes on, journals are complete"
+                progress.note(line)
 
-    session = Session(
-        train=partial(train_and_draw, assign_draws(plan)),
-        fail=fail,
-        report=report,
-        interrupt=interrupt,
-        warn=warn,
-        jobs=harness.jobs or cores(),
-        fail_fast=harness.fail_fast,
-        meanwhile=import_figures,
-    )
-    try:
+    with (
+        begin(label, epochs, "epoch", shown=harness.progress) as progress,
+        signals.telling(progress.note),
+    ):
+        session = Session(
+            train=partial(train_and_draw, assign_draws(plan)),
+            fail=fail,
+            report=report,
+            interrupt=signals.interrupt,
+            warn=progress.note,
+            jobs=harness.jobs or cores(),
+            fail_fast=harness.fail_fast,
+            meanwhile=import_figures,
+        )
         return harness.executor.build(EXECUTORS).run(plan.stacks, session)
-    finally:
-        progress.close()
 
 
 def _end(runs: Sequence[Run], folder: Path, log_model: str, scored: Score | None = None) -> None:
@@ -201,18 +209,18 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
     return [max(gains, key=gains.__getitem__)] if which == "best" and gains else []
 
 
-def _await(mirror: MirrorProcess, runs: int, harness: Config, interrupt: Interrupt) -> None:
+def _await(mirror: MirrorProcess, runs: int, harness: Config, signals: Signals) -> None:
     """Wait for the mirror, showing its progress, and print where the runs are."""
     label = f"writing {runs} runs to MLflow"
-    progress, done = bar(runs, label, "run", harness.progress), 0
     last: dict[str, Any] = {}
+    interrupt, done = signals.interrupt, 0
     before = interrupt.signal  # of an interrupted training, whose end is still to be mirrored
-    for message in mirror.finish(stopped=lambda: interrupt.signal != before):
-        last = message
-        if "mirrored" in message and "error" not in message:
-            progress.update(message["mirrored"] - done)
-            done = message["mirrored"]
-    progress.close()
+    with begin(label, runs, "run", shown=harness.progress) as progress:
+        for message in mirror.finish(stopped=lambda: interrupt.signal != before):
+            last = message
+            if "mirrored" in message and "error" not in message:
+                progress.advance(message["mirrored"] - done)
+                done = message["mirrored"]
     if "charts" in last:
         ui = [f"tracking: {last['ui']}"] if last["ui"] else []
         say(*ui, f"table:    {last['table']}", f"charts:   {last['charts']}")

@@ -1,74 +1,20 @@
-"""What a sweep prints: progress while it runs, a table when it ends."""
+"""What a sweep prints: a result of each run that ends, tables when all have ended."""
 
 from __future__ import annotations
 
 import shutil
-import sys
-import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from bpexp.analysis.verdict import AXES
-from bpexp.console import SafeStream, aligned, warn
+from bpexp.console import aligned
 from bpexp.nn.tasks import TASKS
+from bpexp.record.run import Run
 
-LOG_SECONDS = 30.0
 WIDEST = 10_000  # characters of a line in a log
 ROWS = 50  # further rows are in summary.csv
 WORDS = ("verdict", "gradient", "training")
 SPARE = ("training", "gradient", "ratio")  # columns that a narrow terminal does not show
-
-
-class Bar(Protocol):
-    """A progress display."""
-
-    def update(self, n: float = 1) -> object:
-        """Count n more units."""
-
-    def close(self) -> None:
-        """End the display."""
-
-
-class LogLines:
-    """Progress where there is no terminal: a line at the start and every 30 seconds."""
-
-    def __init__(self, total: int, label: str, unit: str) -> None:
-        """Print the first line."""
-        self._total, self._label, self._unit = total, label, unit
-        self._done = 0.0
-        self._printed = time.monotonic()
-        warn(label)
-
-    def update(self, n: float = 1) -> None:
-        """Count n more, and print how far it is if 30 seconds have passed."""
-        self._done += n
-        if time.monotonic() - self._printed >= LOG_SECONDS:
-            self._printed = time.monotonic()
-            warn(f"{self._label}: {self._done:g} of {self._total} {self._unit}s")
-
-    def close(self) -> None:
-        """Do nothing: what follows is printed by others."""
-
-
-def bar(total: int, label: str, unit: str, shown: bool) -> Bar:
-    """Return a progress bar with ETA on standard error, or lines of a log if it is no terminal.
-
-    Args:
-        total: how many units there are.
-        label: what is done, e.g. "training 9 runs".
-        unit: the name of one.
-        shown: whether anything is printed.
-    """
-    stream = SafeStream(sys.stderr)
-    if shown and not stream.isatty():
-        return LogLines(total, label, unit)
-    from tqdm import tqdm
-
-    tqdm.monitor_interval = 0  # the monitor would be a thread; workers are forked without any
-    made: Bar = tqdm(
-        file=stream, total=total, desc=label, unit=unit, disable=not shown, dynamic_ncols=True
-    )
-    return made
 
 
 def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
@@ -107,6 +53,13 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
                 del cells[place]
             lines = aligned(head, body, {*keys, *WORDS})
     return "\n".join([*lines, *_rest(rows, "summary.csv")])
+
+
+def result(run: Run) -> tuple[str, str, str]:
+    """Return the name of a run that has ended, its primary metric and its verdict."""
+    metric = TASKS[run.task].metric
+    verdict = (run.end or {}).get("verdict") or run.status.lower()
+    return str(run.start["name"]), f"{metric} {_score(run.score('test'))}", str(verdict)
 
 
 def _rest(rows: Sequence[object], file: str) -> list[str]:

@@ -6,13 +6,13 @@ import argparse
 import os
 import shlex
 import sqlite3
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpexp.console import SafeStream, say, warn
+from bpexp.console import say, warn
 from bpexp.errors import BpexpError
+from bpexp.progress import begin
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
 from bpexp.tracking.client import default_uri
 from bpexp.tracking.failures import LOG, is_defect, report, trouble
@@ -71,8 +71,6 @@ def _relocate(uri: str, root: Path) -> None:
 
 
 def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: bool) -> int:
-    from tqdm import tqdm
-
     runs = sorted((root / RUNS).glob(f"{study or '*'}/{run or '*'}/{JOURNAL}"))
     sweeps = [] if run else sorted((root / RUNS).glob(f"{study or '*'}/{SWEEPS}/*/{SWEEP}"))
     if not runs:
@@ -87,30 +85,27 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
     pages = dict.fromkeys(path.parents[1] for path in runs)
     failed: set[Path] = set()
     told: set[str] = set()
-    for path in tqdm(
-        [*runs, *sweeps, *pages],
-        desc="mirroring",
-        unit="run",
-        disable=None,
-        file=SafeStream(sys.stderr),
-    ):
-        try:
-            if path.name == SWEEP:
-                mirror_sweep(mirror, path, without=failed)
-            elif path in pages:
-                mirror.study(path)
-            else:
-                mirror.run(path.parent)
-        except BpexpError as error:
-            failed.add(path.parent)
-            if str(error) not in told:  # what is wrong with a study is said once
-                warn(str(error))
-            told.add(str(error))
-        except Exception as error:
-            if not is_defect(error):
-                raise _refused(uri, error) from None
-            failed.add(path.parent)
-            warn(f"sync: {os.path.relpath(path.parent)}: {report(error, root / RUNS / LOG)}")
+    with begin("mirroring", len(runs), "run") as progress:
+        for path in [*runs, *sweeps, *pages]:
+            try:
+                if path.name == SWEEP:
+                    mirror_sweep(mirror, path, without=failed)
+                elif path in pages:
+                    mirror.study(path)
+                else:
+                    mirror.run(path.parent)
+            except BpexpError as error:
+                failed.add(path.parent)
+                if str(error) not in told:  # what is wrong with a study is said once
+                    progress.note(str(error))
+                told.add(str(error))
+            except Exception as error:
+                if not is_defect(error):
+                    raise _refused(uri, error) from None
+                failed.add(path.parent)
+                where = os.path.relpath(path.parent)
+                progress.note(f"sync: {where}: {report(error, root / RUNS / LOG)}")
+            progress.advance(path.name == JOURNAL)
     say(f"{sum(path.parent not in failed for path in runs)} runs mirrored to {mirror.uri}")
     if mirror.left_deleted:
         say(left_deleted(len(mirror.left_deleted), study))

@@ -15,21 +15,6 @@ from bpexp.sweeping import terminal
 from bpexp.sweeping.driver import run_sweep
 
 
-def test_a_log_has_a_line_every_30_seconds(monkeypatch, capsys):
-    now = [0.0]
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
-    progress = terminal.bar(100, "training 5 runs", "epoch", shown=True)
-    for second in range(61):
-        now[0] = float(second)
-        progress.update()
-    progress.close()
-    assert capsys.readouterr().err.splitlines() == [
-        "training 5 runs",
-        "training 5 runs: 31 of 100 epochs",
-        "training 5 runs: 61 of 100 epochs",
-    ]
-
-
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
@@ -47,13 +32,6 @@ def test_the_summary_shows_both_axes_as_far_as_the_record_has_them(told, expecte
     head, line = (line.split() for line in terminal.summary([row], ["depth"]).splitlines())
     assert head[-4:] == ["verdict", "gradient", "training", "seconds"]
     assert line[-4:] == [*expected, "1.00"]
-
-
-def test_nothing_is_shown_unless_asked_for(capsys):
-    progress = terminal.bar(3, "training", "epoch", shown=False)
-    progress.update(3)
-    progress.close()
-    assert capsys.readouterr() == ("", "")
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_warning(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,32 @@
+"""Progress in a log, where there is no terminal: a line at the start and every 30 seconds."""
+
+from __future__ import annotations
+
+from bpexp.console import warn
+from bpexp.progress.state import State
+
+
+class Log:
+    """Prints lines on standard error."""
+
+    interval = 30.0
+
+    def __init__(self) -> None:
+        """Print nothing yet."""
+        self._begun = False
+
+    def draw(self, state: State) -> None:
+        """Print the label, and later how far it is."""
+        if not self._begun:
+            self._begun = True
+            warn(state.label)
+            return
+        left = f", about {state.left} left" if state.left else ""
+        warn(f"{state.label}: {state.count}{left}")
+
+    def close(self, state: State) -> None:
+        """Print nothing: what follows is printed by others."""
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        warn(text)
