@@ -26,7 +26,8 @@ FLOORS = {
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "data", "nn", "errors", "secrets"),
     "tracking": (
-        "console", "palette", "record", "analysis", "config", "nn", "errors", "secrets",
+        "progress", "console", "palette", "record", "analysis", "config", "nn", "errors",
+        "secrets",
     ),
     "sync": ("tracking",),
     "results": (
