@@ -8,11 +8,14 @@ In a notebook, without Hydra and MLflow:
     history = bpexp.train(net, digits, lr=0.1, epochs=20)
     net.gradients(digits.x_train, digits.y_train)
 
-and of a finished sweep:
+a sweep, and its frames:
 
-    runs = bpexp.load_runs("bpexp")
-    layers = bpexp.load_layers("bpexp")
+    study = bpexp.sweep(activation=["sigmoid", "relu"], depth=[2, 4, 8])
+    runs = bpexp.load_runs(study)
+    layers = bpexp.load_layers(study)
     net = bpexp.load_network(runs.iloc[0])
+
+A study that the command line made is loaded by its name: bpexp.load_runs("bpexp").
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from bpexp.analysis.precision import audit, match_precisions
     from bpexp.data import load as load_data
     from bpexp.nn import Choice, Network
+    from bpexp.record.studies import Study
     from bpexp.results import (
         load_curves,
         load_layers,
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         load_theory,
         paired_differences,
     )
+    from bpexp.sweeping.python import sweep
     from bpexp.training import train
 
 __version__ = "0.1.0"
@@ -42,6 +47,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Choice",
     "Network",
+    "Study",
     "audit",
     "load_curves",
     "load_data",
@@ -54,6 +60,7 @@ __all__ = [
     "load_theory",
     "match_precisions",
     "paired_differences",
+    "sweep",
     "train",
 ]
 
@@ -61,6 +68,7 @@ __all__ = [
 _HOMES = {
     "Choice": "bpexp.nn",
     "Network": "bpexp.nn",
+    "Study": "bpexp.record.studies",
     "audit": "bpexp.analysis.precision",
     "load_curves": "bpexp.results",
     "load_data": "bpexp.data",
@@ -72,6 +80,7 @@ _HOMES = {
     "load_tables": "bpexp.results",
     "load_theory": "bpexp.results",
     "paired_differences": "bpexp.results",
+    "sweep": "bpexp.sweeping.python",
     "train": "bpexp.training",
     "match_precisions": "bpexp.analysis.precision",
 }

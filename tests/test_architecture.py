@@ -45,7 +45,9 @@ FLOORS = {
     ),
     "commands": ("tracking", "record", "config", "console", "nn", "errors"),
     "__main__": ("sweeping", "commands", "config", "console", "errors"),
-    "__init__": ("results", "analysis", "training", "probes", "data", "nn", "errors"),
+    "__init__": (
+        "sweeping", "results", "record", "analysis", "training", "probes", "data", "nn", "errors",
+    ),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

@@ -107,6 +107,31 @@ def refuse(
     )
 
 
+def study_grid(name: object, studies: Path, *, ends: bool) -> dict[str, list[Any]]:
+    """Return what a study sets, as values by key: one, or those of its grid.
+
+    Args:
+        name: the study's name.
+        studies: the folder of experiments.
+        ends: return the first and the last value of each key of the grid only.
+
+    Raises:
+        ConfigError: there is no such study, or only Hydra can read it.
+    """
+    known = [path.stem for path in studies.glob("*.yaml")]
+    if name not in known:
+        raise ConfigError(one_of("experiment", name, known))
+    found = _settings(studies / f"{name}.yaml")
+    if found is None:
+        raise ConfigError(f"experiment: {name} can be composed by the command line only")
+    settings, swept = found
+    values = {key: [value] for key, value in settings.items()}
+    for word in parsed([f"{key}={value}" for key, value in swept.items()]):
+        listed = _values(word)
+        values[word.key_or_group] = [listed[0], listed[-1]] if ends else listed
+    return values
+
+
 def refuse_swept_runtime_key(override: Override) -> None:
     """Refuse several values of a key that decides no numbers: all of them would be the same run.
 

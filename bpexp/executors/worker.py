@@ -8,9 +8,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, Generic
@@ -50,7 +51,8 @@ class Worker(Generic[Run]):
         self._process = context.Process(
             target=_work, args=(theirs, inherited, train, interrupt), daemon=True
         )
-        self._process.start()
+        with _without_main():
+            self._process.start()
         theirs.close()
         self.stack: RunStack[Run] | None = None
 
@@ -81,6 +83,23 @@ class Worker(Generic[Run]):
         self._process.join()
         code: int | None = self._process.exitcode
         return code
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main script from a new interpreter, which imports it otherwise.
+
+    A worker needs this package alone, and a script that has no `if __name__ == "__main__"` would
+    start its sweep again.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: vars(main).pop(name) for name in ("__file__",) if name in vars(main)}
+    spec, main.__spec__ = main.__spec__, None
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
+        vars(main).update(hidden)
 
 
 def _start_method() -> str:

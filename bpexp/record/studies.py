@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
+from bpexp.config.identity import configuration, differing, flatten
 from bpexp.errors import BpexpError, one_of
-from bpexp.record.history import JournalError
+from bpexp.nn.tasks import TASKS
+from bpexp.record.history import JournalError, first
 from bpexp.record.journal import in_use
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
+from bpexp.record.order import sweep_places
 from bpexp.record.places import begun
-from bpexp.record.run import Run
+from bpexp.record.run import Run, newest
+
+ROWS = 20  # of a study in a notebook
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
-    """A folder below runs/.
+    """A study below runs/, or those of its runs that one sweep asked for.
+
+    Every loader takes it in place of a study's name. A notebook shows it as a table of its runs.
 
     Attributes:
         folder: the study's folder.
+        members: the identities of the runs; None: all.
     """
 
     folder: Path
+    members: frozenset[str] | None = None
 
     @classmethod
     def named(cls, name: str, root: Path) -> Self:
@@ -48,6 +58,59 @@ class Study:
     def name(self) -> str:
         """The study's name."""
         return self.folder.name
+
+    def loaded(self, *, superseded: bool = False) -> Iterator[Run]:
+        """Yield the runs as loaders do: in the order of the sweeps that made them.
+
+        Args:
+            superseded: include runs that a newer one of the same configuration supersedes.
+        """
+        found = [
+            (start, journal.parent)
+            for journal in sorted(self.folder.glob(f"*/{JOURNAL}"))
+            if (start := first(journal.parent))
+            and (self.members is None or start["identity"] in self.members)
+        ]
+        places = sweep_places(self.folder, [start for start, _ in found])
+        if not superseded:
+            found = newest(
+                (
+                    configuration(start["config"], start.get("digest", "")),
+                    (start["algorithm"], start["attempt"], start["time"]),
+                    (start, path),
+                )
+                for start, path in found
+            )
+        found.sort(key=lambda run: (places[run[0]["identity"], run[0]["attempt"]], run[1]))
+        for _, path in found:
+            if run := Run.at(path):
+                yield run
+
+    def __repr__(self) -> str:
+        """Return the name, the number of runs in each state, and the folder."""
+        states = [state(run) for run in self.loaded()]
+        counts = ", ".join(f"{states.count(name)} {name}" for name in dict.fromkeys(states))
+        return f"<Study {self.name!r}: {counts or 'no'} runs in {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table of its runs: what differs between them, score and verdict."""
+        runs = [*self.loaded()]
+        flats = [flatten(run.start["config"]) for run in runs]
+        swept = differing(flats)
+        metrics = [*dict.fromkeys(TASKS[run.task].metric for run in runs)]
+        rows = [
+            [
+                run.start["name"],
+                *(flat.get(key, "") for key in swept),
+                *(_score(run, metric) for metric in metrics),
+                (run.end or {}).get("verdict") or state(run),
+            ]
+            for run, flat in zip(runs[:ROWS], flats, strict=False)
+        ]
+        head = _row("th", ["run", *swept, *metrics, "verdict"])
+        body = "".join(_row("td", row) for row in rows)
+        more = f"<p>... and {len(runs) - ROWS} more</p>" if len(runs) > ROWS else ""
+        return f"<p>{escape(repr(self))}</p><table>{head}{body}</table>{more}"
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -98,6 +161,15 @@ class Study:
             )
         names = {name for run in self.runs for name in (run.folder.name, run.start["name"])}
         raise BpexpError(one_of("run", text, names))
+
+
+def _score(run: Run, metric: str) -> str:
+    value = run.metrics.final.get(f"{metric}/test")
+    return "" if value is None else f"{value:.3f}"
+
+
+def _row(tag: str, cells: Iterable[object]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(str(cell))}</{tag}>' for cell in cells)}</tr>"
 
 
 def studies(root: Path) -> list[Study]:

@@ -4,5 +4,6 @@
 """
 
 from bpexp.report.page import write_report
+from bpexp.report.study import report_study
 
-__all__ = ["write_report"]
+__all__ = ["report_study", "write_report"]

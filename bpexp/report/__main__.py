@@ -10,10 +10,7 @@ from pathlib import Path
 
 from bpexp.console import say, warn
 from bpexp.errors import BpexpError, StorageError
-from bpexp.figures import draw_all
-from bpexp.record.studies import Study
-from bpexp.report import write_report
-from bpexp.results import Tables, study_runs
+from bpexp.report.study import report_study
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,28 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path(), help="the folder that holds runs/")
     options = parser.parse_args(arguments)
     try:
-        say(f"report:   {os.path.relpath(_write(options.study, options.root))}")
+        say(f"report:   {os.path.relpath(report_study(options.study, root=options.root))}")
     except BpexpError as error:
         warn(str(error))
         return 1 if isinstance(error, StorageError) else 2
     return 0
-
-
-def _write(name: str, root: Path) -> Path:
-    study = Study.named(name, root)
-    runs = study_runs(name, root)
-    if not runs:
-        raise BpexpError(f"study: {name} has no run that has started")
-    tables = Tables.of(runs)
-    drawn = draw_all(
-        tables,
-        study.folder / "figures",
-        metadata={"Title": name, "Keywords": " ".join(tables.runs["run"])},
-        jobs=os.cpu_count() or 1,
-        failed=lambda figure, error: warn(f"figure {figure}: not drawn: {error}"),
-    )
-    commands = [*dict.fromkeys(sweep["command"] for sweep in study.sweeps)]
-    return write_report(runs, tables, study.folder, drawn=drawn, commands=commands)
 
 
 if __name__ == "__main__":

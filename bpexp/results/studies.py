@@ -8,37 +8,35 @@ from typing import Any
 
 import pandas as pd
 
-from bpexp.config.identity import configuration
 from bpexp.errors import BpexpError, one_of
 from bpexp.nn import Network
 from bpexp.probes import INSTRUMENTS
-from bpexp.record.history import first
-from bpexp.record.layout import JOURNAL, RUNS, WEIGHTS
+from bpexp.record.layout import RUNS, WEIGHTS
 from bpexp.record.metrics import Part
-from bpexp.record.order import sweep_places
-from bpexp.record.run import Run, newest
+from bpexp.record.run import Run
+from bpexp.record.studies import Study
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.tables import SPECTRUM, Tables
 from bpexp.results.theory import known, theory_columns
 from bpexp.tracking.reader import stored_layers, stored_rows
 
 
-def load_tables(study: str, *, root: str | Path = ".", superseded: bool = False) -> Tables:
+def load_tables(study: str | Study, *, root: str | Path = ".", superseded: bool = False) -> Tables:
     """Load all frames of a study, with theory: what `bpexp.figures` draws.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
 
     Raises:
         BpexpError: there is no such study.
     """
-    return Tables.of(_study(study, root, superseded))
+    return Tables.of(_runs(study, root, superseded))
 
 
 def load_runs(
-    study: str, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
+    study: str | Study, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
 ) -> pd.DataFrame:
     """Load a study's runs, a row a run.
 
@@ -50,7 +48,7 @@ def load_runs(
     From a tracking store they are in the order in which they started.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         uri: read from this MLflow tracking store instead of from the record on disk.
         superseded: include superseded runs; `algorithm` and `attempt` tell them apart.
@@ -68,17 +66,17 @@ def load_runs(
         BpexpError: there is no such study.
     """
     if uri:
-        return typed(pd.DataFrame(stored_rows(study, uri, superseded)))
-    return typed(pd.DataFrame([run_row(run) for run in _study(study, root, superseded)]))
+        return typed(pd.DataFrame(stored_rows(_name(study), uri, superseded)))
+    return typed(pd.DataFrame([run_row(run) for run in _runs(study, root, superseded)]))
 
 
 def load_layers(
-    study: str, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
+    study: str | Study, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
 ) -> pd.DataFrame:
     """Load what a study measured of layers: a row for each run, step and layer.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         uri: read from this MLflow tracking store instead of from the record on disk.
         superseded: include superseded runs, see `load_runs`.
@@ -91,12 +89,12 @@ def load_layers(
         BpexpError: there is no such study.
     """
     if uri:
-        return joined(stored_layers(study, uri, superseded)).assign(source="measured")
+        return joined(stored_layers(_name(study), uri, superseded)).assign(source="measured")
     return joined(_parts(study, root, superseded, "layers")).assign(source="measured")
 
 
 def load_theory(
-    study: str,
+    study: str | Study,
     *,
     root: str | Path = ".",
     superseded: bool = False,
@@ -109,7 +107,7 @@ def load_theory(
     draws measure.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
         simulated: draw 200 networks of each architecture and initialization, which takes up to 2 s
@@ -126,17 +124,19 @@ def load_theory(
     Raises:
         BpexpError: there is no such study.
     """
-    starts = [run.start for run in _study(study, root, superseded)]
-    folder = Path(root) / RUNS / study
+    starts = [run.start for run in _runs(study, root, superseded)]
+    folder = _study(study, root).folder
     columns = theory_columns([known(start) for start in starts], study=folder, draws=simulated)
     return joined(zip(map(own, starts), columns, strict=True)).assign(source="theory")
 
 
-def load_curves(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
+def load_curves(
+    study: str | Study, *, root: str | Path = ".", superseded: bool = False
+) -> pd.DataFrame:
     """Load the learning curves of a study: a row a run and epoch, step 0 included.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
 
@@ -149,11 +149,13 @@ def load_curves(study: str, *, root: str | Path = ".", superseded: bool = False)
     return joined(_parts(study, root, superseded, "curves"))
 
 
-def load_spectra(study: str, *, root: str | Path = ".", superseded: bool = False) -> pd.DataFrame:
+def load_spectra(
+    study: str | Study, *, root: str | Path = ".", superseded: bool = False
+) -> pd.DataFrame:
     """Load the singular values of a study's Jacobians (`probe.jacobian`) at every probe.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
 
@@ -169,12 +171,12 @@ def load_spectra(study: str, *, root: str | Path = ".", superseded: bool = False
 
 
 def load_measurements(
-    study: str, instrument: str, *, root: str | Path = ".", superseded: bool = False
+    study: str | Study, instrument: str, *, root: str | Path = ".", superseded: bool = False
 ) -> pd.DataFrame:
     """Load all values of an instrument from a study.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         instrument: a name of `bpexp.probes.INSTRUMENTS`, or of an instrument that the program that
             made the study had.
         root: the folder that holds runs/.
@@ -188,7 +190,7 @@ def load_measurements(
     Raises:
         BpexpError: there is no such study or instrument.
     """
-    runs = list(_study(study, root, superseded))
+    runs = list(_runs(study, root, superseded))
     parts = [(own(run.start), run.measurements(instrument)) for run in runs]
     if not any(columns for _, columns in parts):
         recorded = [name for run in runs for name in run.start.get("dimensions", ())]
@@ -214,51 +216,48 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         raise BpexpError(str(error)) from None
 
 
-def study_runs(study: str, root: str | Path = ".") -> list[Run]:
+def study_runs(study: str | Study, root: str | Path = ".") -> list[Run]:
     """Return the recorded runs of a study, without superseded ones: those of `load_runs`.
 
     Args:
-        study: the study's name.
+        study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
 
     Raises:
         BpexpError: there is no such study.
     """
-    return list(_study(study, root, False))
+    return list(_runs(study, root, False))
 
 
-def _parts(study: str, root: str | Path, superseded: bool, table: str) -> Iterator[Part]:
+def _name(study: str | Study) -> str:
+    return study.name if isinstance(study, Study) else study
+
+
+def _parts(study: str | Study, root: str | Path, superseded: bool, table: str) -> Iterator[Part]:
     """Yield the own columns of each run of a study, and one of its tables."""
-    for run in _study(study, root, superseded):
+    for run in _runs(study, root, superseded):
         yield own(run.start), run.tables(table)[table]
 
 
-def _study(study: str, root: str | Path, superseded: bool) -> Iterator[Run]:
-    """Yield the runs of a study in the order of `bpexp.record.order.sweep_places`.
+def _study(study: str | Study, root: str | Path) -> Study:
+    """Return a study.
 
     Raises:
-        BpexpError: there is no such study.
+        BpexpError: there is none of this name.
     """
+    if isinstance(study, Study):
+        return study
     folder = Path(root) / RUNS / study
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
         raise BpexpError(f"study: no {folder}; there is {', '.join(there) or 'none'}")
-    found = [
-        (start, journal.parent)
-        for journal in sorted(folder.glob(f"*/{JOURNAL}"))
-        if (start := first(journal.parent))
-    ]
-    places = sweep_places(folder, [start for start, _ in found])
-    if not superseded:
-        found = newest(
-            (
-                configuration(start["config"], start.get("digest", "")),
-                (start["algorithm"], start["attempt"], start["time"]),
-                (start, path),
-            )
-            for start, path in found
-        )
-    found.sort(key=lambda run: (places[run[0]["identity"], run[0]["attempt"]], run[1]))
-    for _, path in found:
-        if run := Run.at(path):
-            yield run
+    return Study(folder)
+
+
+def _runs(study: str | Study, root: str | Path, superseded: bool) -> Iterator[Run]:
+    """Yield the runs of a study, see `Study.loaded`.
+
+    Raises:
+        BpexpError: there is no such study.
+    """
+    return _study(study, root).loaded(superseded=superseded)

@@ -44,22 +44,35 @@ class Outcome:
     """How a sweep ended.
 
     Attributes:
+        identities: of the runs that were asked for, each once.
         code: the exit code: 0, 1 where a run failed, 128 + the number of the signal that ended it.
         scores: the task's primary metric on the test split at the end of each run asked for, in
             order; NaN where it is not finite, None where there is no run.
     """
 
+    identities: list[str]
     code: int
     scores: list[float | None]
 
 
-def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outcome:
+def run_sweep(
+    configs: Sequence[Config],
+    *,
+    root: Path,
+    multirun: bool,
+    command: str | None = None,
+    signals: Signals | None = None,
+    presented: bool = True,
+) -> Outcome:
     """Train what is not finished and leave summary, figures and the mirror up to date.
 
     Args:
         configs: the runs, all validated. The runtime keys of the first one are used for all.
         root: the folder that holds runs/.
         multirun: whether this is a sweep, which has a run of its own in MLflow.
+        command: what the user called; None: the command line.
+        signals: what signals do; None: as they do to a command.
+        presented: whether to print the summary, draw the figures and write the report.
 
     Raises:
         ConfigError: a configuration does not fit its data.
@@ -69,7 +82,8 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
     plan = make_plan(configs, root)
     for note in dict.fromkeys(note for c in configs for note in dataset(c).notes):
         warn(note)
-    folder = _begin(plan, multirun)
+    identities = [member.identity for member in plan.members]
+    folder = _begin(plan, multirun, command or "python -m bpexp " + shlex.join(sys.argv[1:]))
     cells = None
     if harness.forecast != "off":
         from bpexp.sweeping import forecast_report
@@ -77,9 +91,9 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
         cells = forecast_report.print_forecast(plan, folder)
         if harness.forecast == "only":
             forecast_report.draw(cells, folder)
-            return Outcome(0, [None] * len(configs))
+            return Outcome(identities, 0, [None] * len(configs))
     tracked = harness.tracking.name != "off"
-    signals = Signals(ends_process=True)
+    signals = signals or Signals(ends_process=True)
     interrupt = signals.interrupt
     with signals.handled():
         uri = harness.tracking.parameters.get("uri")
@@ -88,7 +102,8 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
         with mirror or nullcontext():
             statuses = _train(plan, harness, signals, mirror)
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
-            present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
+            if presented:
+                present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
             scored = None
             if cells is not None:
                 scored = forecast_report.score_forecast(cells, runs, folder)
@@ -101,11 +116,12 @@ def run_sweep(configs: Sequence[Config], *, root: Path, multirun: bool) -> Outco
             warn(f"{run.start['name']} failed: {error}; see {run.folder / TRACEBACK}")
     if interrupt.requested:
         warn("interrupted; the same command goes on from here")
-        return Outcome(128 + interrupt.signal, _scores(configs, plan, runs))
-    return Outcome(int("FAILED" in statuses.values()), _scores(configs, plan, runs))
+        return Outcome(identities, 128 + interrupt.signal, _scores(configs, plan, runs))
+    code = int("FAILED" in statuses.values())
+    return Outcome(identities, code, _scores(configs, plan, runs))
 
 
-def _begin(plan: Plan, multirun: bool) -> Path:
+def _begin(plan: Plan, multirun: bool, command: str) -> Path:
     """Write the sweep's record, which the mirror reads; its id is the hash of its members.
 
     A sweep that was begun before keeps the time of that.
@@ -118,13 +134,12 @@ def _begin(plan: Plan, multirun: bool) -> Path:
     before = json.loads((folder / SWEEP).read_text()) if (folder / SWEEP).exists() else None
     now = time.time()
     flats = [member.config.flat() for member in plan.members]
-    command = "python -m bpexp " + shlex.join(without_secrets(sys.argv[1:]))
     record = {
         "id": sweep_id,
         "study": study.name,
         "begun": begun(before) if before else now,
         "time": now,
-        "command": command.strip(),
+        "command": without_secrets(command).strip(),
         "multirun": multirun,
         "swept": {
             key: [*dict.fromkeys(flat[key] for flat in flats if key in flat)]

@@ -1,0 +1,133 @@
+"""The grid of a sweep that is asked for in Python: keyword arguments to configurations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from inspect import signature
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from bpexp.config.config import Config, defaults
+from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group
+from bpexp.config.shipped import tree
+from bpexp.errors import ConfigError, one_of
+from bpexp.nn import Choice
+
+
+def grid(keys: Mapping[str, object]) -> dict[str, list[Any]]:
+    """Return the values of each key: override keys as the command line has them, in order.
+
+    Args:
+        keys: a value or several by key. `probe__every` is `probe.every`, and so is the entry
+            `every` of a mapping `probe`. A group takes names, Choices and mappings with a `name`.
+
+    Raises:
+        ConfigError: a key is unknown or given twice, has no values, or decides no numbers and has
+            several.
+    """
+    found: dict[str, list[Any]] = {}
+    for key, value in _flat(keys):
+        if key in found:
+            raise ConfigError(f"{key}: given twice")
+        _require_key(key)
+        values = _values(key, value)
+        if not values:
+            raise ConfigError(f"{key}: no values")
+        runtime = key in RUNTIME_KEYS or key.partition(".")[0] in RUNTIME_KEYS
+        if runtime and len(values) > 1:
+            raise ConfigError(f"{key}: decides no numbers; it takes one value a sweep")
+        found[key] = values
+    return found
+
+
+def configs(values: Mapping[str, list[Any]]) -> list[Config]:
+    """Return the configurations of a grid; the last key changes fastest.
+
+    Args:
+        values: as `grid` returns them. Other keys have the defaults of the command line.
+
+    Raises:
+        ConfigError: a configuration is not valid.
+    """
+    base = _nested(defaults(tree("conf")))
+    made = []
+    for combination in product(*values.values()):
+        nested = deepcopy(base)
+        items = zip(values, combination, strict=True)
+        # A choice replaces the parameters of its group, so it is made before they are set.
+        for key, value in sorted(items, key=lambda item: "." in item[0]):
+            _assign(nested, key, value)
+        made.append(Config.of(nested))
+    return made
+
+
+def _flat(keys: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield override keys and their values: __ is a dot, and mappings of keys are opened."""
+    for spelled, value in keys.items():
+        key = spelled.replace("__", ".")
+        if isinstance(value, Mapping) and "name" not in value:
+            yield from ((f"{key}.{inner}", entry) for inner, entry in value.items())
+        else:
+            yield key, value
+
+
+def _require_key(key: str) -> None:
+    """Refuse a key that no configuration has.
+
+    Raises:
+        ConfigError: with the nearest match.
+    """
+    section, _, parameter = key.partition(".")
+    if key in KEYS:
+        return
+    group = KEYS.get(section)
+    if not parameter or not isinstance(group, Group):
+        raise ConfigError(one_of("key", key, KEYS))
+    known = {name for row in group.table.values() for name in signature(row).parameters}
+    if parameter not in known:
+        raise ConfigError(one_of(key, parameter, known))
+
+
+def _values(key: str, value: object) -> list[Any]:
+    """Return the values of a key, one or several."""
+    plain = _plain(value)
+    row = KEYS.get(key)
+    if not isinstance(plain, list):
+        return [plain]
+    lists = not isinstance(row, Group | None) and row.kind is list
+    return [plain] if lists and not any(isinstance(entry, list) for entry in plain) else plain
+
+
+def _plain(value: object) -> Any:
+    """Return a value as configurations hold it: no arrays, paths, Choices or other iterables."""
+    if isinstance(value, Choice):
+        return {"name": value.name, **value.parameters}
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        if key in KEYS:  # and not one of Hydra's own
+            _assign(nested, key, value)
+    return nested
+
+
+def _assign(nested: dict[str, Any], key: str, value: Any) -> None:
+    section, _, inner = key.partition(".")
+    if inner:
+        nested.setdefault(section, {})[inner] = value
+    elif isinstance(KEYS.get(key), Group) and isinstance(value, str):
+        nested[key] = {"name": value}
+    else:
+        nested[key] = deepcopy(value)
