@@ -24,8 +24,8 @@ class Notebook:
         """Draw the bar and the latest results."""
         left = f"{state.left} left" if state.left else state.taken
         rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-            for cells in state.results
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in result.cells)}</tr>"
+            for result in state.results
         )
         self._show(
             f"{state.label}: {state.count}, {left}",

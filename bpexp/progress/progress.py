@@ -9,7 +9,7 @@ from typing import Self
 
 from bpexp.console import SafeStream, warn
 from bpexp.progress.log import Log
-from bpexp.progress.state import Screen, State
+from bpexp.progress.state import Result, Screen, State
 
 
 class Progress:
@@ -48,9 +48,9 @@ class Progress:
         self._state.done += n
         self._draw()
 
-    def result(self, *cells: str) -> None:
-        """Show the result of a part of the work, such as a run that ended."""
-        self._state.results.append(cells)
+    def result(self, *cells: str, good: bool | None = None) -> None:
+        """Show the result of a part of the work, such as a run that ended; see `Result`."""
+        self._state.results.append(Result(cells, good))
 
     def note(self, text: str) -> None:
         """Show a line that stays. A signal handler may call this."""

@@ -10,6 +10,19 @@ from typing import Protocol
 LATEST = 6  # results that stay in sight
 
 
+@dataclass(frozen=True)
+class Result:
+    """The result of a part of the work, such as a run that ended.
+
+    Attributes:
+        cells: what is shown, e.g. name, accuracy and verdict.
+        good: whether it is as one wishes; None: neither.
+    """
+
+    cells: tuple[str, ...]
+    good: bool | None = None
+
+
 @dataclass
 class State:
     """How far work is.
@@ -19,7 +32,7 @@ class State:
         total: how many units there are.
         unit: the name of one.
         done: how many are done.
-        results: cells of the latest results, e.g. (name, accuracy, verdict) of a run that ended.
+        results: the latest results.
         begun: when it began, by `time.monotonic`.
     """
 
@@ -27,7 +40,7 @@ class State:
     total: int
     unit: str
     done: float = 0.0
-    results: deque[tuple[str, ...]] = field(default_factory=lambda: deque(maxlen=LATEST))
+    results: deque[Result] = field(default_factory=lambda: deque(maxlen=LATEST))
     begun: float = field(default_factory=lambda: time.monotonic())
 
     @property

@@ -12,8 +12,7 @@ from bpexp.console import SafeStream
 from bpexp.progress.state import State
 
 COLOUR = "cyan"  # of the bar
-GOOD, BAD = "green", "yellow"
-STYLES = {"healthy": GOOD, "failed": "red", "diverged": "red"}  # of a result's last cell
+STYLES = {True: "green", False: "yellow", None: ""}  # of the last cell of a result that is good
 
 
 class Terminal:
@@ -58,9 +57,9 @@ class _Console(Console):
 def _bar_and_results(state: State) -> RenderableType:
     left = f"{state.left} left" if state.left else state.taken
     results = Table.grid(padding=(0, 2))
-    for cells in state.results:
-        *others, last = (Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells)
-        last.stylize(STYLES.get(last.plain, BAD))
+    for result in state.results:
+        *others, last = (Text(cell, no_wrap=True, overflow="ellipsis") for cell in result.cells)
+        last.stylize(STYLES[result.good])
         results.add_row("", *others, last)
     return Group(_bar(state, left), results) if state.results else _bar(state, left)
 

@@ -171,7 +171,8 @@ def _train(
     def report(done: int) -> None:
         nonlocal troubled
         for run in ended.poll():
-            progress.result(*result(run))
+            name, score, verdict = result(run)
+            progress.result(name, score, verdict, good=verdict == "healthy")
         progress.advance(done)
         for message in mirror.poll() if mirror else []:
             if message.get("error") and not troubled:

@@ -14,7 +14,9 @@ from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
 from bpexp.nn.stack import Stack
 from bpexp.probes import INSTRUMENTS
-from bpexp.training.records import Observation, Record
+from bpexp.progress import begin
+from bpexp.training.history import History
+from bpexp.training.records import Record
 from bpexp.training.stopping import STOPS, Rule, check_stop
 from bpexp.training.trainer import Metrics, Trainer
 
@@ -68,7 +70,8 @@ def train(
     probe_every: int | None = None,
     probe_examples: int = 512,
     measure: Collection[str] | Mapping[str, int] = (),
-) -> list[Observation]:
+    progress: bool = False,
+) -> History:
     """Train one network in place and return what was measured of it.
 
     The numbers are those of a run of the same configuration, except that nothing is written.
@@ -80,6 +83,8 @@ def train(
     True
     >>> history[-1].layers["grad_norm"].shape, history[-1].arrays["global_grad_norm"] > 0
     ((2,), True)
+    >>> history.frame()["epoch"].tolist()
+    [0.0, 1.0, 2.0, 3.0]
 
     Args:
         network: the network; its parameters are changed, and it receives the names of classes.
@@ -98,9 +103,12 @@ def train(
         probe_examples: size of the probe batch, the first examples of the training split.
         measure: names of the instruments to measure beside the standard ones; a mapping to numbers
             for those that are measured at a number of examples, {"jacobian_spectrum": 4}.
+        progress: show a bar with the time left and the metrics of the latest epochs, in a notebook,
+            a terminal or a log.
 
     Returns:
-        An observation at step 0, before any update, and one at every probe and every epoch's end.
+        An observation at step 0, before any update, and one at every probe and every epoch's end;
+        `frame()` makes a data frame of them.
 
     Raises:
         ValueError: an argument is out of range, a name is in no table, or the network is of
@@ -140,7 +148,15 @@ def train(
     )
     rule = choice.build(STOPS)
     records = run(trainer, epochs=epochs, stop=rule, probe_every=probe_every)
-    return [record.of(0) for record in records]
+    seen = []
+    with begin("training", epochs, "epoch", shown=progress) as shown:
+        for record in records:
+            seen.append(record.of(0))
+            if seen[-1].metrics and record.epoch > 0:
+                metrics = (f"{name} {value:.4g}" for name, value in seen[-1].metrics.items())
+                shown.result(f"epoch {record.epoch:g}", *metrics)
+                shown.advance()
+    return History(seen)
 
 
 def _check_kinds(network: object, data: object) -> None:

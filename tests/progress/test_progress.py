@@ -111,7 +111,7 @@ def test_no_color_leaves_the_colours_out(stream, monkeypatch):
     def drawn():
         stream.truncate(0)
         with begin("training", 2, "epoch") as progress:
-            progress.result("relu-d2", "healthy")
+            progress.result("relu-d2", "healthy", good=True)
             progress.advance()
         return re.findall(r"\x1b\[[0-9;]*3\d[0-9;]*m", stream.getvalue())
 

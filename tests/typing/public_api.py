@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import bpexp
 from bpexp.data import Dataset
 from bpexp.results import Tables
-from bpexp.training import Observation
+from bpexp.training import History, Observation
 
 
 def a_data_set() -> Dataset:
@@ -43,9 +43,19 @@ def training(net: bpexp.Network, data: Dataset) -> None:
     bpexp.train(net, data, measure={"jacobian_spectrum": 4})
     bpexp.train(net, data, learning_rate=0.1)  # type: ignore[call-arg]
     bpexp.train(net, (data.x_train, data.y_train))  # type: ignore[arg-type]
-    assert_type(history, list[Observation])
+    assert_type(history, History)
+    assert_type(history[0], Observation)
+    assert_type(history[1:], History)
+    assert_type(history.frame("layers"), pd.DataFrame)
+    history.frame("curve")  # type: ignore[arg-type]
     assert_type(history[-1].metrics["loss/train"], float)
     assert_type(history[-1].layers["grad_norm"], NDArray[np.float64])
+
+
+def a_sweep(root: Path) -> pd.DataFrame:
+    study = bpexp.sweep(root=root, activation=["relu", bpexp.Choice("leaky")], depth=range(3))
+    assert_type(study, bpexp.Study)
+    return bpexp.load_runs(study)
 
 
 def results(root: Path) -> None:
