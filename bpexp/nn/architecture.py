@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
 from typing import Any
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
+from bpexp.nn.arrays import Arrays, initial, views
 from bpexp.nn.checks import require_integer
 from bpexp.nn.choices import Choice, as_choice
-from bpexp.nn.layers import LAYERS, ArraySpec, Dense, Layer
+from bpexp.nn.layers import LAYERS, Dense, Layer, chain
 from bpexp.nn.tasks import check_cost, find_task
 
-Arrays = dict[str, NDArray[Any]]
-"""A layer's arrays by name."""
+NONE = Choice("none")
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,12 +34,16 @@ class Architecture:
         activation: the hidden layers' activation.
         cost: the cost, which brings the output layer's activation.
         task: what the outputs stand for, a row of `bpexp.nn.tasks.TASKS`.
+        skip: the skip connections that the layers have, a row of `bpexp.nn.skips.SKIPS`.
+        norm: the normalisation that they have, a row of `bpexp.nn.norms.NORMS`.
     """
 
     layers: tuple[Layer, ...]
     activation: Choice
     cost: Choice
     task: str = "classification"
+    skip: Choice = NONE
+    norm: Choice = NONE
 
     def __post_init__(self) -> None:
         """Refuse layers that do not fit each other, and a cost that does not fit the task.
@@ -59,6 +63,8 @@ class Architecture:
                     f"layers: layer {number} has {above.n_in} inputs, and the layer below has "
                     f"{below.n_out} units"
                 )
+        if self.layers[-1].stream:
+            raise ValueError("layers: the output layer ends a skip connection")
 
     @classmethod
     def dense(
@@ -67,6 +73,8 @@ class Architecture:
         activation: str | Choice = "relu",
         cost: str | Choice | None = None,
         task: str = "classification",
+        skip: str | Choice = NONE,
+        norm: str | Choice = NONE,
     ) -> Architecture:
         """Return the architecture of a multi-layer perceptron.
 
@@ -76,10 +84,13 @@ class Architecture:
             cost: a name or a Choice with parameters; the task's own if None: cross_entropy, or
                 squared_error with output=identity for regression.
             task: what the outputs stand for: classification or regression.
+            skip: the skip connections, a name or a Choice with parameters.
+            norm: the normalisation before each hidden layer's activation, a name or a Choice with
+                parameters.
 
         Raises:
-            ValueError: there are fewer than two sizes, one is below 1, or the cost does not fit the
-                task.
+            ValueError: there are fewer than two sizes, one is below 1, the cost does not fit the
+                task, or the skip connections do not fit the sizes.
         """
         for n in sizes:
             require_integer("sizes: units of a layer", n, 1)
@@ -88,7 +99,8 @@ class Architecture:
                 f"sizes: {tuple(sizes)!r} is not two or more layers of at least 1 unit"
             )
         chosen = find_task(task).cost if cost is None else as_choice(cost)
-        return _dense(tuple(map(int, sizes)), as_choice(activation), chosen, task)
+        choices = as_choice(activation), chosen, task, as_choice(skip), as_choice(norm)
+        return _dense(tuple(map(int, sizes)), *choices)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -113,11 +125,11 @@ class Architecture:
 
     def parameters(self, flat: NDArray[Any]) -> list[Arrays]:
         """Return each layer's parameters as views of a flat buffer (..., P), (..., *shape) each."""
-        return _views(flat, [layer.parameters for layer in self.layers])
+        return views(flat, [layer.parameters for layer in self.layers])
 
     def states(self, flat: NDArray[Any]) -> list[Arrays]:
         """Return each layer's state as views of a flat buffer (..., S), (..., *shape) each."""
-        return _views(flat, [layer.state for layer in self.layers])
+        return views(flat, [layer.state for layer in self.layers])
 
     def thetas(self, flat: NDArray[Any]) -> list[Array]:
         """Return views theta^(1) .. theta^(L) of a flat buffer (..., P), l at index l - 1."""
@@ -125,11 +137,11 @@ class Architecture:
 
     def initial_parameters(self) -> NDArray[np.float64]:
         """Return the parameters before they are drawn, (P,)."""
-        return _initial([spec for layer in self.layers for spec in layer.parameters])
+        return initial([spec for layer in self.layers for spec in layer.parameters])
 
     def initial_state(self) -> NDArray[np.float64]:
         """Return the state of an untrained network, (S,)."""
-        return _initial([spec for layer in self.layers for spec in layer.state])
+        return initial([spec for layer in self.layers for spec in layer.state])
 
     def decayed(self) -> NDArray[np.bool_]:
         """Return which parameters weight decay acts on, (P,)."""
@@ -151,13 +163,20 @@ class Architecture:
                 return f"layer {number}, {layer}"
         return None
 
+    @property
+    def couples(self) -> bool:
+        """Whether an example's outputs depend on the other examples of its batch."""
+        return any(layer.couples for layer in self.layers)
+
     def to_json(self) -> str:
-        """Return the architecture as JSON: with `sizes` if all layers are dense, else `layers`."""
+        """Return the architecture as JSON: with `sizes` if `dense` makes it, else with `layers`."""
         shape: dict[str, Any] = {"sizes": self.sizes}
-        if self.unknown_layer([Dense]):
-            shape = {"layers": [{"kind": layer.kind, **vars(layer)} for layer in self.layers]}
+        if self.layers != chain(self.sizes, self.skip, self.norm):
+            shape = {"layers": [_as_json(layer) for layer in self.layers]}
+        given = {"skip": self.skip, "norm": self.norm}
         choices = {"activation": self.activation, "cost": self.cost}
-        named = {key: {"name": c.name, **c.parameters} for key, c in choices.items()}
+        choices |= {key: choice for key, choice in given.items() if choice != NONE}
+        named = {key: _named(choice) for key, choice in choices.items()}
         return json.dumps({**shape, **named, "task": self.task})
 
     @classmethod
@@ -168,17 +187,16 @@ class Architecture:
             ValueError: it is not JSON, a field is missing, or a kind of layer is not in LAYERS.
         """
         try:
-            fields = json.loads(text)
-            activation, cost = (
-                Choice(fields[key].pop("name"), fields[key]) for key in ("activation", "cost")
-            )
-            task = fields.get("task", "classification")  # files of version 0.1 have none
-            if "sizes" in fields:
-                return cls.dense(fields["sizes"], activation, cost, task)
-            layers = tuple(LAYERS[layer.pop("kind")](**layer) for layer in fields["layers"])
+            read = {key: _restored(value) for key, value in json.loads(text).items()}
+            choices = read["activation"], read["cost"]
+            task = read.get("task", "classification")  # files of version 0.1 have none
+            given = read.get("skip", NONE), read.get("norm", NONE)
+            if "sizes" in read:
+                return cls.dense(read["sizes"], *choices, task, *given)
+            layers = tuple(_from_json(layer) for layer in read["layers"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not an architecture: {error!r}") from None
-        return cls(layers, activation, cost, task)
+        return cls(layers, *choices, task, *given)
 
     def __str__(self) -> str:
         """Return the units of each layer: 64-32x8-10 for eight layers of 32 units between."""
@@ -195,24 +213,34 @@ class Architecture:
 
 
 @lru_cache(maxsize=4096)  # the runs of a large grid have few architectures
-def _dense(sizes: tuple[int, ...], activation: Choice, cost: Choice, task: str) -> Architecture:
-    layers = tuple(Dense(n_in, n_out) for n_in, n_out in pairwise(sizes))
-    return Architecture(layers, activation, cost, task)
+def _dense(
+    sizes: tuple[int, ...],
+    activation: Choice,
+    cost: Choice,
+    task: str,
+    skip: Choice,
+    norm: Choice,
+) -> Architecture:
+    return Architecture(chain(sizes, skip, norm), activation, cost, task, skip, norm)
 
 
-def _views(flat: NDArray[Any], specs: Iterable[Sequence[ArraySpec]]) -> list[Arrays]:
-    """Return views by name of a flat buffer that holds the arrays one after another."""
-    views, start = [], 0
-    for layer in specs:
-        arrays = {}
-        for spec in layer:
-            part = flat[..., start : start + spec.size]
-            arrays[spec.name] = part.reshape(*flat.shape[:-1], *spec.shape)
-            start += spec.size
-        views.append(arrays)
-    return views
+def _named(choice: Choice) -> dict[str, Any]:
+    return {"name": choice.name, **choice.parameters}
 
 
-def _initial(specs: Sequence[ArraySpec]) -> NDArray[np.float64]:
-    """Return a flat buffer that holds the arrays' initial values."""
-    return np.repeat([spec.initial for spec in specs], [spec.size for spec in specs])
+def _restored(value: Any) -> Any:
+    """Return the choice that `_named` named; all else unchanged."""
+    if not (isinstance(value, Mapping) and "name" in value):
+        return value
+    return Choice(value["name"], {key: v for key, v in value.items() if key != "name"})
+
+
+def _as_json(layer: Layer) -> dict[str, Any]:
+    values = {field.name: getattr(layer, field.name) for field in fields(layer)}  # type: ignore[arg-type]
+    named = {key: _named(v) if isinstance(v, Choice) else v for key, v in values.items()}
+    return {"kind": layer.kind, **named}
+
+
+def _from_json(layer: Mapping[str, Any]) -> Layer:
+    values = {key: _restored(value) for key, value in layer.items() if key != "kind"}
+    return LAYERS[layer["kind"]](**values)

@@ -29,14 +29,15 @@ class Buffers:
         state: each layer's other arrays by name, (R, *shape).
         gradients: sum_i dC_i/dtheta^(l) times the scale, by name, shaped as the parameters.
         a: a^(l) with the constant unit as row 0, (R, n_l + 1, B), for l < L; a^(0) views the rows.
-        z: z^(l), (R, n_l, B). Hidden layers share its memory, which then stays in the cache.
+        z: z^(l), (R, n_l, B). Hidden layers share its memory, which then stays in the cache. A
+            layer that keeps its z^(l) puts its own array here.
         slope: g'(z^(l)), (R, n_l, B), of hidden layers from `lowest` on.
         delta: delta^(l) of each example's own cost times the scale, in the memory of slope.
         backward_signal: dC/da^(l) of each example's own cost times the scale, (R, n_l, B), for
             l < L, in the memory of z.
         passed: further terms of dC/da^(l), from layers that read a^(l) beside the weights of l + 1.
         scratch: memory shaped as z^(l), shared by all layers: valid within one layer's calls.
-        own: arrays that a layer allocates for itself while it records.
+        own: arrays that a layer allocates for itself while it records, by name.
     """
 
     def __init__(
@@ -92,6 +93,10 @@ class Buffers:
     def wants_slope(self, number: int) -> bool:
         """Return whether backpropagation reaches layer l."""
         return number >= self.lowest
+
+    def error(self, number: int) -> Array:
+        """Return dC/d(theta^(l)T a^(l-1)), shaped as delta^(l), which it is for dense layers."""
+        return self.own[number].get("error", self.delta[number])
 
 
 def _output_buffer(shape: tuple[int, int, int], dtype: DTypeLike) -> Array:

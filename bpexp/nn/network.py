@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from bpexp.nn.activations import Array, Scratch
-from bpexp.nn.architecture import Architecture, Arrays
+from bpexp.nn.architecture import Architecture
+from bpexp.nn.arrays import Arrays
 from bpexp.nn.checks import as_float_dtype, as_inputs, as_targets, require_integer
 from bpexp.nn.choices import Choice, as_choice
-from bpexp.nn.layers import ArraySpec
+from bpexp.nn.files import read, write
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.nn.tape import call_now
@@ -88,6 +89,8 @@ class Network:
         seed: int = 0,
         dtype: DTypeLike = "float32",
         batch: Array | None = None,
+        skip: str | Choice = "none",
+        norm: str | Choice = "none",
     ) -> Network:
         """Draw a new multi-layer perceptron.
 
@@ -102,12 +105,14 @@ class Network:
             seed: decides the draw.
             dtype: float32 or float64.
             batch: inputs (B, n_0), for init="lsuv" only.
+            skip: the skip connections, a name or a Choice with parameters.
+            norm: the normalisation before the activations, a name or a Choice with parameters.
 
         Raises:
             ValueError: a name that is in no table, a parameter out of range, fewer than two sizes,
-                or a cost that does not fit the task.
+                or a choice that does not fit the task or the sizes.
         """
-        architecture = Architecture.dense(sizes, activation, cost, task)
+        architecture = Architecture.dense(sizes, activation, cost, task, skip, norm)
         return cls.draw(architecture, init=init, seed=seed, dtype=dtype, batch=batch)
 
     @classmethod
@@ -203,6 +208,8 @@ class Network:
     def gradients(self, x: ArrayLike, y: ArrayLike) -> list[Array]:
         """Return dC/dtheta^(l) of the mean cost, (n_{l-1} + 1, n_l), l at index l - 1.
 
+        A batch norm uses the statistics of the examples x, and needs at least two.
+
         Args:
             x: inputs (N, n_0), as `outputs` takes them.
             y: labels (N,) or targets (N, K), as `loss` takes them.
@@ -223,30 +230,20 @@ class Network:
             ValueError: see `loss`.
         """
         passes = self._forward(x, lowest=1)
+        if self.architecture.couples and passes.rows.shape[-2] == 1:
+            raise ValueError("x: 1 example has no variance; norm=batch needs at least two")
         np.copyto(passes.targets, self._targets(y, passes.targets.shape[-1]))
         passes.backward()
         gradients = passes.buffers.gradients[1:]
-        return [{name: array[0] for name, array in layer.items()} for layer in gradients]
+        return [{name: array[0, ...] for name, array in layer.items()} for layer in gradients]
 
     def save(self, file: str | os.PathLike[str] | IO[bytes]) -> None:
-        """Write an npz file without pickles: `architecture` (JSON), theta_001, theta_002, ...
-
-        Every other array of layer l stands under its own name and the same three digits, and names
-        of classes as `classes`.
+        """Write the network to an npz file without pickles (see `bpexp.nn.files`).
 
         Args:
             file: a path, or a file that is open for writing.
         """
-        states = self.architecture.states(self.state)
-        arrays: dict[str, Any] = {
-            _key(name, number): array
-            for group in (self.parameters, states)
-            for number, layer in enumerate(group, start=1)
-            for name, array in layer.items()
-        }
-        if self.classes is not None:
-            arrays["classes"] = np.array(self.classes)
-        np.savez(file, architecture=np.array(self.architecture.to_json()), **arrays)
+        write(file, self.architecture, self.theta, self.state, self.classes)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -259,19 +256,7 @@ class Network:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, or its arrays do not fit the architecture.
         """
-        try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                architecture = Architecture.from_json(str(file["architecture"]))
-                layers = list(enumerate(architecture.layers, start=1))
-                theta = [_read(file, n, spec) for n, layer in layers for spec in layer.parameters]
-                state = [_read(file, n, spec) for n, layer in layers for spec in layer.state]
-                classes = file["classes"].tolist() if "classes" in file else None
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
-            raise ValueError(f"{path}: not a network that was saved: {error}") from None
-        flat = np.concatenate(theta)
-        return cls(architecture, flat, np.concatenate([flat[:0], *state]), classes)
+        return cls(*read(path))
 
     def __repr__(self) -> str:
         """Return layers, activation, cost, number of parameters and dtype."""
@@ -292,16 +277,3 @@ class Network:
         labels, n_outputs = find_task(self.architecture.task).labels, self.architecture.sizes[-1]
         checked = as_targets("y", y, examples, n_outputs, labels, self.theta.dtype)
         return Targets.of(checked, n_outputs, self.theta.dtype, labels).columns
-
-
-def _read(file: Mapping[str, NDArray[Any]], number: int, spec: ArraySpec) -> NDArray[Any]:
-    """Return an array of layer `number` from a saved file, flat."""
-    array = file[_key(spec.name, number)]
-    if array.shape != spec.shape:
-        raise ValueError(f"{_key(spec.name, number)}: shape {array.shape} is not {spec.shape}")
-    return array.ravel()
-
-
-def _key(name: str, number: int) -> str:
-    """Return an array's name in a saved file."""
-    return f"{name}_{number:03d}"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import pairwise
 
 import numpy as np
 
+from bpexp.nn.layers.protocol import Flow
 from bpexp.nn.propagation import Propagation
 from bpexp.probes.network import ProbedNetwork
 from bpexp.probes.statistics import Values
 
 
 def jacobian_spectrum(probed: ProbedNetwork, examples: int) -> Values | None:
-    """Singular values of dz^(L-1)/dz^(1), first to last hidden layer, largest first.
+    """Singular values of dx^(L-1)/dx^(1), first to last hidden layer, largest first.
 
-    J = W^(L-1)T D^(L-2) ... W^(2)T D^(1) with D^(l) = diag g'(z^(l)) (Pennington et al. 2017,
-    eq. 2, which has D of the last layer in place of that of the first).
+    x is z, the argument of g, in a plain network: J = W^(L-1)T D^(L-2) ... W^(2)T D^(1) with
+    D^(l) = diag g'(z^(l)) (Pennington et al. 2017, eq. 2, which has D of the last layer in place of
+    that of the first), and the derivative of each norm before D. In a residual network x is the
+    stream (see `bpexp.nn.layers.residual`), and J that of all blocks. The statistics of a batch
+    norm are those of the whole probe batch, held fixed.
 
     Products and singular values are computed in float64, whatever the dtype of the network: values
     below 1e-16 of the largest are rounding errors. All are NaN where z^(l) or J is not finite.
@@ -30,22 +33,26 @@ def jacobian_spectrum(probed: ProbedNetwork, examples: int) -> Values | None:
     """
     if len(probed.layers) < 3:
         return None
-    passes = probed.passes(examples)
-    z = passes.forward()
-    jacobians = _jacobians(passes)
+    examples = min(examples, len(probed.rows))
+    passes = probed.passes(len(probed.rows) if probed.stack.architecture.couples else examples)
+    z = passes.forward()[..., :examples]
+    jacobians = _jacobians(passes, examples)
     # z is checked too: where it is not a number its slope may be finite or 0
     if not (np.isfinite(jacobians).all() and np.isfinite(z).all()):
         return np.full((len(jacobians), min(jacobians.shape[1:])), np.nan)
     return np.asarray(np.linalg.svd(jacobians, compute_uv=False), np.float64)
 
 
-def _jacobians(passes: Propagation) -> Values:
-    """Return J of each example, (E, n_{L-1}, n_1), after a forward pass."""
-    layers, at = passes.stack.architecture.layers, passes.buffers
-    z = np.eye(layers[0].n_out)[None]
-    # The derivatives of a^(l), as far down as a layer reads; the inputs do not depend on z^(1).
-    tangents = deque([np.zeros(())], maxlen=max(layer.reach for layer in layers))
-    for number, (layer, above) in enumerate(pairwise(layers[:-1]), start=1):
-        tangents.append(layer.tangent_a(at, number, z, tangents))
-        z = above.tangent_z(at, number + 1, tangents)
-    return z
+def _jacobians(passes: Propagation, examples: int) -> Values:
+    """Return J of the first examples, (E, n_{L-1}, n_1), after a forward pass."""
+    first, *others = passes.stack.architecture.layers[:-1]
+    at = passes.buffers
+    eye = np.broadcast_to(np.eye(first.n_out), (examples, first.n_out, first.n_out))
+    in_a = others[-1].stream == "a"
+    start = Flow(eye, eye if in_a else first.tangent_a(at, 1, eye, ()))
+    # As far down as a layer reads.
+    below = deque([start], maxlen=max(layer.reach for layer in others))
+    for number, layer in enumerate(others, start=2):
+        x = layer.tangent_x(at, number, below)
+        below.append(Flow(x, layer.tangent_a(at, number, x, below)))
+    return below[-1].a if in_a else below[-1].x

@@ -83,10 +83,10 @@ class Centred(Dense):
         weights, du = at.parameters[number]["theta"][:, 1:], at.own[number]["du"]
         product(emit, weights, du, at.backward_signal[number - 1])
 
-    def tangent_z(self, at, number, tangents):
+    def tangent_x(self, at, number, below):
         """The mean is held fixed."""
         gain = at.parameters[number]["gain"][0, :, None].astype(np.float64)
-        return gain * super().tangent_z(at, number, tangents)
+        return gain * super().tangent_x(at, number, below)
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class Skip(Dense):
             assign(emit, kept, signal)
             at.passed[number - self.over].append(kept)
 
-    def tangent_a(self, at, number, z, tangents):
-        return super().tangent_a(at, number, z, tangents) + tangents[-self.over]
+    def tangent_a(self, at, number, x, below):
+        return super().tangent_a(at, number, x, below) + below[-self.over].a
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bpexp.nn.activations import Array
+from bpexp.nn.arrays import ArraySpec
 from bpexp.nn.initializers import BIASES, WEIGHTS, Initializer
-from bpexp.nn.layers.protocol import ArraySpec, Stream, Tangent
+from bpexp.nn.layers.protocol import Flow, Stream, Tangent
 from bpexp.nn.products import gradient_of_weights, product, weighted_sums
 from bpexp.nn.tape import Emit
 
@@ -51,6 +53,16 @@ class Dense:
         """1: the layer below."""
         return 1
 
+    @property
+    def couples(self) -> bool:
+        """False: an example depends on no other."""
+        return False
+
+    @property
+    def stream(self) -> str | None:
+        """None: no skip connection begins or ends here."""
+        return None
+
     def draw(
         self,
         arrays: dict[str, NDArray[np.float64]],
@@ -70,8 +82,12 @@ class Dense:
         z, theta = at.z[number], at.parameters[number]["theta"]
         weighted_sums(emit, theta, at.a[number - 1], z)
         if number < at.last:
-            slope = at.slope[number] if at.wants_slope(number) else None
-            at.activation.evaluate(emit, z, at.a[number][:, 1:], slope, at.scratch[number])
+            self.activate(emit, at, number, at.a[number][:, 1:])
+
+    def activate(self, emit: Emit, at: Buffers, number: int, out: Array) -> None:
+        """Record g(z^(l)), written into `out`, and g'(z^(l)) if backpropagation reaches l."""
+        slope = at.slope[number] if at.wants_slope(number) else None
+        at.activation.evaluate(emit, at.z[number], out, slope, at.scratch[number])
 
     def delta(self, emit: Emit, at: Buffers, number: int) -> None:
         """Record delta^(l) = g'(z^(l)) * dC/da^(l)."""
@@ -80,20 +96,19 @@ class Dense:
     def gradient(self, emit: Emit, at: Buffers, number: int) -> None:
         """Record dC/dtheta^(l) = a^(l-1) delta^(l)T."""
         gradient, scratch = at.gradients[number]["theta"], at.scratch[number].first
-        gradient_of_weights(emit, at.a[number - 1], at.delta[number], gradient, scratch)
+        gradient_of_weights(emit, at.a[number - 1], at.error(number), gradient, scratch)
 
     def signal(self, emit: Emit, at: Buffers, number: int) -> None:
         """Record dC/da^(l-1) = W^(l) delta^(l)."""
         weights = at.parameters[number]["theta"][:, 1:]
-        product(emit, weights, at.delta[number], at.backward_signal[number - 1])
+        product(emit, weights, at.error(number), at.backward_signal[number - 1])
 
-    def tangent_z(self, at: Buffers, number: int, tangents: Sequence[Tangent]) -> Tangent:
-        """Return W^(l)T da^(l-1)/dz^(1)."""
+    def tangent_x(self, at: Buffers, number: int, below: Sequence[Flow]) -> Tangent:
+        """Return dz^(l)/dx^(1) = W^(l)T da^(l-1)/dx^(1)."""
         weights = at.parameters[number]["theta"][0, 1:]
-        return np.asarray(weights.T.astype(np.float64) @ tangents[-1])
+        return np.asarray(weights.T.astype(np.float64) @ below[-1].a)
 
-    def tangent_a(
-        self, at: Buffers, number: int, z: Tangent, tangents: Sequence[Tangent]
-    ) -> Tangent:
-        """Return diag g'(z^(l)) dz^(l)/dz^(1)."""
-        return np.asarray(at.slope[number][0].T[:, :, None].astype(np.float64) * z)
+    def tangent_a(self, at: Buffers, number: int, x: Tangent, below: Sequence[Flow]) -> Tangent:
+        """Return da^(l)/dx^(1) = diag g'(z^(l)) dz^(l)/dx^(1)."""
+        slopes = at.slope[number][0].T[: len(x), :, None]
+        return np.asarray(slopes.astype(np.float64) * x)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bpexp.nn.arrays import ArraySpec
 from bpexp.nn.initializers import Initializer
 from bpexp.nn.tape import Emit
 
@@ -21,33 +20,23 @@ Stream = Callable[..., Generator]
 """Gives the generator of a purpose of the layer, and of further integers if several are needed."""
 
 Tangent = NDArray[np.float64]
-"""Derivatives with respect to z^(1) at each of E examples, (E, n, n_1)."""
+"""Derivatives with respect to x^(1) at each of E examples, (E, n, n_1)."""
 
 
-@dataclass(frozen=True)
-class ArraySpec:
-    """One array of a layer.
+class Flow(NamedTuple):
+    """What derivatives of a layer the layers above read, as `Layer.tangent_x` explains.
 
     Attributes:
-        name: unique within the layer; in saved files the layer's number follows.
-        shape: of one network.
-        initial: the value of its entries before `Layer.draw`.
-        decayed_from: the first row that weight decay acts on; None if it acts on none.
+        x: dx^(l)/dx^(1).
+        a: da^(l)/dx^(1).
     """
 
-    name: str
-    shape: tuple[int, ...]
-    initial: float = 0.0
-    decayed_from: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Number of entries."""
-        return prod(self.shape)
+    x: Tangent
+    a: Tangent
 
 
 class Layer(Protocol):
-    """A layer's specification: frozen and hashable, its fields numbers and names, saved as JSON.
+    """A layer's specification: frozen and hashable, its fields numbers, names and choices.
 
     The notation is that of `bpexp.nn.stack`. The methods that record take `emit` (see
     `bpexp.nn.tape`), the arrays `at` of the pass (see `bpexp.nn.buffers`), and the layer's number
@@ -88,6 +77,17 @@ class Layer(Protocol):
     def reach(self) -> int:
         """How many layers down the layer reads: 1 if only a^(l-1)."""
 
+    @property
+    def couples(self) -> bool:
+        """Whether what becomes of an example depends on the other examples of its batch."""
+
+    @property
+    def stream(self) -> str | None:
+        """Which of its variables is a stream's, which skip connections hand on: "h", "a" or none.
+
+        See `bpexp.nn.layers.residual`.
+        """
+
     def draw(
         self,
         arrays: dict[str, NDArray[np.float64]],
@@ -107,6 +107,8 @@ class Layer(Protocol):
     def forward(self, emit: Emit, at: Buffers, number: int) -> None:
         """Record z^(l) and, of a hidden layer, a^(l) and the slope, if `at.wants_slope(l)`.
 
+        z^(l) is the argument of g, and slope^(l) is g'(z^(l)).
+
         If `at.trains`, the calls also update the state. If `at.evaluates`, they use the state in
         place of statistics of the batch.
         """
@@ -115,7 +117,11 @@ class Layer(Protocol):
         """Record delta^(l) = dC/dz^(l) of a hidden layer from dC/da^(l), `at.backward_signal`."""
 
     def gradient(self, emit: Emit, at: Buffers, number: int) -> None:
-        """Record the gradient of every parameter, `at.gradients`, from delta^(l)."""
+        """Record the gradient of every parameter, `at.gradients`, from delta^(l).
+
+        A layer whose z^(l) is not theta^(l)T a^(l-1) itself leaves dC/d(theta^(l)T a^(l-1)) as
+        `at.own[l]["error"]`.
+        """
 
     def signal(self, emit: Emit, at: Buffers, number: int) -> None:
         """Record dC/da^(l-1), `at.backward_signal`, which may share memory with dC/da^(l).
@@ -125,25 +131,25 @@ class Layer(Protocol):
         memory that the layer allocated.
         """
 
-    def tangent_z(self, at: Buffers, number: int, tangents: Sequence[Tangent]) -> Tangent:
-        """Return dz^(l)/dz^(1) of the first network, after a forward pass.
+    def tangent_x(self, at: Buffers, number: int, below: Sequence[Flow]) -> Tangent:
+        """Return dx^(l)/dx^(1) of the first network, after a forward pass.
+
+        x^(l) is h^(l) where the layer's stream is "h", else z^(l); x^(1) is that of the first
+        layer, or a^(1) where the stream is "a". Statistics of the batch are held fixed.
 
         Args:
-            at: the arrays of the pass.
+            at: the arrays of the pass, over at least E examples.
             number: l, at least 2.
-            tangents: da^(i)/dz^(1) of layers below, that of l - 1 last; as many as the largest
-                reach of a layer.
+            below: the derivatives of layers below at the first E examples, those of l - 1 last; as
+                many as the largest reach of a layer.
         """
 
-    def tangent_a(
-        self, at: Buffers, number: int, z: Tangent, tangents: Sequence[Tangent]
-    ) -> Tangent:
-        """Return da^(l)/dz^(1) of a hidden layer of the first network, after a forward pass.
+    def tangent_a(self, at: Buffers, number: int, x: Tangent, below: Sequence[Flow]) -> Tangent:
+        """Return da^(l)/dx^(1) of a hidden layer of the first network, after a forward pass.
 
         Args:
             at: the arrays of the pass.
             number: l.
-            z: dz^(l)/dz^(1).
-            tangents: da^(i)/dz^(1) of layers below, that of l - 1 last; as many as the largest
-                reach of a layer.
+            x: dx^(l)/dx^(1).
+            below: see `tangent_x`.
         """

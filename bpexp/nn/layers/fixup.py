@@ -1,0 +1,97 @@
+"""Fixup: residual layers of order pre with scalars, and weights that start small or at 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.nn.activations import Array
+from bpexp.nn.arrays import ArraySpec
+from bpexp.nn.initializers import Initializer
+from bpexp.nn.layers.dense import Dense
+from bpexp.nn.layers.protocol import Stream
+from bpexp.nn.layers.residual import Pre, total
+from bpexp.nn.tape import Emit
+
+if TYPE_CHECKING:
+    from bpexp.nn.buffers import Buffers
+
+
+@dataclass(frozen=True)
+class Fixup(Pre):
+    """z^(l) = norm(h^(l) + beta), a^(l) = g(z^(l)) + alpha; h^(l) as in order pre.
+
+    The scalars alpha and beta are 0 at the start. alpha is the bias before the layer above.
+
+    Attributes:
+        factor: what the drawn weights are multiplied by; 0 makes the biases 0 too.
+        inside: whether the layer is one of a block, and not its last: its h^(l) is no stream.
+    """
+
+    kind: ClassVar[str] = "fixup"
+    factor: float = 1.0
+    inside: bool = False
+
+    @property
+    def stream(self) -> str | None:
+        """h, of the first layer and of those that end a block."""
+        return None if self.inside else "h"
+
+    @property
+    def parameters(self) -> tuple[ArraySpec, ...]:
+        """Those of order pre, and the two scalars; weight decay acts on the weights only."""
+        return (*super().parameters, ArraySpec("beta", ()), ArraySpec("alpha", ()))
+
+    def draw(
+        self,
+        arrays: dict[str, NDArray[np.float64]],
+        initializer: Initializer,
+        negative_slope: float,
+        stream: Stream,
+    ) -> None:
+        """Draw theta as any layer's, and multiply the weights by the factor."""
+        super().draw(arrays, initializer, negative_slope, stream)
+        arrays["theta"][1 if self.factor else 0 :] *= self.factor
+
+    def normalise(self, emit: Emit, at: Buffers, number: int, u: Array) -> None:
+        """Record z^(l) = norm(u + beta)."""
+        shifted = at.scratch[number].second if self.built else at.z[number]
+        emit(np.add, u, at.parameters[number]["beta"][:, None, None], shifted)
+        super().normalise(emit, at, number, shifted)
+
+    def activate(self, emit: Emit, at: Buffers, number: int, out: Array) -> None:
+        """Record g(z^(l)) + alpha and g'(z^(l))."""
+        super().activate(emit, at, number, out)
+        emit(np.add, out, at.parameters[number]["alpha"][:, None, None], out)
+
+    def denormalise(self, emit: Emit, at: Buffers, number: int) -> Array:
+        """Record dC/dh^(l) through the branch above, and the gradients of the scalars.
+
+        A batch norm subtracts both scalars again: their gradients are exactly 0.
+        """
+        inner, gradients = super().denormalise(emit, at, number), at.gradients[number]
+        for name, of in (("beta", inner), ("alpha", at.backward_signal[number])):
+            if self.couples and not (name == "alpha" and number + 1 == at.last):
+                emit(gradients[name].fill, 0)
+            else:
+                total(emit, of, gradients[name])
+        return inner
+
+
+@dataclass(frozen=True)
+class Zero(Dense):
+    """A dense layer whose weights and biases start at 0."""
+
+    kind: ClassVar[str] = "zero"
+
+    def draw(
+        self,
+        arrays: dict[str, NDArray[np.float64]],
+        initializer: Initializer,
+        negative_slope: float,
+        stream: Stream,
+    ) -> None:
+        """Draw nothing: theta stays 0."""
