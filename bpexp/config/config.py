@@ -17,6 +17,9 @@ from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Architecture, Choice
 from bpexp.nn.choices import Value
+from bpexp.nn.norms import check_batches
+from bpexp.nn.skips import check_depth
+from bpexp.nn.stack import check_layers
 from bpexp.probes.instruments import INSTRUMENTS, selected
 from bpexp.training import check_stop
 
@@ -68,6 +71,8 @@ class Config:
     depth: int
     width: int
     activation: Choice
+    skip: Choice
+    norm: Choice
     init: Choice
     cost: Choice
     optimizer: Choice
@@ -117,6 +122,7 @@ class Config:
                 values[name] = checked(name, mapping[name])
         config = cls(**values)
         refuse_frozen(config.frozen, config.depth)
+        refuse_depth(config.depth, config.skip)
         config._refuse_unmeasured()
         return config._shrunk() if config.quick else config
 
@@ -124,12 +130,14 @@ class Config:
         """Return the shape of the run's network.
 
         Raises:
-            ConfigError: it has more parameters than can be meant, or the cost does not fit the
-                data set's task.
+            ConfigError: it has more parameters than can be meant, the cost does not fit the data
+                set's task, or the skip connections do not fit the depth.
         """
         sizes = (data.n_features, *[self.width] * self.depth, data.n_outputs)
         try:
-            shape = Architecture.dense(sizes, self.activation, self.cost, data.task)
+            shape = Architecture.dense(
+                sizes, self.activation, self.cost, data.task, self.skip, self.norm
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from None
         if shape.n_parameters > LARGEST_NETWORK:
@@ -140,12 +148,12 @@ class Config:
         return shape
 
     def check(self, data: Dataset) -> None:
-        """Refuse what does not fit the data set: its task's costs and stop rules, sizes, range.
+        """Refuse what does not fit the data set: costs, stop rules, batches, sizes, range.
 
         Raises:
             ConfigError: in one line, with what fits.
         """
-        self.architecture(data)
+        shape = self.architecture(data)
         largest = float(np.finfo(self.dtype).max)
         if data.largest > largest:
             raise ConfigError(
@@ -154,6 +162,8 @@ class Config:
             )
         try:
             check_stop(data.task, self.stop)
+            check_batches(self.norm, self.batch_size, len(data.x_train))
+            check_layers(shape, self.init)
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
@@ -227,6 +237,18 @@ def refuse_frozen(frozen: int, depth: int) -> None:
     if frozen > depth + 1:
         allowed = f"an integer of at most depth + 1 = {depth + 1}"
         raise ConfigError(out_of_range("frozen", frozen, allowed))
+
+
+def refuse_depth(depth: int, skip: Choice) -> None:
+    """Refuse a depth that is no whole number of blocks.
+
+    Raises:
+        ConfigError: depth - 1 is not divisible by `skip.every`.
+    """
+    try:
+        check_depth(skip, depth)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def defaults(conf: Path) -> dict[str, Any]:

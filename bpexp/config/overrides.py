@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from bpexp.config import defaults, flatten, refuse_frozen
+from bpexp.config import defaults, flatten, refuse_depth, refuse_frozen
 from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
 from bpexp.errors import ConfigError, one_of, quoted, reason
 
@@ -225,6 +226,12 @@ def _check_together(values: Mapping[str, list[Any]]) -> None:
             for row in values.get(name, ()):
                 if isinstance(row, str) and row in group.table:
                     _check_parameter(name, row, parameter, listed)
+    for row, every, number in product(
+        values.get("skip", ()), values.get("skip.every", [None]), depth
+    ):
+        if isinstance(number, int) and isinstance(every, int | None):
+            parameters = {} if every is None else {"every": every}
+            refuse_depth(number, checked("skip", {"name": row, **parameters}))
 
 
 def _check_parameter(name: str, row: str, parameter: str, values: Sequence[object]) -> None:

@@ -17,6 +17,8 @@ from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
 from bpexp.nn.choices import Value
+from bpexp.nn.norms import NORMS
+from bpexp.nn.skips import SKIPS
 from bpexp.probes import INSTRUMENTS
 from bpexp.training import SCHEDULES, STOPS
 
@@ -172,6 +174,10 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
     "depth": _integer("hidden layers", 0, 10_000),
     "width": _integer("units of a hidden layer", 1, 65_536),
     "activation": Group(ACTIVATIONS, "the hidden layers' activation"),
+    "skip": Group(SKIPS, "the skip connections", neutral={"name": "none"}),
+    "norm": Group(
+        NORMS, "the normalisation before each hidden activation", neutral={"name": "none"}
+    ),
     "init": Group(INITIALIZERS, "the initialization of weights and biases"),
     "cost": Group(COSTS, "the cost, which brings the output layer's activation"),
     "optimizer": Group(OPTIMIZERS, "the update rule"),

@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import Arrays, initial, views
 from bpexp.nn.checks import require_integer
-from bpexp.nn.choices import Choice, as_choice
+from bpexp.nn.choices import NONE, Choice, as_choice
 from bpexp.nn.layers import LAYERS, Dense, Layer, chain
 from bpexp.nn.tasks import check_cost, find_task
-
-NONE = Choice("none")
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,14 +166,18 @@ class Architecture:
         """Whether an example's outputs depend on the other examples of its batch."""
         return any(layer.couples for layer in self.layers)
 
+    @property
+    def given(self) -> dict[str, Choice]:
+        """The skip connections and the norm by key, without those that are none."""
+        choices = {"skip": self.skip, "norm": self.norm}
+        return {key: choice for key, choice in choices.items() if choice != NONE}
+
     def to_json(self) -> str:
         """Return the architecture as JSON: with `sizes` if `dense` makes it, else with `layers`."""
         shape: dict[str, Any] = {"sizes": self.sizes}
         if self.layers != chain(self.sizes, self.skip, self.norm):
             shape = {"layers": [_as_json(layer) for layer in self.layers]}
-        given = {"skip": self.skip, "norm": self.norm}
-        choices = {"activation": self.activation, "cost": self.cost}
-        choices |= {key: choice for key, choice in given.items() if choice != NONE}
+        choices = {"activation": self.activation, "cost": self.cost, **self.given}
         named = {key: _named(choice) for key, choice in choices.items()}
         return json.dumps({**shape, **named, "task": self.task})
 

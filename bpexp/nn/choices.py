@@ -59,6 +59,9 @@ class Choice:
         return table[self.name](**self.parameters)
 
 
+NONE = Choice("none")
+
+
 def as_choice(choice: str | Choice) -> Choice:
     """Return the choice of a name with its default parameters; return a choice unchanged."""
     return Choice(choice) if isinstance(choice, str) else choice

@@ -1,7 +1,7 @@
 """A network in an npz file without pickles.
 
-The file has `architecture` (JSON), theta_001, theta_002, ..., every other array of layer l under its
-own name and the same three digits, and the names of classes as `classes`, if there are any.
+The file has `architecture` (JSON), theta_001, theta_002, ..., every other array of layer l under
+its own name and the same three digits, and the names of classes as `classes`, if there are any.
 """
 
 from __future__ import annotations

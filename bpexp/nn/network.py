@@ -13,7 +13,7 @@ from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.architecture import Architecture
 from bpexp.nn.arrays import Arrays
 from bpexp.nn.checks import as_float_dtype, as_inputs, as_targets, require_integer
-from bpexp.nn.choices import Choice, as_choice
+from bpexp.nn.choices import NONE, Choice, as_choice
 from bpexp.nn.files import read, write
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
@@ -89,8 +89,8 @@ class Network:
         seed: int = 0,
         dtype: DTypeLike = "float32",
         batch: Array | None = None,
-        skip: str | Choice = "none",
-        norm: str | Choice = "none",
+        skip: str | Choice = NONE,
+        norm: str | Choice = NONE,
     ) -> Network:
         """Draw a new multi-layer perceptron.
 

@@ -212,17 +212,32 @@ def batch(*, affine: bool = True, eps: float = 1e-5, momentum: float = 0.1) -> N
 
     Batch statistics in training and at probes, running ones in evaluation and prediction; the
     running variance is the unbiased one. A batch of one example has no variance and is refused.
+
+    Args:
+        affine: whether a trained gain and shift follow.
+        eps: a finite number above 0, added to the variance.
+        momentum: m of running <- running + m (batch - running), a number above 0 and at most 1.
     """
     return Norm(EXAMPLES, True, affine, eps, momentum)
 
 
 def layer(*, affine: bool = True, eps: float = 1e-5) -> Norm:
-    """Over the units, an example at a time: mean 0, variance 1 (Ba et al. 2016)."""
+    """Over the units, an example at a time: mean 0, variance 1 (Ba et al. 2016).
+
+    Args:
+        affine: whether a trained gain and shift follow.
+        eps: a finite number above 0, added to the variance.
+    """
     return Norm(UNITS, True, affine, eps)
 
 
 def rms(*, affine: bool = True, eps: float = 1e-5) -> Norm:
-    """Over the units, an example at a time: mean square 1 (Zhang & Sennrich 2019); no shift."""
+    """Over the units, an example at a time: mean square 1 (Zhang & Sennrich 2019).
+
+    Args:
+        affine: whether a trained gain follows; there is no shift.
+        eps: a finite number above 0, added to the mean square.
+    """
     return Norm(UNITS, False, affine, eps)
 
 

@@ -19,7 +19,7 @@ BY_BLOCKS = "1/sqrt(blocks)"
 
 @dataclass(frozen=True)
 class Skip:
-    """Skip connections.
+    """Skip connections; the last two attributes are of order "full".
 
     Attributes:
         order: "pre", "post" or "full".
@@ -27,9 +27,8 @@ class Skip:
         scale: s, which the branch is multiplied by: a number, or "1/sqrt(blocks)".
         trained: whether s is a trained number a block, which starts from `scale`.
         fixup: whether the network is initialized and has scalars as in Fixup.
-        outer_weight_variance: v of V ~ N(0, v / n) in order "full"; None: as the initialization
-            draws W.
-        outer_bias_variance: variance of c in order "full".
+        outer_weight_variance: v of V ~ N(0, v / n); None: as the initialization draws W.
+        outer_bias_variance: variance of c.
     """
 
     order: str
@@ -39,6 +38,11 @@ class Skip:
     fixup: bool = False
     outer_weight_variance: float | None = None
     outer_bias_variance: float = 0.0
+
+    @property
+    def has_outer(self) -> bool:
+        """Whether a variance of order "full" is given."""
+        return self.outer_weight_variance is not None or self.outer_bias_variance > 0
 
     def blocks(self, depth: int) -> int:
         """Return the number of blocks of a network of `depth` hidden layers."""
@@ -50,7 +54,7 @@ class Skip:
 
     def inner_factor(self, blocks: int) -> float:
         """Return what Fixup multiplies the weights of a block's layers but the last by."""
-        return max(blocks, 1) ** (-1 / (2 * self.every - 2))
+        return float(max(blocks, 1) ** (-1 / (2 * self.every - 2)))
 
 
 def none() -> None:
@@ -68,9 +72,14 @@ def identity(
     """The stream passes unchanged, and each block adds its branch times `scale`.
 
     order pre: h + W g(norm(h)) + b (He et al. 2016); post: a + g(norm(W a + b)); full:
-    a + V g(norm(W a + b)) + c (Yang & Schoenholz 2017). `scale` is a number or 1/sqrt(blocks).
-    outer_weight_variance v draws V from N(0, v / n), null as the initialization draws W;
-    outer_bias_variance is that of c. Both are for order full.
+    a + V g(norm(W a + b)) + c (Yang & Schoenholz 2017).
+
+    Args:
+        order: pre, post or full.
+        every: layers a block, 1 or 2. Those before the last are plain.
+        scale: a finite number, or 1/sqrt(blocks), which the branch is multiplied by.
+        outer_weight_variance: of order full, v >= 0 of V ~ N(0, v / n); null draws V as W.
+        outer_bias_variance: of order full, the variance of c, a number of at least 0.
     """
     require("order", order, f"one of {', '.join(ORDERS)}", order in ORDERS)
     require("every", every, "1 or 2", every in (1, 2))
@@ -78,11 +87,10 @@ def identity(
     allowed = f"a finite number, or {BY_BLOCKS}"
     require("scale", scale, allowed, is_number or scale == BY_BLOCKS)
     variance, bias = outer_weight_variance, outer_bias_variance
-    own = order == "full"
-    allowed = "a finite number of at least 0, for order=full only"
-    holds = variance is None or (own and 0 <= variance < math.inf)
+    allowed = "a finite number of at least 0"
+    holds = variance is None or 0 <= variance < math.inf
     require("outer_weight_variance", variance, f"{allowed}, or null", holds)
-    require("outer_bias_variance", bias, allowed, bias == 0 or (own and 0 < bias < math.inf))
+    require("outer_bias_variance", bias, allowed, 0 <= bias < math.inf)
     return Skip(order, every, scale, False, False, variance, bias)
 
 

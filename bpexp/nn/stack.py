@@ -137,6 +137,7 @@ def initial_theta(
         ValueError: the initialization needs a batch and none was given, or a layer is of a kind
             that it does not know.
     """
+    check_layers(architecture, init)
     initializer = init.build(INITIALIZERS)
     activation = architecture.activation.build(ACTIVATIONS)
     flat = architecture.initial_parameters()
@@ -146,10 +147,22 @@ def initial_theta(
     if initializer.unit_variance:
         if batch is None:
             raise ValueError(f"init: {init.name} needs a batch of inputs")
-        if unknown := architecture.unknown_layer([Dense]):
-            raise ValueError(f"init: {init.name} knows dense layers only, not {unknown}")
         _scale_to_unit_variance(architecture.thetas(flat), activation, batch)
     return flat
+
+
+def check_layers(architecture: Architecture, init: Choice) -> None:
+    """Refuse an initialization that does not know a layer.
+
+    Raises:
+        ValueError: lsuv, which scales dense layers, for a network of others.
+    """
+    if not init.build(INITIALIZERS).unit_variance:
+        return
+    if unknown := architecture.unknown_layer([Dense]):
+        given = [f"{key}={c.name}" for key, c in architecture.given.items()]
+        received = " and ".join(given) or unknown
+        raise ValueError(f"init: {init.name} knows dense layers only, not {received}")
 
 
 def _stream(seed: int, number: int, purpose: int, *key: int) -> Generator:

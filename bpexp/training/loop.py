@@ -12,6 +12,7 @@ from bpexp.errors import one_of
 from bpexp.nn.checks import require_integer
 from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
+from bpexp.nn.norms import check_batches
 from bpexp.nn.stack import Stack
 from bpexp.probes import INSTRUMENTS
 from bpexp.progress import begin
@@ -128,6 +129,8 @@ def train(
     allowed = f"of {data.n_features} inputs and {data.n_outputs} outputs, as data {data.name} has"
     require("sizes", shape.sizes, allowed, fits)
     check_stop(data.task, choice)
+    if shape.couples:
+        check_batches(shape.norm, batch_size, len(data.x_train))
     dtype = network.theta.dtype
     largest = float(np.finfo(dtype).max)
     require("data", data.largest, f"in the range of {dtype}, the dtype", data.largest <= largest)

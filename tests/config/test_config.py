@@ -51,6 +51,8 @@ CHANGES = {
     "depth": 3,
     "width": 9,
     "activation": "tanh",
+    "skip": "identity",
+    "norm": "layer",
     "init": "orthogonal",
     "cost": "squared_error",
     "optimizer": "adam",
@@ -113,6 +115,14 @@ def test_a_constant_learning_rate_leaves_identity_as_it_was_without_schedules():
     assert config.identity("d") == identity(without, "d", ALGORITHM)
     warm = make_config(schedule={"name": "constant", "warmup": 1})
     assert warm.identity("d") != config.identity("d")
+
+
+@pytest.mark.parametrize("key", ["skip", "norm"])
+def test_a_plain_network_has_the_identity_that_it_had_without_the_key(key):
+    config = make_config()
+    without = {name: value for name, value in config.nested().items() if name != key}
+    assert getattr(config, key) == Choice("none")
+    assert config.identity("d") == identity(without, "d", ALGORITHM)
 
 
 def test_quick_shrinks_epochs_and_examples():

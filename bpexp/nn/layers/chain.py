@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bpexp.nn.choices import Choice
+from bpexp.nn.choices import NONE, Choice
 from bpexp.nn.layers.dense import Dense
 from bpexp.nn.layers.fixup import Fixup, Zero
 from bpexp.nn.layers.normalised import Normalised
@@ -13,8 +13,6 @@ from bpexp.nn.layers.protocol import Layer
 from bpexp.nn.layers.residual import Full, Post, Pre
 from bpexp.nn.norms import NORMS
 from bpexp.nn.skips import SKIPS, Skip, check_depth
-
-NONE = Choice("none")
 
 
 def chain(sizes: Sequence[int], skip: Choice, norm: Choice) -> tuple[Layer, ...]:
@@ -34,7 +32,12 @@ def chain(sizes: Sequence[int], skip: Choice, norm: Choice) -> tuple[Layer, ...]
     if residual is None or not hidden:
         return (*(_plain(*pair, norm) for pair in hidden), Dense(*output))
     check_depth(skip, len(hidden))
-    widths = list(sizes[1:-1 : residual.every])
+    if residual.order != "full" and residual.has_outer:
+        raise ValueError(
+            f"skip.outer_weight_variance and skip.outer_bias_variance: order={residual.order} has "
+            "no outer matrix; use skip.order=full"
+        )
+    widths = list(sizes[1 : -1 : residual.every])
     if len({*widths}) > 1:
         raise ValueError(
             f"sizes: a stream is of one width; skip={skip.name} joins layers of {widths} units"
@@ -50,9 +53,7 @@ def _plain(n_in: int, n_out: int, norm: Choice) -> Layer:
     return Dense(n_in, n_out) if norm == NONE else Normalised(n_in, n_out, norm)
 
 
-def _residual(
-    n_in: int, n_out: int, norm: Choice, skip: Skip, number: int, depth: int
-) -> Layer:
+def _residual(n_in: int, n_out: int, norm: Choice, skip: Skip, number: int, depth: int) -> Layer:
     """Return hidden layer `number` of a residual network of `depth` hidden layers."""
     is_first, is_last = number == 1, number > 1 and (number - 1) % skip.every == 0
     inside, over, blocks = not (is_first or is_last), skip.every * is_last, skip.blocks(depth)

@@ -11,7 +11,7 @@ import numpy as np
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
-from bpexp.nn.choices import Choice
+from bpexp.nn.choices import NONE, Choice
 from bpexp.nn.layers.dense import Dense
 from bpexp.nn.layers.protocol import Flow, Tangent
 from bpexp.nn.norms import NORMS, Norm
@@ -35,7 +35,7 @@ class Normalised(Dense):
     """
 
     kind: ClassVar[str] = "normalised"
-    norm: Choice = Choice("batch")
+    norm: Choice = NONE
 
     @property
     def built(self) -> Norm | None:

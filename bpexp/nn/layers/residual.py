@@ -110,7 +110,7 @@ class Residual(Normalised):
         emit(np.multiply, gradient, factor, out)
         return out
 
-    def factor(self, at: Buffers, number: int) -> float:
+    def scale_of(self, at: Buffers, number: int) -> float:
         """Return s of the first network."""
         return float(at.parameters[number]["scale"][0]) if self.trained else self.scale
 
@@ -164,7 +164,7 @@ class Pre(Residual):
         u = Dense.tangent_x(self, at, number, below)
         if not self.over:
             return u
-        return np.asarray(below[-self.over].x + self.factor(at, number) * u)
+        return np.asarray(below[-self.over].x + self.scale_of(at, number) * u)
 
     def tangent_a(self, at: Buffers, number: int, x: Tangent, below: Sequence[Flow]) -> Tangent:
         """Return da^(l)/dh^(1): diag g'(z^(l)) times the norm's derivative times dh^(l)/dh^(1)."""
@@ -219,7 +219,7 @@ class Post(Residual):
         if not self.over:
             return super().tangent_a(at, number, x, below)
         branch = self.tangent_of_branch(at, number, x)
-        return np.asarray(below[-self.over].a + self.factor(at, number) * branch)
+        return np.asarray(below[-self.over].a + self.scale_of(at, number) * branch)
 
     def tangent_of_branch(self, at: Buffers, number: int, x: Tangent) -> Tangent:
         """Return the derivative of the branch from that of z^(l)."""
