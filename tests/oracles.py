@@ -100,3 +100,96 @@ def derivative(layers, x, targets, activation, cost, place):
     else:
         weights[row - 1][column] += 1j * H
     return mean_cost(moved, x, targets, activation, cost).imag / H
+
+
+def _mean(values):
+    return sum(values) / len(values)
+
+
+def _standardised(values, eps, centred):
+    mean = _mean(values) if centred else 0
+    root = cmath.sqrt(_mean([(v - mean) ** 2 for v in values]) + eps)
+    return [(v - mean) / root for v in values]
+
+
+def normalised(rows, norm, own, eps=1e-5):
+    """Rows of u, one an example, after a norm with the gain and shift that `own` may have."""
+    if norm == "none":
+        return rows
+    if norm == "batch":
+        columns = [_standardised(column, eps, True) for column in zip(*rows, strict=True)]
+        rows = [list(row) for row in zip(*columns, strict=True)]
+    else:
+        rows = [_standardised(row, eps, norm == "layer") for row in rows]
+    gain = own.get("gain", [1] * len(rows[0]))
+    shift = own.get("shift", [0] * len(rows[0]))
+    return [[g * v + s for g, v, s in zip(gain, row, shift, strict=True)] for row in rows]
+
+
+def affine(rows, theta):
+    """theta^T (1, a) of each row a; row 0 of theta holds the biases."""
+    return [
+        [
+            theta[0][k] + sum(a[j] * theta[j + 1][k] for j in range(len(a)))
+            for k in range(len(theta[0]))
+        ]
+        for a in rows
+    ]
+
+
+def _sum(one, other, factor):
+    return [
+        [v + factor * w for v, w in zip(*rows, strict=True)]
+        for rows in zip(one, other, strict=True)
+    ]
+
+
+def residual(arrays, x, activation, *, order="none", every=1, scale=1.0, norm="none", first=None):
+    """Every layer's stream h or a, its z, and the outputs, of a network with skips and a norm.
+
+    Args:
+        arrays: of each layer, theta and what else it has by name.
+        x: rows of inputs.
+        activation: g of one number.
+        order: none, pre, post, full or fixup.
+        every: layers a block.
+        scale: of the branch, where a layer has none of its own.
+        norm: none, batch, layer or rms.
+        first: the stream of the first layer (z, if there are no skips), in place of what is
+            computed.
+    """
+
+    def g(rows):
+        return [[activation(value) for value in row] for row in rows]
+
+    streams, zs = [None], [None]
+    a = [[complex(value) for value in row] for row in x]
+    in_h = order in ("pre", "fixup")
+    for number, own in enumerate(arrays[:-1], start=1):
+        ends = number > 1 and (number - 1) % every == 0
+        s = own.get("scale", scale)
+        u = affine(a, own["theta"])
+        below = streams[number - every] if ends else None
+        if in_h:
+            h = _sum(below, u, s) if ends else u
+            h = first if number == 1 and first is not None else h
+            beta, alpha = own.get("beta", 0), own.get("alpha", 0)
+            z = normalised([[v + beta for v in row] for row in h], norm, own)
+            a = [[v + alpha for v in row] for row in g(z)]
+            stream = h
+        elif order == "full" and number == 1:
+            stream = z = a = u if first is None else first
+        else:
+            z = normalised(u, norm, own)
+            if order == "none" and number == 1 and first is not None:
+                z = first
+            branch = g(z)
+            if ends and order == "full":
+                branch = affine(branch, own["outer"])
+            a = _sum(below, branch, s) if ends and order != "none" else branch
+            if order == "post" and number == 1 and first is not None:
+                a = first
+            stream = a
+        streams.append(stream)
+        zs.append(z)
+    return streams[1:], zs[1:], affine(a, arrays[-1]["theta"])

@@ -70,11 +70,16 @@ class Fixup(Pre):
     def denormalise(self, emit: Emit, at: Buffers, number: int) -> Array:
         """Record dC/dh^(l) through the branch above, and the gradients of the scalars.
 
-        A batch norm subtracts both scalars again: their gradients are exactly 0.
+        What a norm subtracts again has a gradient of exactly 0: beta, if it subtracts the mean, and
+        alpha below a batch norm, which the output layer has none of.
         """
         inner, gradients = super().denormalise(emit, at, number), at.gradients[number]
-        for name, of in (("beta", inner), ("alpha", at.backward_signal[number])):
-            if self.couples and not (name == "alpha" and number + 1 == at.last):
+        is_centred = self.built is not None and self.built.centred
+        for name, of, is_subtracted in (
+            ("beta", inner, is_centred),
+            ("alpha", at.backward_signal[number], self.couples and number + 1 < at.last),
+        ):
+            if is_subtracted:
                 emit(gradients[name].fill, 0)
             else:
                 total(emit, of, gradients[name])
