@@ -151,14 +151,16 @@ class Architecture:
         return mask
 
     def unknown_layer(self, known: Iterable[type]) -> str | None:
-        """Return the number and specification of the first layer of a kind that is not in `known`.
+        """Return what makes a layer of a kind that is not in `known`; None if all are known.
 
-        None if all are known.
+        It is named by the skip connections and the norm that were chosen, else by the number and
+        the specification of the first such layer.
         """
         kinds = tuple(known)
         for number, layer in enumerate(self.layers, start=1):
             if type(layer) not in kinds:
-                return f"layer {number}, {layer}"
+                chosen = [f"{key}={choice.name}" for key, choice in self.given.items()]
+                return " and ".join(chosen) or f"layer {number}, {layer}"
         return None
 
     @property

@@ -160,9 +160,7 @@ def check_layers(architecture: Architecture, init: Choice) -> None:
     if not init.build(INITIALIZERS).unit_variance:
         return
     if unknown := architecture.unknown_layer([Dense]):
-        given = [f"{key}={c.name}" for key, c in architecture.given.items()]
-        received = " and ".join(given) or unknown
-        raise ValueError(f"init: {init.name} knows dense layers only, not {received}")
+        raise ValueError(f"init: {init.name} knows dense layers only, not {unknown}")
 
 
 def _stream(seed: int, number: int, purpose: int, *key: int) -> Generator:
