@@ -144,7 +144,9 @@ def _sum(one, other, factor):
     ]
 
 
-def residual(arrays, x, activation, *, order="none", every=1, scale=1.0, norm="none", first=None):
+def residual(
+    arrays, x, activation, *, order="none", every=1, scale=1.0, norm="none", first=None, moved=None
+):
     """Every layer's stream h or a, its z, and the outputs, of a network with skips and a norm.
 
     Args:
@@ -157,7 +159,11 @@ def residual(arrays, x, activation, *, order="none", every=1, scale=1.0, norm="n
         norm: none, batch, layer or rms.
         first: the stream of the first layer (z, if there are no skips), in place of what is
             computed.
+        moved: (layer, rows): what is added to that layer's stream.
     """
+
+    def shifted(rows, number):
+        return _sum(rows, moved[1], 1) if moved is not None and moved[0] == number else rows
 
     def g(rows):
         return [[activation(value) for value in row] for row in rows]
@@ -172,13 +178,14 @@ def residual(arrays, x, activation, *, order="none", every=1, scale=1.0, norm="n
         below = streams[number - every] if ends else None
         if in_h:
             h = _sum(below, u, s) if ends else u
-            h = first if number == 1 and first is not None else h
+            h = shifted(first if number == 1 and first is not None else h, number)
             beta, alpha = own.get("beta", 0), own.get("alpha", 0)
             z = normalised([[v + beta for v in row] for row in h], norm, own)
             a = [[v + alpha for v in row] for row in g(z)]
             stream = h
         elif order == "full" and number == 1:
-            stream = z = a = u if first is None else first
+            z = u if first is None else first
+            stream = a = shifted(z, number)
         else:
             z = normalised(u, norm, own)
             if order == "none" and number == 1 and first is not None:
@@ -189,7 +196,7 @@ def residual(arrays, x, activation, *, order="none", every=1, scale=1.0, norm="n
             a = _sum(below, branch, s) if ends and order != "none" else branch
             if order == "post" and number == 1 and first is not None:
                 a = first
-            stream = a
+            stream = a = shifted(a, number)
         streams.append(stream)
         zs.append(z)
     return streams[1:], zs[1:], affine(a, arrays[-1]["theta"])

@@ -18,9 +18,10 @@ SATURATED = 0.9
 GRADIENT = {
     "preserved": "the rule of no other word holds; also where the gradient is 0 because no error "
     "is left, or because a weight starts at 0",
-    "vanishing": f"||delta^(k)|| / ||delta^(L)|| is below {1 / END_TO_END:g}",
+    "vanishing": f"||delta^(k)|| / ||delta^(L)|| is below {1 / END_TO_END:g}; in residual networks "
+    "stream_gradient takes the place of ||delta||, from layer k or the end of its block to L-1",
     "exploding": f"||delta^(k)|| / ||delta^(L)|| is above {END_TO_END:g}, or a norm of delta is "
-    "not finite",
+    "not finite; in residual networks as for vanishing",
     "saturated": f"more than {SATURATED:.0%} of a hidden layer's activities are on an asymptote, "
     "or of the outputs while these are wrong",
     "dead": "the gradient of W^(k) is exactly 0",
@@ -35,7 +36,8 @@ class Signal:
     Attributes:
         word: one of GRADIENT.
         phrase: why, after "the gradient that reaches the first trained layer is".
-        ratio: ||delta^(k)|| / ||delta^(L)||; NaN where the word does not rest on it.
+        ratio: ||delta^(k)|| / ||delta^(L)||, of the stream in residual networks; NaN where the
+            word does not rest on it.
     """
 
     word: str
@@ -78,10 +80,14 @@ class Signal:
             if start and delta[-1] != 0 and not (is_blocked or has_underflowed):
                 return cls("preserved", "0 by construction")
             return cls("dead", "exactly 0")
-        ratio = float(delta[0] / delta[-1])
+        path, last = delta, "last layer"
+        stream = np.asarray(probe.get("stream_gradient", ()))[first:]
+        if np.isfinite(stream).any():
+            path, last = stream[~np.isnan(stream)], "last block"
+        ratio = float(path[0] / path[-1])
         word = "preserved" if 1 / END_TO_END <= ratio <= END_TO_END else "exploding"
         word = "vanishing" if ratio < 1 / END_TO_END else word
-        return cls(word, f"{ratio:.2g} times the last layer's", ratio)
+        return cls(word, f"{ratio:.2g} times the {last}'s", ratio)
 
 
 def _largest(values: Any) -> float:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Summarise = Callable[[NDArray[np.float64]], dict[str, float]]
 
 
-def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
-    """Summarise how delta shrinks towards the input.
+def decay(delta_norm: NDArray[np.float64], hop: int = 1) -> dict[str, float]:
+    """Summarise how the gradient shrinks towards the input.
 
     The standard error of the rate is that of its increments log(delta_norm^(l) / delta_norm^(l+1)),
     not of a straight line: log-norms are cumulative sums, so the increments are independent, and
@@ -20,6 +20,7 @@ def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
 
     Args:
         delta_norm: root mean square norm of delta of each layer, (L,), first to last.
+        hop: layers from one norm to the next.
 
     Returns:
         The numbers that are defined: none if a norm is zero or not finite, and the rate only from
@@ -27,12 +28,30 @@ def decay(delta_norm: NDArray[np.float64]) -> dict[str, float]:
     """
     if not (np.isfinite(delta_norm).all() and (delta_norm > 0).all()):
         return {}
-    increments = -np.diff(np.log(delta_norm))
-    summary = {"gradient/first_to_last": float(np.exp(increments.sum()))}
+    increments = -np.diff(np.log(delta_norm)) / hop
+    summary = {"gradient/first_to_last": float(np.exp(hop * increments.sum()))}
     if len(increments) >= 2:
         summary["gradient/decay_rate"] = float(increments.mean())
         summary["gradient/decay_rate_se"] = float(increments.std(ddof=1) / np.sqrt(len(increments)))
     return summary
+
+
+def decay_of_stream(stream_gradient: NDArray[np.float64]) -> dict[str, float]:
+    """Summarise how the gradient of a residual network's stream shrinks towards the input.
+
+    Args:
+        stream_gradient: root mean square norm of the gradient of the stream, (L,), NaN in the
+            layers where there is no stream.
+
+    Returns:
+        What `decay` returns of the first layer and those that end a block, a layer at a time.
+    """
+    places = np.flatnonzero(~np.isnan(stream_gradient))
+    hops = {*np.diff(places).tolist()}
+    is_whole = places.size > 0 and places[0] == 0 and places[-1] == len(stream_gradient) - 2
+    if not is_whole or len(hops) != 1:  # a single layer, or a norm that is not a number
+        return {}
+    return decay(stream_gradient[places], hops.pop())
 
 
 def ends(grad_norm: NDArray[np.float64]) -> dict[str, float]:
@@ -69,11 +88,13 @@ class Summary:
 
     Attributes:
         of: from the instrument's value to the metrics that are defined.
-        metrics: the metrics, and what each is.
+        metrics: the metrics, and what each is, unless another instrument gives the same.
+        unless: an instrument that gives the metrics in its place where it is measured.
     """
 
     of: Summarise
     metrics: Mapping[str, str]
+    unless: str | None = None
 
 
 SUMMARIES: dict[str, Summary] = {
@@ -81,12 +102,16 @@ SUMMARIES: dict[str, Summary] = {
         decay,
         {
             "gradient/decay_rate": "mean over l = 1 .. L-1 of log(delta_norm^(l) / "
-            "delta_norm^(l+1)), nats a layer towards the input; negative: vanishing",
+            "delta_norm^(l+1)), nats a layer towards the input; negative: vanishing. In residual "
+            "networks stream_gradient takes the place of delta_norm, l = 1 .. L-2",
             "gradient/decay_rate_se": "standard error of gradient/decay_rate: the standard "
             "deviation of its increments / sqrt(L - 1), nats a layer",
-            "gradient/first_to_last": "delta_norm^(1) / delta_norm^(L)",
+            "gradient/first_to_last": "delta_norm^(1) / delta_norm^(L); in residual networks "
+            "stream_gradient^(1) / stream_gradient^(L-1)",
         },
+        unless="stream_gradient",
     ),
+    "stream_gradient": Summary(decay_of_stream, {}),
     "grad_norm": Summary(
         ends,
         {

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.analysis.summaries import decay
+from bpexp.analysis.summaries import decay, decay_of_stream
 from bpexp.figures.parts import style
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.factors import axis_label, compared_factor
@@ -22,8 +22,8 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the decay rate of each run and source at the run's first probe.
 
     Args:
-        layers: columns run, source, step, layer, delta_norm and the configuration; a frame that has
-            decay rates already is returned as it is.
+        layers: columns run, source, step, layer, delta_norm, of residual networks stream_gradient,
+            and the configuration; a frame that has decay rates already is returned as it is.
 
     Returns:
         A row for each run and source: the columns of a run, gradient/decay_rate and
@@ -35,7 +35,11 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
     rows = at_start(layers).sort_values("layer")
     found = []
     for _, run in rows.groupby(["run", "source"], sort=False):
-        summary = decay(run["delta_norm"].to_numpy(float))
+        stream = run.get("stream_gradient")
+        if stream is not None and stream.notna().any():
+            summary = decay_of_stream(stream.to_numpy(float))
+        else:
+            summary = decay(run["delta_norm"].to_numpy(float))
         if RATE in summary:
             found.append(run.head(1).assign(**{RATE: summary[RATE], ERROR: summary[ERROR]}))
     none = rows.head(0).assign(**{RATE: [], ERROR: []})
@@ -49,7 +53,8 @@ def decay_rate_by_depth(layers: pd.DataFrame) -> Figure:
     A line for each activation, or initialization if only that varies; other settings that vary
     divide the rows into panels. x: hidden layers. y: mean over layers of
     log(delta_norm^(l) / delta_norm^(l+1)), nats a layer: negative where the gradient vanishes
-    towards the input, positive where it explodes. Lines: arithmetic mean over seeds; of two to five
+    towards the input, positive where it explodes. In residual networks the gradient of the stream
+    takes the place of delta_norm. Lines: arithmetic mean over seeds; of two to five
     seeds each is drawn too, of more the mean's 95 % interval. Bars, with one seed: 1.96 standard
     errors from the scatter over the layers of that network. Thin dashed lines: the rate of theory's
     root mean squares over draws in the limit of width, which for ReLU networks of width n is about

@@ -23,6 +23,7 @@ from bpexp.probes import INSTRUMENTS
 WITHIN = {
     **dict.fromkeys(("dead", "saturation", "zero_share", "subnormal_share"), SHARE),
     "correlation": (-1.0, 1.0),
+    "gradient_correlation": (-1.0, 1.0),
 }
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bpexp.probes import layers
+from bpexp.probes import layers, streams
 from bpexp.probes.jacobian import jacobian_spectrum
 from bpexp.probes.parameters import weight_norm, weight_spectrum
+from bpexp.probes.shattering import gradient_correlation
 from bpexp.probes.statistics import LayerStatistics, Values
 
 ORIGIN = {"layer": 1, "rank": 1}
@@ -36,6 +37,7 @@ class Instrument:
         standard: measured in every run; else where `measure` names it, or `examples_key` says so.
         examples_key: the key under `probe.` for the number of examples that it is measured at, 0
             for not at all; passed to `measure` as a second argument.
+        optional: standard, but measured of some networks only; tables of others have no column.
         log: its values span orders of magnitude: they are averaged and drawn on a log scale.
         hidden: only its values in hidden layers are drawn, since that of the output layer is of
             another function.
@@ -47,6 +49,7 @@ class Instrument:
     of: Literal["statistics", "network"]
     standard: bool = False
     examples_key: str | None = None
+    optional: bool = False
     log: bool = False
     hidden: bool = False
     former_key: str | None = None
@@ -58,10 +61,22 @@ class Instrument:
 
 
 def _layer(
-    measure: Callable[[LayerStatistics], Values], *, log: bool = False, hidden: bool = False
+    measure: Callable[[LayerStatistics], Values | None],
+    *,
+    optional: bool = False,
+    log: bool = False,
+    hidden: bool = False,
 ) -> Instrument:
     """Return a row of the standard instruments: one number a layer from the layer statistics."""
-    return Instrument(measure, ("layer",), "statistics", standard=True, log=log, hidden=hidden)
+    return Instrument(
+        measure,
+        ("layer",),
+        "statistics",
+        standard=True,
+        optional=optional,
+        log=log,
+        hidden=hidden,
+    )
 
 
 INSTRUMENTS: dict[str, Instrument] = {
@@ -70,6 +85,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "delta_norm": _layer(layers.delta_norm, log=True),
     "weight_factor": _layer(layers.weight_factor, log=True),
     "slope_factor": _layer(layers.slope_factor, log=True),
+    "norm_factor": _layer(layers.norm_factor, optional=True, log=True),
     "update_ratio": _layer(layers.update_ratio, log=True),
     "zero_share": _layer(layers.zero_share),
     "subnormal_share": _layer(layers.subnormal_share),
@@ -79,8 +95,15 @@ INSTRUMENTS: dict[str, Instrument] = {
     "correlation": _layer(layers.correlation),
     "saturation": _layer(layers.saturation),
     "dead": _layer(layers.dead),
+    "stream_gradient": _layer(streams.stream_gradient, optional=True, log=True),
+    "stream_mean": _layer(streams.stream_mean, optional=True),
+    "stream_mean_square": _layer(streams.stream_mean_square, optional=True, log=True),
+    "stream_squared_mean": _layer(streams.stream_squared_mean, optional=True, log=True),
+    "stream_variance": _layer(streams.stream_variance, optional=True, log=True),
+    "branch_variance": _layer(streams.branch_variance, optional=True, log=True),
     "output_saturation": Instrument(layers.output_saturation, (), "statistics", standard=True),
     "global_grad_norm": Instrument(layers.global_grad_norm, (), "statistics", log=True),
+    "gradient_correlation": Instrument(gradient_correlation, (), "network"),
     "weight_norm": Instrument(weight_norm, ("layer",), "network", log=True),
     "weight_spectrum": Instrument(weight_spectrum, ("layer", "rank"), "network", log=True),
     "jacobian_spectrum": Instrument(

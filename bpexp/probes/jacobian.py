@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
+from bpexp.nn.layers import Layer
 from bpexp.nn.layers.protocol import Flow
 from bpexp.nn.propagation import Propagation
 from bpexp.probes.network import ProbedNetwork
@@ -46,13 +48,28 @@ def jacobian_spectrum(probed: ProbedNetwork, examples: int) -> Values | None:
 def _jacobians(passes: Propagation, examples: int) -> Values:
     """Return J of the first examples, (E, n_{L-1}, n_1), after a forward pass."""
     first, *others = passes.stack.architecture.layers[:-1]
-    at = passes.buffers
     eye = np.broadcast_to(np.eye(first.n_out), (examples, first.n_out, first.n_out))
     in_a = others[-1].stream == "a"
-    start = Flow(eye, eye if in_a else first.tangent_a(at, 1, eye, ()))
-    # As far down as a layer reads.
-    below = deque([start], maxlen=max(layer.reach for layer in others))
-    for number, layer in enumerate(others, start=2):
+    start = Flow(eye, eye if in_a else first.tangent_a(passes.buffers, 1, eye, ()))
+    end = tangents(passes, others, 2, start)
+    return end.a if in_a else end.x
+
+
+def tangents(passes: Propagation, layers: Sequence[Layer], first: int, start: Flow) -> Flow:
+    """Return the derivatives of the last of some layers, after a forward pass.
+
+    Args:
+        passes: the pass, of one network.
+        layers: layers one above the other.
+        first: the number of the first of them.
+        start: the derivatives of the layer below it.
+
+    Returns:
+        Those of the last layer; of the output layer x only.
+    """
+    at, below = passes.buffers, deque([start], maxlen=max(layer.reach for layer in layers))
+    for number, layer in enumerate(layers, start=first):
         x = layer.tangent_x(at, number, below)
-        below.append(Flow(x, layer.tangent_a(at, number, x, below)))
-    return below[-1].a if in_a else below[-1].x
+        a = x if number == at.last else layer.tangent_a(at, number, x, below)
+        below.append(Flow(x, a))
+    return below[-1]

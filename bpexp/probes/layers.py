@@ -4,7 +4,13 @@ Each takes the `LayerStatistics` of networks (...) and returns one number a laye
 number a network, (...). NaN means that the quantity is not defined there.
 
 C is the mean cost over the B examples of the probe batch, C_i the cost of example i alone, and
-delta_i^(l) is dC_i/dz^(l).
+delta_i^(l) is dC_i/dz^(l), z the argument of the activation. With a batch norm an example has no
+cost of its own: its output depends on the others, and delta_i^(l) is d(sum_j C_j)/dz_i^(l). In a
+residual network z^(l) is where a branch begins, and delta^(l) is the gradient through it alone.
+
+Where there are no skip connections, the backward signal passes from layer l + 1 to layer l through
+three factors, whose product is delta_norm^(l) / delta_norm^(l+1): the norm's, that of the weights
+and that of the slopes. In residual networks it passes along several ways, and has no factors.
 """
 
 from __future__ import annotations
@@ -34,10 +40,27 @@ def delta_norm(s: LayerStatistics) -> Values:
 def weight_factor(s: LayerStatistics) -> Values:
     """||W^(l+1) delta^(l+1)||_F / ||delta^(l+1)||_F: what the weights do to the backward signal.
 
-    Norms are over all examples. Not defined in the output layer.
+    Norms are over all examples. With a norm delta^(l+1) stands for the gradient before it, of
+    theta^(l+1)T a^(l). Not defined in the output layer and in residual networks.
     """
+    error = np.where(s.separate, s.error, s.delta)
     factor = np.full_like(s.delta, np.nan)
-    factor[..., :-1] = _ratio(s.signal[..., :-1], s.delta[..., 1:])
+    if not s.residual:
+        factor[..., :-1] = _ratio(s.signal[..., :-1], error[..., 1:])
+    return factor
+
+
+def norm_factor(s: LayerStatistics) -> Values | None:
+    """||dC/du^(l+1)||_F / ||delta^(l+1)||_F: what the norm of layer l + 1 does to the signal.
+
+    u^(l+1) = theta^(l+1)T a^(l) is what the norm takes, and norms are over all examples. It is 1
+    where layer l + 1 has no norm. Measured in networks with a norm; not defined in the output layer
+    and in residual networks.
+    """
+    if s.residual or not s.separate.any():
+        return None
+    factor = np.full_like(s.delta, np.nan)
+    factor[..., :-1] = _ratio(np.where(s.separate, s.error, s.delta), s.delta)[..., 1:]
     return factor
 
 
@@ -45,9 +68,10 @@ def slope_factor(s: LayerStatistics) -> Values:
     """||delta^(l)||_F / ||W^(l+1) delta^(l+1)||_F: what g' does to the backward signal.
 
     delta^(l) = g'(z^(l)) * (W^(l+1) delta^(l+1)); norms are over all examples. weight_factor times
-    slope_factor is delta_norm^(l) / delta_norm^(l+1). Not defined in the output layer.
+    slope_factor, and norm_factor if there is a norm, is delta_norm^(l) / delta_norm^(l+1). Not
+    defined in the output layer and in residual networks.
     """
-    return _ratio(s.delta, s.signal)
+    return _ratio(s.delta, s.signal) if not s.residual else np.full_like(s.delta, np.nan)
 
 
 def update_ratio(s: LayerStatistics) -> Values:
@@ -124,8 +148,9 @@ def dead(s: LayerStatistics) -> Values:
 
 
 def global_grad_norm(s: LayerStatistics) -> Values:
-    """||dC/dtheta||_2 of the mean cost C over the probe batch: all weights and biases."""
+    """Norm of the gradient of the mean cost C over the probe batch: of all parameters."""
     layers = np.hypot(s.gradient, s.bias_gradient)  # unlike a sum of squares it cannot overflow
+    layers = np.hypot(layers, s.other_gradient)
     return np.asarray(np.hypot.reduce(layers, axis=-1))
 
 

@@ -10,7 +10,8 @@ Sums are accumulated in float64, since squares of float32 numbers leave the rang
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from bpexp.nn.propagation import Propagation
 from bpexp.nn.tape import Emit, assign
 from bpexp.probes.network import ProbedNetwork
 from bpexp.probes.norms import norm
-from bpexp.probes.statistics import NORMS, RECORDED, LayerStatistics, Values
+from bpexp.probes.statistics import BACKWARD, NORMS, RECORDED, LayerStatistics, Values
 
 SATURATED = 0.05  # of the largest slope
 # Rounding of subnormal entries would be seen in norms whose entries are, in root mean square, below
@@ -53,7 +54,7 @@ class StatisticsRecorder:
         self._squared = stack.theta.dtype != np.float64
         self._values = np.full((len(RECORDED), len(stack.layers)), np.nan)
         self._row = dict(zip(RECORDED, self._values, strict=True))
-        self._deltas = [RECORDED.index(name) for name in ("delta", "signal")]
+        self._deltas = [RECORDED.index(name) for name in BACKWARD]
         self._entries = np.array(stack.architecture.sizes[1:], np.float64) * examples
         activity = max(stack.architecture.sizes[1:]) * examples
         largest = max(activity, *(theta[0].size for theta in stack.layers))
@@ -111,12 +112,17 @@ class StatisticsRecorder:
             squares = recorded[[RECORDED.index(name) for name in NORMS]]
             named.update(zip(NORMS, np.sqrt(squares), strict=True))
         sizes = np.array(self._stack.architecture.sizes, np.float64)
-        return LayerStatistics(self._examples, sizes[1:], sizes[:-1] * sizes[1:], **named)
+        residual = any(layer.stream for layer in self._stack.architecture.layers)
+        separate = np.array(["error" in own for own in self._passes.buffers.own[1:]])
+        shape = residual, separate, sizes[1:], sizes[:-1] * sizes[1:]
+        return LayerStatistics(self._examples, *shape, **named)
 
     def _forward(self, at: Buffers, emit: Emit, layer: int) -> None:
         """Record the statistics of layer l that need the arrays of the forward pass."""
         z = at.z[layer][0]
         self._geometry(emit, z, layer)
+        if self._stack.architecture.layers[layer - 1].stream:
+            self._stream(emit, at.own[layer], layer)
         if layer < len(self._stack.layers):
             slope = at.slope[layer][0]
             self._activity(emit, at.a[layer][0, 1:], layer)
@@ -138,7 +144,16 @@ class StatisticsRecorder:
         self._norm(emit, at.delta[layer][0], "delta", layer)
         if layer < len(self._stack.layers):
             self._norm(emit, at.backward_signal[layer][0], "signal", layer)
+        if "error" in at.own[layer]:
+            self._norm(emit, at.error(layer)[0], "error", layer)
+        if self._stack.architecture.layers[layer - 1].stream:
+            self._norm(emit, at.own[layer]["stream_gradient"][0], "stream_gradient", layer)
         self._gradient(emit, at.gradients[layer]["theta"][0], layer)
+        others = [array[0, ...] for key, array in at.gradients[layer].items() if key != "theta"]
+        if others:
+            emit(self._norm_of_all, others, self._at("other_gradient", layer))
+        else:
+            self._at("other_gradient", layer)[...] = 0
         theta, before = self._stack.layers[layer - 1][0], self._layers_before[layer - 1][0]
         moved = _like(self._work, theta)
         emit(np.subtract, theta, before, moved)
@@ -166,6 +181,28 @@ class StatisticsRecorder:
         emit(np.divide, mean, np.array(float(a.size)), mean)
         emit(np.subtract, wide, mean, wide)
         emit(wide.dot, wide, self._at("spread", layer))
+
+    def _stream(self, emit: Emit, own: dict[str, Array], layer: int) -> None:
+        """Record the means and the spread of the stream (n, B), and the spread of the branch."""
+        stream = own["stream"][0]
+        means = np.empty((len(stream), 1))
+        self._spread(emit, stream, means, "stream_spread", layer)
+        mean, square = self._at("stream_mean", layer), self._at("stream_means", layer)
+        emit(np.add.reduce, means, None, None, mean)
+        emit(np.divide, mean, np.array(float(len(stream))), mean)
+        emit(means[:, 0].dot, means[:, 0], square)
+        if "branch" in own:
+            self._spread(emit, own["branch"][0], np.empty_like(means), "branch_spread", layer)
+
+    def _spread(self, emit: Emit, x: Array, means: Values, name: str, layer: int) -> None:
+        """Record the mean of each row of x (n, B), and the squared deviations from it."""
+        wide = _like(self._wide, x)
+        assign(emit, wide, x)
+        emit(np.add.reduce, wide, 1, None, means, True)
+        emit(np.divide, means, np.array(float(x.shape[1])), means)
+        emit(np.subtract, wide, means, wide)
+        flat = self._wide[: x.size]
+        emit(flat.dot, flat, self._at(name, layer))
 
     def _alive(self, emit: Emit, slope: Array, layer: int) -> None:
         """Count the units whose slope is not 0 for some example."""
@@ -207,6 +244,11 @@ class StatisticsRecorder:
             emit(wide.dot, wide, out)
         else:
             emit(_store, out, norm, x)
+
+    def _norm_of_all(self, arrays: Sequence[Array], out: Values) -> None:
+        """Write the norm of all entries of some arrays, or its square."""
+        total = math.hypot(*map(norm, arrays))
+        out[...] = total**2 if self._squared else total
 
     def _at(self, name: str, layer: int) -> Values:
         """Return where a statistic of layer l is written, an array without dimensions."""

@@ -21,6 +21,9 @@ class LayerStatistics:
 
     Attributes:
         examples: B.
+        residual: whether the networks have skip connections.
+        separate: whether the gradient with respect to u^(l) = theta^(l)T a^(l-1) is another than
+            delta^(l), (L,): behind a norm, and in residual networks.
         units: n_l, (L,).
         weights: number of entries of W^(l), (L,).
         mean: mean of a^(l) over units and examples; in the output layer of the outputs.
@@ -33,14 +36,23 @@ class LayerStatistics:
         nonzero: number of entries of dC/dW^(l) that are not 0.
         small: number of entries of dC/dW^(l) that are 0 or subnormal.
         delta: norm of delta^(l), whose column i is dC_i/dz^(l).
-        signal: norm of W^(l+1) delta^(l+1); NaN in the output layer.
+        error: norm of dC_i/du^(l) where it is another than delta^(l), else NaN.
+        signal: norm of dC_i/da^(l), W^(l+1) delta^(l+1) of dense layers; NaN in the output layer.
         gradient: norm of dC/dW^(l).
         bias_gradient: norm of dC/db^(l).
+        other_gradient: norm of the gradient of all parameters of layer l beside theta^(l).
         theta: norm of theta^(l).
         moved: norm of the change of theta^(l) in the last optimizer step; NaN before the first.
+        stream_gradient: norm of dC_i/dx^(l), x^(l) the stream; NaN where there is none.
+        stream_mean: mean of x^(l) over units and examples.
+        stream_means: sum over units of the square of the mean over examples of x^(l).
+        stream_spread: sum of the squared deviations of x^(l) from each unit's mean.
+        branch_spread: the same of the branch that is added to the stream; NaN where none is.
     """
 
     examples: int
+    residual: bool
+    separate: NDArray[np.bool_]
     units: Values
     weights: Values
     mean: Values
@@ -52,11 +64,18 @@ class LayerStatistics:
     nonzero: Values
     small: Values
     delta: Values
+    error: Values
     signal: Values
     gradient: Values
     bias_gradient: Values
+    other_gradient: Values
     theta: Values
     moved: Values
+    stream_gradient: Values
+    stream_mean: Values
+    stream_means: Values
+    stream_spread: Values
+    branch_spread: Values
 
     @cached_property
     def entries(self) -> Values:
@@ -64,6 +83,8 @@ class LayerStatistics:
         return self.units * self.examples
 
 
-SIZES = ("examples", "units", "weights")
+SIZES = ("examples", "residual", "separate", "units", "weights")
 RECORDED = tuple(field.name for field in fields(LayerStatistics) if field.name not in SIZES)
-NORMS = ("delta", "signal", "gradient", "bias_gradient", "theta", "moved")
+BACKWARD = ("delta", "error", "signal", "stream_gradient")
+"""Norms that are proportional to the costs of single examples."""
+NORMS = (*BACKWARD, "gradient", "bias_gradient", "other_gradient", "theta", "moved")

@@ -80,7 +80,7 @@ def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
     values: dict[str, float] = {"epoch": line["epoch"], **line["metrics"]}
     found = measured(line)
     for name, summary in SUMMARIES.items():
-        if name in found:
+        if name in found and summary.unless not in found:
             values |= summary.of(np.array(found[name]))
     return values | {name: v for name, v in found.items() if not isinstance(v, list)}
 
@@ -142,7 +142,11 @@ def layer_columns(history: History) -> Columns:
         "epoch": np.repeat(np.array([line["epoch"] for line in lines], np.float64), n_layers),
         "layer": np.tile(np.arange(1, n_layers + 1), len(lines)),
     }
-    standard = [n for n, row in INSTRUMENTS.items() if row.standard and row.dims == ("layer",)]
+    standard = [
+        name
+        for name, row in INSTRUMENTS.items()
+        if row.standard and not row.optional and row.dims == ("layer",)
+    ]
     for name in dict.fromkeys([*standard, *(name for line in lines for name in line["layers"])]):
         values = [line["layers"].get(name, [np.nan] * n_layers) for line in lines]
         columns[name] = np.array(values, np.float64).ravel()

@@ -58,14 +58,21 @@ def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
 class Evaluator:
     """The buffers to score a stack on one split."""
 
-    def __init__(self, stack: Stack, split: Split) -> None:
-        """Allocate for at most CHUNK examples at once."""
+    def __init__(self, stack: Stack, split: Split, *, running: bool = True) -> None:
+        """Allocate for at most CHUNK examples at once.
+
+        Args:
+            stack: the networks.
+            split: the examples.
+            running: whether a batch norm uses its running statistics; else those of each chunk.
+        """
+        lowest = None if running else len(stack.layers) + 1
         self._cost, self._split = stack.cost, split
         self._task = find_task(stack.architecture.task)
         self._chunks = [slice(i, i + CHUNK) for i in range(0, len(split), CHUNK)]
         sizes = {min(CHUNK, len(split)), len(split) % CHUNK or min(CHUNK, len(split))}
         self._passes = {
-            size: Propagation(stack, np.empty_like(split.rows[:size]), lowest=None)
+            size: Propagation(stack, np.empty_like(split.rows[:size]), lowest=lowest)
             for size in sizes
         }
 

@@ -102,9 +102,12 @@ class Trainer:
         self._allocate()
 
     def initial_metrics(self) -> Metrics:
-        """Score the networks before any step, the probe batch in place of the training split."""
+        """Score the networks before any step, the probe batch in place of the training split.
+
+        As in training, a batch norm uses the statistics of the batch.
+        """
         with np.errstate(all="ignore"):
-            scores = Evaluator(self.stack, self._probe)()
+            scores = Evaluator(self.stack, self._probe, running=False)()
         return {**_named(scores, "train"), **self._test_metrics(), **self._distances(self.stack)}
 
     def advance(self, every: int | None = None) -> Iterator[float]:

@@ -63,6 +63,35 @@ WORDS = [
     ("data=mnst", "data: 'mnst' is not one of <data>; did you mean 'mnist'?"),
     ("stop=never", "stop: 'never' is not one of accuracy, cost, none, patience, r2"),
     ("tracking=wandb", "tracking: 'wandb' is not one of mlflow, off"),
+    ("skip=residual", "skip: 'residual' is not one of fixup, identity, none, rezero"),
+    ("norm=bacth", "norm: 'bacth' is not one of batch, layer, none, rms; did you mean 'batch'?"),
+    ("skip=identity skip.order=pro", "skip.order: 'pro' is not one of pre, post, full"),
+    ("skip=identity skip.every=3", "skip.every: 3 is not 1 or 2"),
+    ("norm=rms norm.momentum=0.1", "norm.momentum: not a parameter of the chosen norm"),
+    (
+        "skip=identity skip.every=2 depth=4",
+        "depth: 4 is not 1 plus a multiple of skip.every=2, the layers of a block",
+    ),
+    (
+        "-m skip=none,fixup depth=3,6",
+        "depth: 6 is not 1 plus a multiple of skip.every=2, the layers of a block",
+    ),
+    (
+        "norm=batch batch_size=1 data.limit=100",
+        "batch_size: 1 makes batches of one of 100 examples, which has no variance; norm=batch "
+        "needs at least two",
+    ),
+    (
+        "-m norm=none,batch batch_size=33 data.limit=100",
+        "batch_size: 33 makes the last of each epoch's batches of one of 100 examples, which has "
+        "no variance; norm=batch needs at least two",
+    ),
+    ("skip=rezero init=lsuv", "init: lsuv knows dense layers only, not skip=rezero"),
+    (
+        "skip=identity skip.outer_bias_variance=0.1",
+        "skip.outer_weight_variance and skip.outer_bias_variance: order=pre has no outer matrix; "
+        "use skip.order=full",
+    ),
     ("depth=-1", "depth: -1 is not <depth>"),
     ("-m depth=2,-4", "depth: -4 is not <depth>"),
     ("-m depth=range(2,1)", "depth=range(2,1): no values"),
