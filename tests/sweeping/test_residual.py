@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from bpexp.nn import Network
 from bpexp.record.layout import WEIGHTS
 from bpexp.sweeping.plan import make_plan
 from bpexp.sweeping.stacks import train_stack
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own hints
 
 SWEEP = [
     *("-m", "skip=none,identity", "norm=none,layer,batch", "depth=3,9", "epochs=1", "width=12"),
@@ -57,10 +60,8 @@ def test_a_sweep_ends_with_figures_and_a_report(sweep):
 def test_every_run_is_judged_and_theory_says_what_it_does_not_know(sweep, runs):
     assert len(runs) == 12
     assert runs["verdict"].notna().all()
-    plain = (runs["skip"] == "none") & (runs["norm"] == "none")
     assert sweep[1].count("not known: theory: layer_variances does not know") == 10
-    assert runs.loc[plain, "theory/chi_1"].notna().all()
-    assert runs.loc[~plain, "theory/chi_1"].isna().all()
+    assert "for 2 of 2 runs" in sweep[1]
 
 
 def test_frames_hold_the_stream_where_there_is_one(sweep):
@@ -115,10 +116,10 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_undisturbed_one(skip, tmp_p
     whole = make_plans(tmp_path / "whole", skip=skip)
     for stack in whole.stacks:
         train_stack(stack, lambda n: None, Interrupt())
-    interrupt = Interrupt()
-    interrupt.requested = True
     for stack in make_plans(tmp_path / "parts", skip=skip).stacks:
-        assert {*train_stack(stack, lambda n: None, interrupt)} == {"KILLED"}
+        interrupt = Interrupt()
+        stop = partial(setattr, interrupt, "signal")
+        assert {*train_stack(stack, stop, interrupt)} == {"KILLED"}
     again = make_plans(tmp_path / "parts", skip=skip)
     assert {member.epoch for member in again.members} == {1}
     for stack in again.stacks:
