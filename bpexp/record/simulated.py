@@ -53,7 +53,8 @@ MOST_EXAMPLES = 512
 FEWEST_EXAMPLES = 256
 MOST_WORK = 8e9  # draws * examples * parameters of a network: 1 to 2 s
 MOST_WORK_IN_ALL = 2.4e10  # of the networks of one frame or sweep: 4 to 6 s
-ARITHMETIC = {"q", "correlation"}  # are means themselves; of the others the root mean square is
+# Means themselves; of the others the root mean square is taken.
+ARITHMETIC = {"q", "correlation", "stream_mean_square", "stream_mean"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def simulate(network: Simulated, names: tuple[str, ...]) -> Columns:
 
 
 def _measure(network: Simulated, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the instruments' values, (DRAWS, L) each."""
+    """Return the values, (DRAWS, L) each, of those instruments that the network has."""
     data, shape = network.data, network.shape
     batch = data.x_train[: network.batch]  # lsuv looks at all of it
     chosen = np.linspace(0, network.batch - 1, network.examples).round().astype(int)
@@ -178,7 +179,8 @@ def _measure(network: Simulated, names: Iterable[str]) -> dict[str, NDArray[np.f
         stack = Stack.of(shape, thetas, network.dtype)
         measurer = measurer or Measurer(stack, rows, targets)
         parts.append(measurer(stack, None, np.ones(len(stack), bool)))
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+    own = [name for name in names if name in parts[0]]
+    return {name: np.concatenate([part[name] for part in parts]) for name in own}
 
 
 def _root_mean_square(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -13,12 +13,11 @@ from bpexp.config import Config
 from bpexp.data import Dataset
 from bpexp.nn import Choice
 from bpexp.results.frames import typed
-from bpexp.results.theory import Known
-from bpexp.theory import UnknownLayerError, layer_variances
-from bpexp.theory.forecast import DEPTH_SCALES
-from bpexp.theory.layerwise import field_of
+from bpexp.results.theory import Known, input_moments
+from bpexp.theory import UnknownLayerError, layer_variances, max_trainable_depth
 
 POINTS = 100  # of a curve; each takes some milliseconds
+NETWORK = ("activation", "init", "norm", "skip")
 FEWEST = 3  # values of a setting, so that it is the abscissa of a map
 
 
@@ -26,9 +25,9 @@ def with_borders(runs: pd.DataFrame, understood: Iterable[Known | None]) -> pd.D
     """Return the runs, source "measured", below the points of the border, source "theory".
 
     A setting is a parameter of the activation or the initialization that has at least three values
-    while all other parameters of both are equal. Along it the border is sampled from the least
-    value to the greatest and beyond both by half the distance to the next value, as far as a map's
-    cells reach. It depends on no other key of the configuration.
+    while all other parameters of both, the norm and the skip connections are equal. Along it the
+    border is sampled from the least value to the greatest and beyond both by half the distance to
+    the next value, as far as a map's cells reach. It depends on no other key of the configuration.
 
     Args:
         runs: a row a run.
@@ -51,7 +50,7 @@ def _curves(understood: Iterable[Known | None]) -> Iterator[list[dict[str, Any]]
             for name, value in getattr(run[0], group).parameters.items():
                 if isinstance(value, float):
                     others = _changed(run[0], group, name, None)
-                    key = group, name, others.activation, others.init
+                    key = group, name, *(getattr(others, each) for each in NETWORK)
                     values.setdefault(key, set()).add(value)
                     examples.setdefault(key, run)
     for key, found in values.items():
@@ -76,11 +75,12 @@ def _curve(run: Known, group: str, name: str, values: list[float]) -> list[dict[
 
 
 def _deepest(config: Config, data: Dataset) -> float:
-    """Return 6 xi_c of the hidden layers after the first."""
-    shape = replace(config, depth=max(config.depth, 2)).architecture(data)
+    """Return the depth up to which theory expects the signal to pass."""
+    layers = int(config.skip.parameters.get("every") or 1)  # of a block
+    shape = replace(config, depth=max(config.depth, 1 + layers)).architecture(data)
     batch = data.x_train[: config.probe.examples]
-    field = field_of(shape, layer_variances(shape, config.init, batch=batch))
-    return DEPTH_SCALES * field.correlation_scale()
+    variances = layer_variances(shape, config.init, batch=batch)
+    return max_trainable_depth(shape, variances, *input_moments(data))
 
 
 def _changed(config: Config, group: str, name: str, value: float | None) -> Config:

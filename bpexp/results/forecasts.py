@@ -13,7 +13,7 @@ from bpexp.config import Config
 from bpexp.data import Dataset
 from bpexp.nn import OPTIMIZERS, Architecture, Choice
 from bpexp.record.metrics import flat_name
-from bpexp.results.theory import Known, moment, predicted_moments, variances
+from bpexp.results.theory import Known, input_moments, predicted_moments, variances
 from bpexp.theory import (
     Descent,
     Forecast,
@@ -23,7 +23,8 @@ from bpexp.theory import (
     learn,
     tangent_kernel,
 )
-from bpexp.theory.forward import SMALL, evenly_spaced
+from bpexp.theory.kernels import evenly_spaced
+from bpexp.theory.moments import SMALL
 from bpexp.training import SCHEDULES
 
 
@@ -66,12 +67,14 @@ def _forecast(
         with np.errstate(all="ignore"):
             return learn(shape, *kernels, targets, descent)
 
+    square, product = input_moments(data)
     return forecast(
         shape,
         variances(shape, init, data, examples),
-        moment(data),
+        square,
         learning if descent else None,
         data.chance,
+        product,
     )
 
 

@@ -86,7 +86,8 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
 
     Args:
         activations: each once.
-        runs: a row a run, with columns theory/...; source "measured".
+        runs: a row a run, with columns theory/...; source "measured". Those with a norm or skip
+            connections are left out: the critical line is that of plain networks.
     """
     lines = []
     for choice in activations:
@@ -94,7 +95,9 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
         line = pd.DataFrame({"theory/sigma_w2": sigma_w2, "theory/sigma_b2": sigma_b2})
         named = flatten({"activation": {"name": choice.name, **choice.parameters}})
         lines.append(typed(line.assign(source="theory", **named)))
-    return pd.concat([*lines, runs.assign(source="measured")], ignore_index=True)
+    plain = [runs[key] == "none" for key in ("norm", "skip") if key in runs]
+    kept = runs[np.logical_and.reduce(plain)] if plain else runs
+    return pd.concat([*lines, kept.assign(source="measured")], ignore_index=True)
 
 
 def predicted_layers(config: Config, data: Dataset) -> Columns:
@@ -106,19 +109,22 @@ def predicted_layers(config: Config, data: Dataset) -> Columns:
         "step": np.zeros(n_layers, np.int64),
         "epoch": np.zeros(n_layers),
         "layer": np.arange(1, n_layers + 1),
-        **found,
+        **{name: values for name, values in found.items() if values is not None},
     }
 
 
 def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
-    """Predict the moments of a run's Jacobian at step 0; none for fewer than two hidden layers."""
-    if config.depth < 2:
+    """Predict the moments of a run's Jacobian at step 0.
+
+    None for fewer than two hidden layers, and for residual networks, whose spectrum is not known.
+    """
+    if config.depth < 2 or config.skip.name != "none":
         return {}
     shape, hops = config.architecture(data), config.depth - 1
     prediction = _prediction(shape, config.init, data, config.probe.examples)
     square, variance = jacobian_moments(
         config.activation.build(ACTIVATIONS),
-        prediction.sigma_w2[1 : hops + 1],
+        prediction.sigma_w2[1 : hops + 1] * prediction.norm_factor[:hops] ** 2,
         prediction.q[:hops],
         orthogonal=config.init.name in ("orthogonal", "lsuv"),
     )
@@ -135,13 +141,14 @@ def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> 
 
 @lru_cache(maxsize=1024)
 def _prediction(shape: Architecture, init: Choice, data: Dataset, examples: int) -> Prediction:
-    return predict(shape, variances(shape, init, data, examples), moment(data))
+    return predict(shape, variances(shape, init, data, examples), *input_moments(data))
 
 
 @lru_cache(maxsize=8)
-def moment(data: Dataset) -> float:
-    """E[x^2] over examples and features."""
-    return float(np.mean(np.square(data.x_train), dtype=np.float64))
+def input_moments(data: Dataset) -> tuple[float, float]:
+    """Return the means over features of E[x^2] and of E[x_i x_j] = E[x]^2 over pairs."""
+    square = np.mean(np.square(data.x_train), dtype=np.float64)
+    return float(square), float(np.mean(np.mean(data.x_train, axis=0, dtype=np.float64) ** 2))
 
 
 @lru_cache(maxsize=1024)

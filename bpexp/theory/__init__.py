@@ -1,13 +1,26 @@
 """Theory: what the equations predict before any training."""
 
 from bpexp.theory.batch import PREDICTED, BatchPrediction, predict_batch
+from bpexp.theory.batch_norm import batch_norm_growth
 from bpexp.theory.finite_width import log_norm_std, moment_ratio
-from bpexp.theory.forecast import Forecast, Score, forecast, score, trained
+from bpexp.theory.forecast import (
+    Forecast,
+    Score,
+    forecast,
+    max_trainable_depth,
+    score,
+    trained,
+)
 from bpexp.theory.jacobian import jacobian_moments
 from bpexp.theory.known import UnknownLayerError
 from bpexp.theory.layerwise import Prediction, field_of, layer_variances, predict
 from bpexp.theory.linearised import Descent, Learning, learn, tangent_kernel
-from bpexp.theory.mean_field import MeanField, critical_line, critical_sigma_w2
+from bpexp.theory.mean_field import (
+    MeanField,
+    critical_line,
+    critical_sigma_w2,
+    normalised_field,
+)
 
 __all__ = [
     "PREDICTED",
@@ -19,6 +32,7 @@ __all__ = [
     "Prediction",
     "Score",
     "UnknownLayerError",
+    "batch_norm_growth",
     "critical_line",
     "critical_sigma_w2",
     "field_of",
@@ -27,7 +41,9 @@ __all__ = [
     "layer_variances",
     "learn",
     "log_norm_std",
+    "max_trainable_depth",
     "moment_ratio",
+    "normalised_field",
     "predict",
     "predict_batch",
     "score",

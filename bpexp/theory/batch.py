@@ -1,11 +1,13 @@
-"""Mean field of a concrete batch: the covariance of every pair of examples, forward and backward.
+"""Mean field of a concrete batch: second moments of every pair of examples, forward and backward.
 
-A wide network maps the inputs' covariances from layer to layer (`bpexp.theory.forward`). The mean
+A wide network maps the inputs' covariances from layer to layer (`bpexp.theory.passes`). The mean
 gradient of a batch needs those of all pairs, since the gradients of two examples add up or cancel
-(Schoenholz et al. 2017, sections 3 and 4):
+(Schoenholz et al. 2017, sections 3 and 4). With u = W^T a + b and D^(l)_ij = E[dC/du_i . dC/du_j]
 
-    D^(l)_ij = n_l Var W^(l+1) E[g'(u_i) g'(u_j)] D^(l+1)_ij,  D_ij = E[delta_i . delta_j]
     E||dC/dW^(l)||^2 = n_{l-1} mean_ij K^(l-1)_ij D^(l)_ij
+
+where K^(l-1) is of what the weights read. With batch normalisation dC/du_i is the derivative of the
+sum of all examples' costs, and the equation holds as well.
 
 The only input is the data; no parameter is fitted. Every quantity is an average over draws of the
 weights in the limit of width. A network of width n scatters around it, its log squared norms by
@@ -26,12 +28,11 @@ from numpy.typing import NDArray
 
 from bpexp.nn import COSTS, Architecture, Choice
 from bpexp.nn.activations import Scratch
-from bpexp.nn.layers import Dense
 from bpexp.nn.tape import call_now
-from bpexp.theory.forward import evenly_spaced, forward, hop_factors
 from bpexp.theory.gaussian import Vector
-from bpexp.theory.kernels import Matrix, Pairs
-from bpexp.theory.known import knows
+from bpexp.theory.kernels import Matrix, Pairs, evenly_spaced
+from bpexp.theory.known import WIDE, knows
+from bpexp.theory.passes import Backward, Forward, Wide, batch_moments
 
 LARGEST_BATCH = 512  # examples; a larger batch is represented by so many of it
 DRAWS = 5000  # of outputs, for the expectations of the output layer's delta: 0.5 % of noise
@@ -42,7 +43,8 @@ class BatchPrediction:
     """A network's layers under the names of the probes; arrays (L,), first to last.
 
     Norms are root mean squares over draws of the weights. `correlation` is the mean over pairs of
-    examples of S_ij / sqrt(S_ii S_jj). Factors of the last layer are NaN.
+    examples of the cosine of z. NaN where a quantity is not defined: factors of the last layer and
+    of residual networks, the stream's between its layers. None: of no layer.
     """
 
     q: Vector
@@ -52,12 +54,16 @@ class BatchPrediction:
     slope_factor: Vector
     grad_norm: Vector
     bias_grad_norm: Vector
+    norm_factor: Vector | None = None
+    stream_gradient: Vector | None = None
+    stream_mean_square: Vector | None = None
+    stream_mean: Vector | None = None
 
 
 PREDICTED = tuple(field.name for field in fields(BatchPrediction))
 
 
-@knows(Dense)
+@knows(*WIDE)
 def predict_batch(
     architecture: Architecture,
     variances: Sequence[tuple[float, float]],
@@ -75,28 +81,68 @@ def predict_batch(
 
     Raises:
         ValueError: the cost's delta is not an affine function of the targets.
-        UnknownLayerError: a layer is not dense.
+        UnknownLayerError: theory does not know a layer, the skip connections or the norm.
     """
     places = evenly_spaced(len(x), LARGEST_BATCH)
-    x, targets = x[places], targets[places]
-    sizes = architecture.sizes
-    activity, covariances, slopes = forward(architecture, variances, x)
-    deltas = [_output_deltas(architecture, covariances[-1], targets.astype(np.float64))]
-    hops = hop_factors(architecture, variances)
-    for hop, slope in zip(hops[::-1], slopes[::-1], strict=True):
-        deltas.insert(0, hop * slope * deltas[0])
-    norms = np.sqrt([np.diag(delta).mean() for delta in deltas])
-    factors = np.sqrt(hops)
-    gradients = [n * np.vdot(k, d) for n, k, d in zip(sizes, activity, deltas, strict=False)]
+    x, targets = x[places].astype(np.float64), targets[places].astype(np.float64)
+    network = Wide.of(architecture, variances)
+    moments = batch_moments(architecture.activation, architecture.norm)
+    forward = network.forward(x @ x.T / architecture.sizes[0], moments)
+    output = _output_deltas(architecture, forward.output, targets)
+    backward = network.backward(forward, output)
+    z = [*(layer.z for layer in forward.hidden), forward.output]
+    deltas, sums = list(backward.z.values())[::-1], list(backward.u.values())[::-1]
+    gradients = [
+        n * np.vdot(k, d) for n, k, d in zip(architecture.sizes, forward.read, sums, strict=False)
+    ]
+    biases = [_sum(moment) for moment in sums]
     return BatchPrediction(
-        q=np.array([np.diag(s).mean() for s in covariances]),
-        correlation=np.array([_mean_correlation(s) for s in covariances]),
-        delta_norm=norms,
-        weight_factor=np.append(factors, np.nan),
-        slope_factor=np.append(norms[:-1] / norms[1:] / factors, np.nan),
+        q=np.array([np.diag(moment).mean() for moment in z]),
+        correlation=np.array([_mean_correlation(moment) for moment in z]),
+        delta_norm=np.array([_norm(moment) for moment in deltas]),
         grad_norm=np.sqrt(np.maximum(gradients, 0)) / len(x),
-        bias_grad_norm=np.sqrt([max(delta.sum(), 0) for delta in deltas]) / len(x),
+        bias_grad_norm=np.sqrt(biases) / len(x),
+        **_factors(network, backward, architecture.norm),
+        **_stream(network, forward, backward),
     )
+
+
+def _sum(moment: Matrix) -> float:
+    """Return the sum over pairs; 0 where it cancels, as behind batch normalisation."""
+    total = float(moment.sum())
+    return total if total > 1e-12 * np.abs(moment).sum() else 0.0
+
+
+def _factors(network: Wide, backward: Backward, norm: Choice) -> dict[str, Vector]:
+    """Return what weights, norm and slopes do to the norm of the backward signal, (L,) each."""
+    last = network.depth + 1
+    found = {name: np.full(last, np.nan) for name in ("weight_factor", "slope_factor")}
+    if norm.name != "none":
+        found["norm_factor"] = np.full(last, np.nan)
+    if network.skip is None:
+        for number in range(1, last):
+            at, above = number - 1, backward.u[number + 1]
+            found["weight_factor"][at] = np.sqrt(network.hop(number + 1))
+            found["slope_factor"][at] = _norm(backward.z[number]) / _norm(backward.a[number])
+            if norm.name != "none":
+                found["norm_factor"][at] = _norm(above) / _norm(backward.z[number + 1])
+    return found
+
+
+def _stream(network: Wide, forward: Forward, backward: Backward) -> dict[str, Vector]:
+    """Return the moments of the stream, (L,) each; none of a plain network."""
+    if network.skip is None:
+        return {}
+    found = np.full((3, network.depth + 1), np.nan)
+    for number, stream in forward.streams.items():
+        square = np.diag(stream.square).mean()
+        found[:, number - 1] = _norm(backward.streams[number]), square, stream.mean.mean()
+    return dict(zip(("stream_gradient", "stream_mean_square", "stream_mean"), found, strict=True))
+
+
+def _norm(moment: Matrix) -> float:
+    """Return the root mean square over examples of the norm of a signal."""
+    return float(np.sqrt(np.diag(moment).mean()))
 
 
 def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matrix) -> Matrix:

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bpexp.nn import Architecture
-from bpexp.nn.layers import Dense
+import numpy as np
+
+from bpexp.nn import Architecture, Choice
 from bpexp.nn.tasks import find_task
-from bpexp.theory.known import knows
+from bpexp.theory.known import WIDE, UnknownLayerError, knows
 from bpexp.theory.layerwise import field_of, predict
 from bpexp.theory.linearised import Learning
-from bpexp.theory.mean_field import MeanField
+from bpexp.theory.mean_field import MeanField, normalised_field
+from bpexp.theory.residual import stream_depth
 
 DEPTH_SCALES = 6.0  # Schoenholz et al. 2017 find networks trainable up to 6 xi_c
 LARGEST_FACTOR = 1e3  # of the signal between last and first layer, either way
@@ -35,9 +37,12 @@ class Forecast:
         reason: why, or why not.
         sigma_w2: n_in Var W of the hidden layers after the first.
         sigma_b2: Var b of them.
-        chi_1: factor of E||delta||^2 a layer at the fixed point.
-        max_trainable_depth: 6 xi_c, hidden layers.
-        first_to_last: predicted ||delta^(1)|| / ||delta^(L)|| at step 0.
+        chi_1: factor of E||delta||^2 a layer at the fixed point; in a residual network the mean
+            factor of the stream's gradient.
+        max_trainable_depth: 6 xi_c, hidden layers; of a residual network the depth from which on
+            its stream's gradient changes 1000-fold, infinity if it is beyond 512.
+        first_to_last: predicted ||delta^(1)|| / ||delta^(L)|| at step 0; of the stream's gradient
+            in a residual network.
         linearised_score: the primary metric that the linearised network reaches; NaN if it was not
             trained.
     """
@@ -52,20 +57,23 @@ class Forecast:
     linearised_score: float
 
 
-@knows(Dense)
+@knows(*WIDE)
 def forecast(
     architecture: Architecture,
     variances: Sequence[tuple[float, float]],
     input_moment: float,
     learning: Callable[[], Learning] | None = None,
     guess: float = 0.0,
+    input_product: float = 0.0,
 ) -> Forecast:
     """Forecast one network: it trains if the signal passes and the descent learns in time.
 
     The signal passes if the depth is at most 6 xi_c and the gradient changes by less than a factor
-    of 1000 on its way back. The descent learns if the linearised network trains in as many steps of
-    that size (`bpexp.theory.linearised`), its cost does not rise, and a step does not change the
-    tangent kernel by several times its own size.
+    of 1000 on its way back. In a residual network differences between signals do not fall
+    exponentially with depth, and the gradient alone is asked. The descent learns if the linearised
+    network trains in as many steps of that size (`bpexp.theory.linearised`), its cost does not
+    rise, and a step does not change the tangent kernel by several times its own size. With batch
+    normalisation that kernel is not known, and the signal alone decides.
 
     Args:
         architecture: the network.
@@ -74,29 +82,60 @@ def forecast(
         learning: trains the linearised network; called only if the signal passes. None for an
             optimizer that is no gradient descent, of which the first two conditions are asked.
         guess: the primary metric of the best constant guess on the training split.
+        input_product: mean of x_i x_j over pairs of examples and features.
 
     Raises:
-        UnknownLayerError: a layer is not dense.
+        UnknownLayerError: theory does not know a layer.
     """
-    factor = predict(architecture, variances, input_moment).first_to_last
-    field = field_of(architecture, variances)
-    chi_1, scale = _scales(field)
-    depth = len(architecture.sizes) - 2
+    factor = predict(architecture, variances, input_moment, input_product).first_to_last
+    field, depth = field_of(architecture, variances), len(architecture.sizes) - 2
+    most = max_trainable_depth(architecture, variances, input_moment, input_product)
+    if architecture.skip.name == "none":
+        chi_1 = _scales(field, architecture.norm)[0]
+        reason = _loss_of_signal(depth, most, factor)
+    else:
+        chi_1 = factor ** (2 / max(depth - 1, 1))
+        reason = _loss_of_signal(depth, np.inf, factor)
     learnt: Learning | None = None
-    reason = _loss_of_signal(depth, DEPTH_SCALES * scale, factor)
+    passes = "signal and gradient pass"
     if reason is None and learning is not None:
-        learnt = learning()
-        reason = _failure_to_learn(architecture, learnt, guess)
+        try:
+            learnt = learning()
+        except UnknownLayerError:
+            passes += "; the time that learning takes is not known"
+        else:
+            reason, passes = _failure_to_learn(architecture, learnt, guess), f"{passes}, in time"
     return Forecast(
         trains=reason is None,
-        reason=reason or ("signal and gradient pass" + ", in time" * (learnt is not None)),
+        reason=reason or passes,
         sigma_w2=field.sigma_w2,
         sigma_b2=field.sigma_b2,
         chi_1=chi_1,
-        max_trainable_depth=DEPTH_SCALES * scale,
+        max_trainable_depth=most,
         first_to_last=factor,
         linearised_score=learnt.score if learnt else float("nan"),
     )
+
+
+@knows(*WIDE)
+def max_trainable_depth(
+    architecture: Architecture,
+    variances: Sequence[tuple[float, float]],
+    input_moment: float,
+    input_product: float = 0.0,
+) -> float:
+    """Return the depth up to which the signal passes; see `Forecast`.
+
+    Args:
+        architecture: the network, of at least two hidden layers.
+        variances: (Var W, Var b) of each layer.
+        input_moment: mean of x^2 over examples and features.
+        input_product: mean of x_i x_j over pairs of examples and features.
+    """
+    if architecture.skip.name == "none":
+        scale = _scales(field_of(architecture, variances), architecture.norm)[1]
+        return DEPTH_SCALES * scale
+    return stream_depth(architecture, variances, (input_moment, input_product), LARGEST_FACTOR)
 
 
 def _loss_of_signal(depth: int, most: float, factor: float) -> str | None:
@@ -122,8 +161,9 @@ def _failure_to_learn(architecture: Architecture, found: Learning, guess: float)
 
 
 @lru_cache(maxsize=1024)
-def _scales(field: MeanField) -> tuple[float, float]:
-    return field.chi_1(), field.correlation_scale()
+def _scales(field: MeanField, norm: Choice) -> tuple[float, float]:
+    whole = normalised_field(field, norm)
+    return whole.chi_1(), whole.correlation_scale()
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,15 @@ def mean(f: Function, variance: float) -> float:
         f: element-wise function, smooth except for a kink or a jump at 0.
         variance: Var u.
     """
+    return float(means(f, variance))
+
+
+def means(f: Function, variances: ArrayLike) -> Vector:
+    """Return E[f(u)] for u ~ N(0, v) of each v in `variances`, in their shape."""
     x, w = _half_line(FINE)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    u = np.sqrt(variance) * x
-    return float((w * density) @ (f(u) + f(-u)))
+    u = np.sqrt(variances)[..., None] * x
+    return np.asarray((f(u) + f(-u)) @ (w * density))
 
 
 def mean_products(
@@ -85,8 +90,51 @@ def mean_products(
     Returns:
         The expectations, (..., P), with the axes of f in front.
     """
+    r, w = _half_line(rule)
+    radial = w * r * np.exp(-(r**2) / 2)
+    return _polar(f, variance_1, variance_2, correlation, (r, radial), rule.sector_nodes)
+
+
+def sphere_products(
+    f: Function, dimension: int, correlation: ArrayLike, rule: Rule
+) -> NDArray[np.float64]:
+    """Return E[f(u1) f(u2)] for projections u1, u2 of a random point of a sphere.
+
+    The point is uniform on the sphere of radius sqrt(d) in d dimensions; it is projected on two
+    unit vectors whose inner product is the correlation. The radius sqrt(d) sin(t) of its projection
+    on their plane has the density (d - 2) sin(t) cos(t)^(d - 3) in t. As d grows, u1 and u2 become
+    standard normal.
+
+    Args:
+        f: as for `mean_products`.
+        dimension: d, at least 3.
+        correlation: inner products of the vectors, in [-1, 1], (P,).
+        rule: the quadrature rule; its radial panels are cut at sqrt(d).
+
+    Returns:
+        The expectations, (..., P), with the axes of f in front.
+    """
+    nodes, weights = _unit(rule.panel_nodes)
+    edges = np.array([edge for edge in rule.edges if edge < np.sqrt(dimension)])
+    angles = np.append(np.arcsin(edges / np.sqrt(dimension)), np.pi / 2)
+    widths = np.diff(angles)[:, None]
+    t, w = (angles[:-1, None] + widths * nodes).ravel(), (widths * weights).ravel()
+    radial = w * (dimension - 2) * np.sin(t) * np.cos(t) ** (dimension - 3)
+    r = np.sqrt(dimension) * np.sin(t)
+    return _polar(f, 1.0, 1.0, correlation, (r, radial), rule.sector_nodes)
+
+
+def _polar(
+    f: Function,
+    variance_1: ArrayLike,
+    variance_2: ArrayLike,
+    correlation: ArrayLike,
+    radius: tuple[Vector, Vector],
+    sector_nodes: int,
+) -> NDArray[np.float64]:
+    """Return the mean of f(u1) f(u2) over radius (nodes and weights) and angle."""
     angle = np.arccos(np.clip(np.atleast_1d(correlation), -1, 1))[:, None]
-    nodes, weights = _unit(rule.sector_nodes)
+    nodes, weights = _unit(sector_nodes)
     opposite = np.array([0.0, np.pi])[:, None]
     both, one = np.pi - angle, angle  # widths of the sectors of equal and of opposite signs
     t = np.concatenate(
@@ -99,11 +147,12 @@ def mean_products(
         axis=1,
     )
     sector = np.concatenate([np.tile(one * weights, 2), np.tile(both * weights, 2)], axis=1)
-    r, w = _half_line(rule)
-    radial = w * r * np.exp(-(r**2) / 2) / (2 * np.pi)
+    r, radial = radius
     s1, s2 = (np.sqrt(np.atleast_1d(v))[:, None, None] for v in (variance_1, variance_2))
     products = f(s1 * np.cos(t)[..., None] * r) * f(s2 * np.cos(t - angle)[..., None] * r)
-    return np.asarray(np.einsum("...ptr,pt,r->...p", products, sector, radial, optimize=True))
+    return np.asarray(
+        np.einsum("...ptr,pt,r->...p", products, sector, radial, optimize=True) / (2 * np.pi)
+    )
 
 
 def mean_product(f: Function, variance: float, correlation: float, rule: Rule = FINE) -> float:

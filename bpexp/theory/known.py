@@ -8,6 +8,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from bpexp.errors import BpexpError
 from bpexp.nn import Architecture
+from bpexp.nn.layers import Dense
+from bpexp.nn.layers.fixup import Fixup, Zero
+from bpexp.nn.layers.normalised import Normalised
+from bpexp.nn.layers.residual import Full, Post, Pre
+
+WIDE = (Dense, Normalised, Pre, Post, Full, Fixup, Zero)
+"""The kinds of layers that `bpexp.theory.passes` has equations for."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,14 +25,16 @@ class UnknownLayerError(BpexpError):
     """A network has a layer that a prediction has no equations for."""
 
 
-def knows(*kinds: type) -> Callable[[Predict[P, T]], Predict[P, T]]:
-    """Declare the kinds of layers that a prediction of an architecture holds for.
+def knows(*kinds: type, couples: bool = True) -> Callable[[Predict[P, T]], Predict[P, T]]:
+    """Declare the layers that a prediction of an architecture holds for.
 
-    The prediction, whose first argument is the architecture, raises UnknownLayerError for any other
-    kind. Otherwise it would be silently wrong.
+    The prediction, whose first argument is the architecture, raises UnknownLayerError for any
+    other. Otherwise it would be silently wrong.
 
     Args:
         kinds: classes of `bpexp.nn.layers.LAYERS`.
+        couples: whether it holds where examples depend on the others of their batch, as with batch
+            normalisation.
     """
 
     def declare(predict: Predict[P, T]) -> Predict[P, T]:
@@ -35,6 +44,11 @@ def knows(*kinds: type) -> Callable[[Predict[P, T]], Predict[P, T]]:
                 names = ", ".join(kind.__name__ for kind in kinds)
                 raise UnknownLayerError(
                     f"theory: {predict.__name__} does not know {unknown}; it knows {names}"
+                )
+            if not couples and architecture.couples:
+                raise UnknownLayerError(
+                    f"theory: {predict.__name__} does not know norm={architecture.norm.name}, "
+                    "with which examples depend on each other"
                 )
             return predict(architecture, *args, **kwargs)
 

@@ -25,13 +25,12 @@ from numpy.typing import NDArray
 from bpexp.nn import COSTS, Architecture
 from bpexp.nn.activations import Scratch
 from bpexp.nn.costs import Cost
-from bpexp.nn.layers import Dense
 from bpexp.nn.tape import call_now
 from bpexp.nn.targets import Targets
 from bpexp.nn.tasks import find_task
-from bpexp.theory.forward import forward, hop_factors
 from bpexp.theory.kernels import Matrix
-from bpexp.theory.known import knows
+from bpexp.theory.known import WIDE, knows
+from bpexp.theory.passes import Wide, batch_moments
 
 EXACT, COARSE = 200, 200  # steps taken one by one, then strides that cover all others
 DAMPED = 0.25  # of 1 / curvature: the largest change of an eigenvector's share in a stride
@@ -71,7 +70,7 @@ class Learning:
     largest_step: float
 
 
-@knows(Dense)
+@knows(*WIDE, couples=False)
 def tangent_kernel(
     architecture: Architecture,
     variances: Sequence[tuple[float, float]],
@@ -87,16 +86,20 @@ def tangent_kernel(
         frozen: the first layers, whose parameters do not move.
 
     Raises:
-        UnknownLayerError: a layer is not dense.
+        UnknownLayerError: theory does not know a layer.
     """
-    activity, covariances, slopes = forward(architecture, variances, x)
-    hops, backward = hop_factors(architecture, variances), np.ones_like(activity[0])
-    theta = np.zeros_like(backward)
-    for layer in range(len(variances) - 1, frozen - 1, -1):  # counted from 0
-        if layer < len(hops):
-            backward = hops[layer] * slopes[layer] * backward
-        theta += (architecture.sizes[layer] * activity[layer] + 1) * backward
-    return theta, covariances[-1]
+    network, wide = Wide.of(architecture, variances), x.astype(np.float64)
+    moments = batch_moments(architecture.activation, architecture.norm)
+    forward = network.forward(wide @ wide.T / architecture.sizes[0], moments)
+    backward = network.backward(forward, np.ones_like(forward.output))
+    theta = np.zeros_like(forward.output)
+    for number in range(frozen + 1, len(variances) + 1):
+        n, activity = architecture.sizes[number - 1], forward.read[number - 1]
+        theta += (n * activity + 1) * backward.u[number]
+        if number in network.outer_layers:
+            outer = network.scale**2 * backward.streams[number]
+            theta += (n * forward.hidden[number - 1].a + 1) * outer
+    return theta, forward.output
 
 
 def learn(

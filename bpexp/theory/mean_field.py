@@ -12,7 +12,7 @@ by about sqrt(2 / n) a layer, however many examples it is averaged over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -153,6 +153,35 @@ class MeanField:
         E||delta||^2 falls by a factor e over xi_grad layers; it grows where xi_grad is negative.
         """
         return _layers(self.chi_1())
+
+
+def normalised_field(field: MeanField, norm: Choice) -> MeanField:
+    """Return the mean field whose maps are those of a network that normalises before g.
+
+    Layer and RMS normalisation make q = 1. The next layer divides by
+    s = sigma_w2 E[g(z)^2] + sigma_b2, which is as if both variances were divided by s; so
+    chi = sigma_w2 E[g'(z)^2] / s, which is E[g'(z)^2] / E[g(z)^2] without biases.
+
+    Batch normalisation with a large batch subtracts what examples have in common and divides by
+    s = sigma_w2 Var g(z) (Yang et al. 2019, arXiv 1902.08129). The map of correlations over the
+    batch is (E[g(z_1) g(z_2)] - E[g(z)]^2) / Var g(z): that of a mean field with the variances
+    1 / Var g(z) and -E[g(z)]^2 / Var g(z). Its fixed point is c* = 0, where
+
+        chi = E[g'(z)^2] / Var g(z) > 1,  1 / xi_c = -ln(E[g'(z)]^2 / Var g(z))
+
+    Args:
+        field: activation and variances.
+        norm: the norm, by name and parameters; its eps is taken to be small.
+    """
+    if norm.name == "none":
+        return field
+    if norm.name != "batch":
+        s = field.next_length(1.0)
+        return replace(field, sigma_w2=field.sigma_w2 / s, sigma_b2=field.sigma_b2 / s)
+    g = field.g
+    squared = mean(lambda z: g(z)[0], 1.0) ** 2
+    variance = activity(g, 1.0) - squared
+    return replace(field, sigma_w2=1 / variance, sigma_b2=-squared / variance)
 
 
 def activity(g: Activation, q: float) -> float:

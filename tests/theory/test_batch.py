@@ -14,8 +14,8 @@ from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.theory import layer_variances, predict, predict_batch
-from bpexp.theory.forward import activation_means
 from bpexp.theory.gaussian import FINE, MEDIUM, mean_products
+from bpexp.theory.moments import activation_means
 
 B, SEEDS = 256, 16
 
