@@ -1,4 +1,4 @@
-"""The border of trainability, 6 xi_c, as a curve along each numeric setting that theory knows."""
+"""The border of trainability as a curve along each numeric setting that theory knows."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Tables:
 
     Attributes:
         runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
-            sigma_b2, chi_1, deepest (6 xi_c), first_to_last, linearised_score, trains,
+            sigma_b2, chi_1, deepest, first_to_last, linearised_score, trains,
             jacobian_mean_square, ...
         layers: as `load_layers`, the rows of `load_theory` below the measured ones.
         curves: as `load_curves`.
@@ -36,7 +36,7 @@ class Tables:
             one number a layer, which are columns of `layers`.
         plane: points of the (sigma_w2, sigma_b2) plane: each activation's critical line, source
             "theory", in columns activation, theory/sigma_w2 and theory/sigma_b2; and the runs.
-        trainability: the runs, and points of 6 xi_c (theory/deepest) along each setting of the
+        trainability: the runs, and points of the border theory/deepest along each setting of the
             activation or initialization that has three values or more, source "theory".
     """
 

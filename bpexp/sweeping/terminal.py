@@ -68,7 +68,7 @@ def _rest(rows: Sequence[object], file: str) -> list[str]:
 
 def forecasts(rows: Sequence[dict[str, Any]]) -> str:
     """Return the table of a forecast, a row a run, as text."""
-    head = ["run", "expected", "chi_1", "6 xi_c", "first/last", "because"]
+    head = ["run", "expected", "chi_1", "deepest", "first/last", "because"]
     body = [
         [
             row["name"],
