@@ -35,6 +35,7 @@ from bpexp.theory.known import WIDE, knows
 from bpexp.theory.passes import Backward, Forward, Wide, batch_moments
 
 LARGEST_BATCH = 512  # examples; a larger batch is represented by so many of it
+ROUNDING = 1e-7  # relative, of lengths: the root of that of their squares
 DRAWS = 5000  # of outputs, for the expectations of the output layer's delta: 0.5 % of noise
 
 
@@ -214,9 +215,12 @@ def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> Matrix:
 
 
 def _mean_correlation(covariance: Matrix) -> float:
-    """Return the mean cosine over pairs of different examples; NaN where there is none."""
-    lengths, count = np.sqrt(np.diag(covariance)), len(covariance)
-    if count < 2 or not lengths.all():
+    """Return the mean cosine over pairs of different examples; NaN where there is none.
+
+    There is none of an example of length 0, such as a blank image without biases.
+    """
+    lengths, count = np.sqrt(np.maximum(np.diag(covariance), 0.0)), len(covariance)
+    if count < 2 or lengths.min() <= ROUNDING * lengths.max():
         return float("nan")
     cosines = covariance / np.outer(lengths, lengths)
     return float((cosines.sum() - count) / (count * (count - 1)))

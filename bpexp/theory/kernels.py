@@ -24,7 +24,7 @@ Table = Callable[[Vector, Vector], NDArray[np.float64]]
 """From standard deviations (S,) and angles (T,) to expectations (..., S, S, T)."""
 
 TOLERANCE = 1e-4  # of a polynomial's last terms, relative to its largest
-MOST_LENGTHS, MOST_ANGLES = 24, 64
+MOST_LENGTHS, FEWEST_ANGLES, MOST_ANGLES = 24, 6, 96
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Pairs:
     @classmethod
     def of(cls, covariance: Matrix) -> Pairs:
         """Return the pairs of signals with this covariance, (B, B)."""
-        deviations = np.sqrt(np.diag(covariance))
+        # That of a signal of length 0 is 0 but for rounding, and may be negative.
+        deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         products = np.outer(deviations, deviations)
         cosines = np.divide(covariance, products, out=np.zeros_like(products), where=products > 0)
         angles = np.arccos(np.clip(cosines, -1, 1))
@@ -52,7 +53,8 @@ class Pairs:
     def interpolate(self, table: Table) -> NDArray[np.float64]:
         """Return the expectations of all pairs, (..., B, B).
 
-        The number of angles is doubled until the polynomial's last coefficients are negligible.
+        The number of angles is doubled until the polynomial's last coefficients are negligible, at
+        most up to MOST_ANGLES. Where an expectation is not finite, no number makes them so.
 
         Args:
             table: computes the expectations at nodes.
@@ -60,15 +62,13 @@ class Pairs:
         nodes = _length_nodes(self.deviations)
         basis = _lagrange(nodes, self.deviations)
         largest = float(self.angles.max())
-        count = 6 if largest > 0 else 1
+        count = FEWEST_ANGLES if largest > 0 else 1
         while True:
             values = table(nodes, largest * (1 + _chebyshev_nodes(count)) / 2)
             coefficients = values @ _to_coefficients(count).T
             size = np.abs(coefficients).max(axis=-1, keepdims=True)
-            if (
-                count in (1, MOST_ANGLES)
-                or (np.abs(coefficients[..., -2:]) <= TOLERANCE * size).all()
-            ):
+            is_good = (np.abs(coefficients[..., -2:]) <= TOLERANCE * size).all()
+            if is_good or count in (1, MOST_ANGLES) or not np.isfinite(coefficients).all():
                 break
             count *= 2
         x = 2 * self.angles / largest - 1 if largest > 0 else self.angles

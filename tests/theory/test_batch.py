@@ -14,7 +14,8 @@ from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.theory import layer_variances, predict, predict_batch
-from bpexp.theory.gaussian import FINE, MEDIUM, mean_products
+from bpexp.theory.gaussian import FINE, MEDIUM, mean, mean_products
+from bpexp.theory.kernels import Pairs
 from bpexp.theory.moments import activation_means
 
 B, SEEDS = 256, 16
@@ -44,6 +45,56 @@ def test_interpolated_pairs_equal_the_quadrature_of_each(name, scale, tolerance)
     exact = mean_products(lambda u: np.stack(g(u)), variance[i], variance[j], correlation, FINE)
     size = np.sqrt(found[:, i, i] * found[:, j, j])
     assert np.abs((found[:, i, j] - exact) / size).max() < tolerance
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_example_of_length_0_has_g_of_0(name):
+    x = np.random.default_rng(1).standard_normal((6, 4))
+    x[2] = 0
+    covariance = x @ x.T / 4
+    products, _ = activation_means(Choice(name), covariance.tobytes())
+    g = ACTIVATIONS[name]()
+    means = [mean(lambda u: g(u)[0], variance) for variance in np.diag(covariance)]
+    expected = float(g(np.zeros(1))[0][0]) * np.array(means)
+    np.testing.assert_allclose(products[2], expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("blank", [1e-9, 0.0])
+def test_a_blank_example_has_a_prediction(blank):
+    """Rounding may make the square of its length negative."""
+    x = np.random.default_rng(1).standard_normal((6, 4))
+    x[0] *= blank
+    architecture = Architecture.dense((4, 8, 8, 3), Choice("relu"), Choice("cross_entropy"))
+    variances = layer_variances(architecture, Choice("he_normal"))
+    found = predict_batch(architecture, variances, x, np.eye(3)[np.arange(6) % 3])
+    length = np.sum(x[1:] ** 2) / 6 * 2 / 4  # he_normal keeps the mean square of every layer
+    np.testing.assert_allclose(found.q, length, rtol=1e-6)
+    assert np.isfinite([found.delta_norm, found.grad_norm, found.bias_grad_norm]).all()
+    assert np.isnan(found.correlation).all() or blank
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, None])
+def test_the_table_of_angles_has_an_end(value):
+    rng, asked = np.random.default_rng(0), []
+
+    def table(deviations, angles):
+        asked.append(len(angles))
+        noise = rng.standard_normal((len(deviations), len(deviations), len(angles)))
+        return noise if value is None else np.full_like(noise, value)
+
+    with np.errstate(invalid="ignore"):
+        found = Pairs.of(np.array([[1.0, 0.5], [0.5, 2.0]])).interpolate(table)
+        assert asked == ([6, 12, 24, 48, 96] if value is None else [6])
+        assert np.isfinite(found).all() == (value is None)
+
+
+def test_lengths_beyond_float64_have_no_prediction():
+    architecture = Architecture.dense((4, 8, 8, 3), Choice("relu"), Choice("cross_entropy"))
+    x = np.random.default_rng(1).standard_normal((6, 4))
+    with np.errstate(all="ignore"):
+        found = predict_batch(architecture, [(1e200, 0.0)] * 3, x, np.eye(3)[np.arange(6) % 3])
+    assert np.isfinite(found.q).tolist() == [True, False, False]
+    assert np.isnan(found.grad_norm).all()
 
 
 def arc_cosine(covariance, slope):
@@ -91,7 +142,7 @@ def test_every_quantity_agrees_with_closed_forms_over_all_pairs(activation, slop
     for n, (var_w, _), step in zip(sizes[3:0:-1], variances[:0:-1], slopes[2::-1], strict=True):
         products.insert(0, n * var_w * step * products[0])
     found = predict_batch(architecture, variances, x, targets)
-    mean = [np.mean(n * k * d) for n, k, d in zip(sizes, kernels, products, strict=False)]
+    averages = [np.mean(n * k * d) for n, k, d in zip(sizes, kernels, products, strict=False)]
     off = ~np.eye(count, dtype=bool)
     weight_factors = [math.sqrt(100 * var_w) for var_w, _ in variances[1:]]
     slope_factors = [  # root mean squares of g' over units, each weighted by its signal
@@ -104,7 +155,7 @@ def test_every_quantity_agrees_with_closed_forms_over_all_pairs(activation, slop
             (s / np.sqrt(np.outer(np.diag(s), np.diag(s))))[off].mean() for s in covariances
         ],
         "delta_norm": [np.sqrt(np.diag(d).mean()) for d in products],
-        "grad_norm": np.sqrt(mean),
+        "grad_norm": np.sqrt(averages),
         "bias_grad_norm": [np.sqrt(d.mean()) for d in products],
         "weight_factor": [*weight_factors, np.nan],
         "slope_factor": [*slope_factors, np.nan],
