@@ -68,7 +68,14 @@ def test_squares_of_small_norms_do_not_underflow():
     rows = table({("a", 1): [3e-200, 4e-200]})
     (found,) = averages(rows, ["line", "x"], "y", mean=Mean.ROOT_MEAN_SQUARE)["y"]
     assert found == pytest.approx(np.sqrt(12.5) * 1e-200, rel=1e-14)
-    assert all(np.isfinite(interval(np.array([1e-200, 2e-200, 3e-200]), Mean.ROOT_MEAN_SQUARE)))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_interval_of_a_root_mean_square_is_in_proportion_to_the_values(size):
+    values = np.array([1.0, 2.0, 3.0])
+    expected = np.array(interval(values, Mean.ROOT_MEAN_SQUARE))
+    found = interval(size * values, Mean.ROOT_MEAN_SQUARE)
+    np.testing.assert_allclose(found, size * expected, rtol=1e-12)
 
 
 def test_intervals_without_bounds_are_students():
@@ -88,6 +95,26 @@ def test_the_interval_of_a_share_is_wilsons(n, k):
     assert interval(values, within=SHARE) == pytest.approx(tuple(expected), abs=1e-6)
     wide = interval(10 * values - 5, within=(-5.0, 5.0))
     assert wide == pytest.approx(tuple(10 * np.array(expected) - 5), abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [3, 6, 20])
+def test_a_share_is_covered_as_often_as_the_docstring_says(n):
+    ends = np.array([interval(1.0 * (np.arange(n) < k), within=SHARE) for k in range(n + 1)])
+    shares = np.linspace(1e-4, 1 - 1e-4, 9999)[:, None]
+    covers = (ends[:, 0] <= shares) & (shares <= ends[:, 1])
+    covered = (stats.binom.pmf(np.arange(n + 1), n, shares) * covers).sum(axis=1)
+    assert 0.82 <= covered.min() <= 0.84
+
+
+def test_a_value_on_the_bound_leaves_an_interval_within_it():
+    values = np.array([0.0, 1.0, 2.0])
+    low, high = stats.t.interval(0.95, 2, 1.0, stats.sem(values))
+    assert low < 0
+    assert interval(values, within=POSITIVE) == pytest.approx((0.0, high))
+    assert interval(1 - values, within=(-np.inf, 1.0)) == pytest.approx((1 - high, 1.0))
+    ends = stats.t.interval(0.95, 2, 5 / 3, stats.sem(values**2))
+    found = interval(values, Mean.ROOT_MEAN_SQUARE)
+    assert found == pytest.approx((0.0, np.sqrt(ends[1])))
 
 
 def collapsed(rng, n):
