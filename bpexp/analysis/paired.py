@@ -27,8 +27,9 @@ def paired_differences(
 
     Returns:
         The rows of the other levels that have a partner, in their order, with columns `factor`,
-        `base` and `difference`, the difference of two networks. Where the base level occurs with
-        several values of a parameter that the other level has too, the values of a pair are equal.
+        `base` and `difference`, the difference of two networks; NaN where one of them has no value,
+        as a run that failed. Where the base level occurs with several values of a parameter that
+        the other level has too, the values of a pair are equal.
 
     Raises:
         BpexpError: no run has the base level, or a run has several partners: the base level occurs
@@ -50,24 +51,26 @@ def paired_differences(
     ]
     partners = known[known[factor] == first]
     varying = [name for name in follow if partners[name].nunique() > 1]
-    found = []
+    found = [pd.Series(dtype=float)]
     for level in levels:
         if level != first:
             others = known[known[factor] == level]
             equal = [*shared, *(name for name in varying if others[name].notna().all())]
             _refuse_several(partners, equal, factor, first, varying)
-            found.append(others[value] - _partner(others, partners, equal, value))
-    differences = pd.concat(found) if found else pd.Series(dtype=float)
+            found.append(_differences(others, partners, equal, value))
+    differences = pd.concat(found)
     rows = known.assign(factor=factor, base=str(first), difference=differences)
-    return rows.dropna(subset=["difference"])
+    return rows[rows.index.isin(differences.index)]
 
 
-def _partner(
+def _differences(
     others: pd.DataFrame, partners: pd.DataFrame, shared: list[str], value: str
 ) -> pd.Series[float]:
-    """Return the value of each run's partner, NaN where it has none."""
+    """Return the difference of each run from its partner, for the runs that have one."""
     values = partners[value].set_axis(pd.Index(_pair(partners, shared)))
-    return _pair(others, shared).map(values)
+    pairs = _pair(others, shared)
+    paired = pairs.isin(values.index)
+    return others.loc[paired, value] - pairs[paired].map(values)
 
 
 def _refuse_several(

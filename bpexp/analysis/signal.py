@@ -22,8 +22,8 @@ GRADIENT = {
     "stream_gradient takes the place of ||delta||, from layer k or the end of its block to L-1",
     "exploding": f"||delta^(k)|| / ||delta^(L)|| is above {END_TO_END:g}, or a norm of delta is "
     "not finite; in residual networks as for vanishing",
-    "saturated": f"more than {SATURATED:.0%} of a hidden layer's activities are on an asymptote, "
-    "or of the outputs while these are wrong",
+    "saturated": f"more than {SATURATED:.0%} of the activities of a hidden layer, k or above, are "
+    "on an asymptote, or of the outputs while these are wrong",
     "dead": "the gradient of W^(k) is exactly 0",
 }
 """What the gradient did on its way from the last layer L to the first trained layer k."""
@@ -63,7 +63,7 @@ class Signal:
             wrong: whether the network scores no better than guessing.
         """
         delta = np.asarray(probe["delta_norm"])[first:]
-        hidden = _largest(probe["saturation"])
+        hidden = _largest(probe["saturation"][first:])  # layers below cut nothing off
         output = float(probe.get("output_saturation", 0.0))
         if not np.isfinite(delta).all():
             return cls("exploding", "not finite")
@@ -76,7 +76,7 @@ class Signal:
                 return cls("preserved", "0 because no error is left")
             lost = np.flatnonzero(delta == 0)  # the last of these layers is where the signal ends
             is_blocked = lost.size > 0 and probe["dead"][first:][lost[-1]] == 1
-            has_underflowed = _largest(probe["subnormal_share"]) > 0
+            has_underflowed = _largest(probe["subnormal_share"][first:]) > 0
             if start and delta[-1] != 0 and not (is_blocked or has_underflowed):
                 return cls("preserved", "0 by construction")
             return cls("dead", "exactly 0")

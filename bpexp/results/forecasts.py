@@ -47,7 +47,8 @@ def forecast_run(config: Config, data: Dataset) -> Forecast:
         UnknownLayerError: theory does not know a layer of the run's network.
     """
     shape, examples = config.architecture(data), config.probe.examples
-    return _forecast(shape, config.init, data, examples, _descent(config, data))
+    with np.errstate(all="ignore"):  # lengths may grow without bound
+        return _forecast(shape, config.init, data, examples, _descent(config, data))
 
 
 def forecast_columns(forecast: Forecast) -> dict[str, Any]:
@@ -64,8 +65,7 @@ def _forecast(
         assert descent is not None
         kernels = _kernels(shape, init, data, examples, descent.frozen)
         targets = data.targets(data.y_train[_representatives(data, examples)])
-        with np.errstate(all="ignore"):
-            return learn(shape, *kernels, targets, descent)
+        return learn(shape, *kernels, targets, descent)
 
     square, product = input_moments(data)
     return forecast(
@@ -95,8 +95,7 @@ def _kernels(
     shape: Architecture, init: Choice, data: Dataset, examples: int, frozen: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x = data.x_train[_representatives(data, examples)].astype(np.float64)
-    with np.errstate(all="ignore"):
-        return tangent_kernel(shape, variances(shape, init, data, examples), x, frozen)
+    return tangent_kernel(shape, variances(shape, init, data, examples), x, frozen)
 
 
 def _representatives(data: Dataset, examples: int) -> NDArray[np.int64]:

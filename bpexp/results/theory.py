@@ -121,13 +121,14 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
     if config.depth < 2 or config.skip.name != "none":
         return {}
     shape, hops = config.architecture(data), config.depth - 1
-    prediction = _prediction(shape, config.init, data, config.probe.examples)
-    square, variance = jacobian_moments(
-        config.activation.build(ACTIVATIONS),
-        prediction.sigma_w2[1 : hops + 1] * prediction.norm_factor[:hops] ** 2,
-        prediction.q[:hops],
-        orthogonal=config.init.name in ("orthogonal", "lsuv"),
-    )
+    with np.errstate(all="ignore"):  # lengths may grow without bound
+        prediction = _prediction(shape, config.init, data, config.probe.examples)
+        square, variance = jacobian_moments(
+            config.activation.build(ACTIVATIONS),
+            prediction.sigma_w2[1 : hops + 1] * prediction.norm_factor[:hops] ** 2,
+            prediction.q[:hops],
+            orthogonal=config.init.name in ("orthogonal", "lsuv"),
+        )
     return {"jacobian/mean_square": square, "jacobian/relative_variance": variance}
 
 

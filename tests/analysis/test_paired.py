@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bpexp.analysis.averages import averages
 from bpexp.analysis.paired import paired_differences
 from bpexp.errors import BpexpError
 
@@ -48,6 +49,17 @@ def test_pairs_have_equal_parameters_where_both_levels_have_several():
     found = paired_differences(grid("leaky", "bent"), "activation", "value")
     assert found["activation.negative_slope"].tolist() == [0.1, 0.1, 0.2, 0.2]
     assert found["difference"].tolist() == [10.0] * 4
+
+
+def test_a_pair_without_a_value_has_a_row():
+    """Left out of the frame, it would be left out of a mean in silence."""
+    runs = grid("relu", "elu", seeds=range(4))
+    runs.loc[[1, 6], "value"] = np.nan  # of relu, and of elu
+    runs = runs.drop(index=3)
+    found = paired_differences(runs, "activation", "value")
+    assert found["seed"].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(found["difference"], [10.0, np.nan, np.nan])
+    assert averages(found, ["activation", "lr"], "difference")["difference"].isna().all()
 
 
 @pytest.mark.parametrize("others", [("relu",), ("bent", "relu")])

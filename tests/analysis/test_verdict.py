@@ -74,6 +74,15 @@ def shrunk(factor):
     return change
 
 
+def first_scaled(factor):
+    """Return a change of a network that scales the first layer."""
+
+    def change(network):
+        network.layers[0][:] *= np.float32(factor)
+
+    return change
+
+
 def rising(rate):
     """A learning rate that rises from 0 far beyond what the network bears."""
     return {"lr": rate, "schedule": Choice("constant", {"warmup": 400}), "epochs": 12, "depth": 3}
@@ -106,6 +115,15 @@ KNOWN = {
     "features frozen": (
         "healthy preserved preserved learnt",
         {"depth": 3, "frozen": 2, "lr": 0.1, "epochs": 6},
+    ),
+    # What is below the first trained layer is not in the way of its gradient.
+    "frozen features saturated": (
+        "healthy preserved preserved learnt",
+        {"activation": "tanh", "change": first_scaled(100.0), "frozen": 1, "epochs": 12},
+    ),
+    "features saturated": (
+        "saturated saturated saturated stalled",
+        {"activation": "tanh", "change": first_scaled(100.0), "lr": 1e-4},
     ),
     # Outputs on the right asymptotes are no fault.
     "outputs right": (
