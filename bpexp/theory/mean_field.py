@@ -23,6 +23,7 @@ from bpexp.theory.gaussian import FINE, USUAL, Rule, Vector, mean, mean_product
 # Beyond these lengths q is taken to grow without bound, or to shrink to 0. The lower one is small
 # because softsign at sigma_w2 = 1 + e has q* = e^2 / 10.
 LARGEST_LENGTH, SMALLEST_LENGTH = 1e9, 1e-24
+BESIDE = 1.001  # a length beside q*, to see whether q returns
 ROUNDING = 1e-13  # relative; larger than the errors of quadrature and of float64
 INFINITESIMAL, FAR = 1e-300, 1e30  # arguments at which g' has its limits at 0 and at infinity
 
@@ -221,8 +222,9 @@ def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
     """Return (sigma_w2, sigma_b2) of the points with chi_1 = 1, one for each q* in `lengths`.
 
     q* determines both: sigma_w2 = 1 / E[g'(sqrt(q*) z)^2] and
-    sigma_b2 = q* - sigma_w2 E[g(sqrt(q*) z)^2]. Points with sigma_b2 < 0 are left out. For ReLU and
-    leaky ReLU all points are the same.
+    sigma_b2 = q* - sigma_w2 E[g(sqrt(q*) z)^2]. Points with sigma_b2 < 0 are left out, and those at
+    which q moves away from q*, so that no network gets there (GELU and SiLU have them). For ReLU
+    and leaky ReLU all points are the same.
 
     Args:
         activation: g, by name and parameters.
@@ -231,7 +233,9 @@ def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
     g = activation.build(ACTIVATIONS)
     sigma_w2 = np.array([1 / slope_moment(g, float(q)) for q in lengths])
     sigma_b2 = lengths - sigma_w2 * [activity(g, float(q)) for q in lengths]
-    kept = sigma_b2 > -ROUNDING * lengths
+    beyond = sigma_w2 * [activity(g, float(BESIDE * q)) for q in lengths] + sigma_b2
+    is_stable = beyond <= BESIDE * lengths * (1 + ROUNDING)
+    kept = (sigma_b2 > -ROUNDING * lengths) & is_stable
     return sigma_w2[kept], np.maximum(sigma_b2[kept], 0.0)
 
 

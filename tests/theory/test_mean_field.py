@@ -204,6 +204,28 @@ def test_scores_are_a_confusion_matrix():
     assert not trained(0.55, 0.1)
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_lengths_beside_the_critical_line_return_to_it(name):
+    """Of SiLU most points with chi_1 = 1 are unstable: at (3.5, 0.0045) q grows without bound."""
+    lengths = np.geomspace(1e-3, 30, 12)
+    line = np.transpose(critical_line(Choice(name), lengths))
+    for sigma_w2, sigma_b2 in line:
+        field = MeanField(Choice(name), float(sigma_w2), float(sigma_b2))
+        chi = min(abs(field.chi(field.fixed_length(start)) - 1) for start in 1.02 * lengths)
+        assert chi < 1e-9
+    least = {"silu": 1, "gelu": 3, "sigmoid": 0, "softplus": 0}
+    assert len(line) == least.get(name, len(lengths))
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w2", "sigma_b2"), [("gelu", 1.98306, 0.17292), ("silu", 1.98800, 0.55514)]
+)
+def test_the_line_begins_at_the_half_stable_point(name, sigma_w2, sigma_b2):
+    """As published by Roberts, Yaida & Hanin (2022), section 5.3.4; their GELU is the exact one."""
+    line = critical_line(Choice(name), np.linspace(2, 20, 2000))
+    assert [line[0][0], line[1][0]] == pytest.approx([sigma_w2, sigma_b2], rel=2e-3)
+
+
 @pytest.mark.parametrize("name", ["tanh", "sigmoid", "softsign", "gelu"])
 def test_points_of_the_critical_line_are_critical(name):
     lengths = np.array([0.3, 1.0, 3.0, 10.0, 30.0])
