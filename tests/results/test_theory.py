@@ -16,7 +16,7 @@ def test_lengths_that_overflow_are_neither_predicted_nor_warned_of(activation):
     init = {"name": "normal", "std": 1e30}
     config = make_config(data="digits", activation={"name": activation}, init=init, depth=8)
     known = config, load_once("digits")
-    (columns,) = theory_columns([known], simulated=False)
+    (columns,) = theory_columns([known], draws=False)
     assert np.isfinite(columns["q"][0])
     assert not np.isfinite(columns["grad_norm"][0])
     assert not forecast_row(known)["theory/trains"]
