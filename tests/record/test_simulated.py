@@ -45,7 +45,7 @@ def plain(rng, x, targets):
 
 
 def test_simulated_draws_are_as_a_plain_loop_of_draws_and_theory_is_not():
-    """The root mean square of layer 1 is 1.64 times its limit, which 500 draws gave."""
+    """The root mean square of layer 1 is 1.55 times its limit (4000 other draws: 1.546 +- .018)."""
     config, data = run()
     rng = np.random.default_rng(7)
     examples = min(512, len(data.x_train))
@@ -55,7 +55,7 @@ def test_simulated_draws_are_as_a_plain_loop_of_draws_and_theory_is_not():
     (columns,) = theory_columns([(config, data)], draws=True)
     mean_square = np.sqrt(np.mean(found**2, axis=0))
     np.testing.assert_allclose(columns["grad_norm_simulated"], mean_square, rtol=0.12)
-    np.testing.assert_allclose(mean_square[0] / columns["grad_norm"][0], 1.64, rtol=0.1)
+    np.testing.assert_allclose(mean_square[0] / columns["grad_norm"][0], 1.55, rtol=0.1)
     lower, upper = columns["grad_norm_lower"], columns["grad_norm_upper"]
     assert np.mean(found < lower) == pytest.approx(0.05, abs=0.035)
     assert np.mean(found > upper) == pytest.approx(0.05, abs=0.035)
