@@ -47,7 +47,7 @@ def test_a_study_composes_to_the_number_of_runs_that_its_text_names(path, tmp_pa
 
     def run_sweep(configs, multirun):
         grid.extend(configs)
-        return Outcome(0, [None] * len(configs))
+        return Outcome([], 0, [None] * len(configs))
 
     monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
     words = ["bpexp", "-m", f"experiment={path.stem}"]

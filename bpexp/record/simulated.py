@@ -179,7 +179,7 @@ def _measure(network: Simulated, names: Iterable[str]) -> dict[str, NDArray[np.f
         stack = Stack.of(shape, thetas, network.dtype)
         measurer = measurer or Measurer(stack, rows, targets)
         parts.append(measurer(stack, None, np.ones(len(stack), bool)))
-    own = [name for name in names if name in parts[0]]
+    own = [name for name in names if parts[0].get(name, [None])[0] is not None]
     return {name: np.concatenate([part[name] for part in parts]) for name in own}
 
 

@@ -695,7 +695,7 @@ def trained(empty, monkeypatch):
         plan = make_plan(configs, empty)
         statuses.extend(train_plan(plan).values())
         shutil.rmtree(empty / "runs", ignore_errors=True)
-        return Outcome(0, [None] * len(configs))
+        return Outcome([], 0, [None] * len(configs))
 
     monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
     return statuses
