@@ -56,8 +56,9 @@ class Propagation:
         Args:
             stack: the networks.
             rows: memory of the inputs, (R, B, n_0 + 1), or (B, n_0 + 1) for all networks.
-            lowest: the lowest layer whose gradient is wanted, where backpropagation ends. None:
-                there is no backward pass, and layers with statistics use their recorded ones.
+            lowest: the lowest layer whose gradient is wanted, where backpropagation ends; L + 1 if
+                none is. None: there is no backward pass, and layers with statistics use their
+                recorded ones.
             gradient: a gradient buffer (R, P) to write to; a new one if None.
             scale: what the gradient of sum_i C_i is multiplied by, one number or one a network;
                 1 / B, for the gradient of the mean, if None. Backpropagation is linear in the

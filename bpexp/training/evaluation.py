@@ -66,7 +66,8 @@ class Evaluator:
             split: the examples.
             running: whether a batch norm uses its running statistics; else those of each chunk.
         """
-        lowest = None if running else len(stack.layers) + 1
+        uses_batch = stack.architecture.couples and not running
+        lowest = len(stack.layers) + 1 if uses_batch else None
         self._cost, self._split = stack.cost, split
         self._task = find_task(stack.architecture.task)
         self._chunks = [slice(i, i + CHUNK) for i in range(0, len(split), CHUNK)]

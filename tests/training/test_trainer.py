@@ -334,3 +334,20 @@ def test_a_mean_cost_beyond_float64_is_the_largest_costs_step():
     with np.errstate(over="ignore"):
         _, broken = score(labels[None], [2, 4])
     assert broken.tolist() == [2]
+
+
+def test_batch_norm_is_scored_at_step_0_with_the_statistics_of_the_probe_batch():
+    data = load("digits", limit=96)
+    network = Network.create([64, 8, 8, 10], norm="batch", dtype="float64", seed=3)
+    x, y = data.x_train.astype(float), data.y_train
+    a = x
+    for theta in network.layers[:-1]:
+        u = theta[0] + a @ theta[1:]
+        a = np.maximum((u - u.mean(0)) / np.sqrt(u.var(0) + 1e-5), 0)
+    z = network.layers[-1][0] + a @ network.layers[-1][1:]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    expected = -np.log(p[np.arange(len(y)), y]).mean()
+    running = network.loss(data.x_test, data.y_test)
+    start = train(network, data, epochs=0)[0].metrics
+    assert start["loss/train"] == pytest.approx(expected, rel=1e-12)
+    assert start["loss/test"] == pytest.approx(running, rel=1e-12)
