@@ -183,18 +183,18 @@ class Norm:
 
     def _update(self, emit: Emit, at: Buffers, number: int, mean: Array, variance: Array) -> None:
         """Record the running mean and the running unbiased variance, as of a training step."""
-        batch, change = at.z[number].shape[EXAMPLES], memory.empty_like(mean)
-        unbiased = np.array(batch / max(batch - 1, 1), mean.dtype)
-        momentum = np.array(self.momentum, mean.dtype)
+        batch, share = at.z[number].shape[EXAMPLES], memory.empty_like(mean)
+        momentum = self.momentum or 0.0
+        kept = np.array(1 - momentum, mean.dtype)
+        unbiased = momentum * batch / max(batch - 1, 1)
         for name, found, factor in (
-            ("running_mean", mean, None),
+            ("running_mean", mean, momentum),
             ("running_variance", variance, unbiased),
         ):
             running = at.state[number][name][..., None]
-            emit(np.multiply, found, np.ones_like(momentum) if factor is None else factor, change)
-            emit(np.subtract, change, running, change)
-            emit(np.multiply, change, momentum, change)
-            emit(np.add, running, change, running)
+            emit(np.multiply, running, kept, running)
+            emit(np.multiply, found, np.array(factor, mean.dtype), share)
+            emit(np.add, running, share, running)
 
 
 def _mean(emit: Emit, values: Array, axis: int, share: Array, out: Array) -> None:

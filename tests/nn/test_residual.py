@@ -1,111 +1,33 @@
-"""Skip connections and norms: gradients, trajectories, and all that holds for every network."""
+"""Skip connections and norms: gradients, Jacobians, files, refusals, and how they start."""
 
 from __future__ import annotations
 
-import itertools
 import tracemalloc
 
 import numpy as np
 import oracles
 import pytest
+from residual import (
+    COVERED,
+    DEPTHS,
+    FEW,
+    NORMS,
+    SKIPS,
+    draw,
+    pairs_covered,
+    settings,
+    shape,
+)
 
 from bpexp.data import load
 from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice, Network
-from bpexp.nn.initializers import batch_order
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import ProbedNetwork
 from bpexp.probes.jacobian import jacobian_spectrum
-from bpexp.training import STOPS, Trainer, run, train
+from bpexp.training import train
 
-SKIPS = {
-    "none": Choice("none"),
-    "pre": Choice("identity"),
-    "pre by two": Choice("identity", {"every": 2, "scale": "1/sqrt(blocks)"}),
-    "post": Choice("identity", {"order": "post", "scale": 0.7}),
-    "post by two": Choice("identity", {"order": "post", "every": 2}),
-    "full": Choice("identity", {"order": "full", "outer_bias_variance": 0.1}),
-    "full by two": Choice(
-        "identity", {"order": "full", "every": 2, "scale": 0.5, "outer_weight_variance": 0.8}
-    ),
-    "rezero": Choice("rezero"),
-    "rezero post by two": Choice("rezero", {"order": "post", "every": 2}),
-    "fixup": Choice("fixup"),
-    "fixup by three": Choice("fixup", {"every": 3}),
-}
-NORMS = {
-    "none": Choice("none"),
-    "batch": Choice("batch"),
-    "layer": Choice("layer"),
-    "rms": Choice("rms"),
-    "batch, not affine": Choice("batch", {"affine": False}),
-    "layer, not affine": Choice("layer", {"affine": False}),
-}
-DEPTHS = (1, 2, 10, 30)
 DIGITS = load("digits", limit=100)
-
-
-def settings(skip, norm, depth):
-    """What the oracle takes of a network's skip connections and norm."""
-    choice = SKIPS[skip]
-    every = choice.parameters.get("every", 2 if choice.name == "fixup" else 1)
-    scale = choice.parameters.get("scale", 1.0)
-    if scale == "1/sqrt(blocks)":
-        scale = max(1, (depth - 1) // every) ** -0.5
-    plain = {"none": "none", "fixup": "fixup"}
-    order = plain.get(choice.name, choice.parameters.get("order", "pre"))
-    return {"order": order, "every": every, "scale": scale, "norm": NORMS[norm].name}
-
-
-def fitting(skip, depth):
-    """The next depth of whole blocks."""
-    every = settings(skip, "none", 1)["every"]
-    return depth if depth == 0 else depth + (1 - depth) % every
-
-
-def shape(skip, norm, depth, sizes=(4, 5, 3), **options):
-    n_in, width, n_out = sizes
-    units = [n_in, *[width] * fitting(skip, depth), n_out]
-    return Architecture.dense(units, skip=SKIPS[skip], norm=NORMS[norm], **options)
-
-
-def draw(skip, norm, depth, *, seed=0, dtype="float64", **options):
-    """A network in which nothing is left at the value that it starts from."""
-    init = Choice("glorot_normal", {"bias_std": 0.3})
-    network = Network.draw(shape(skip, norm, depth, **options), init=init, seed=seed, dtype=dtype)
-    rng = np.random.default_rng(seed)
-    for arrays in network.parameters:
-        for name, array in arrays.items():
-            size = {"theta": 0.1, "outer": 0.1, "scale": 0.5}.get(name, 0.3)
-            array += (size * rng.standard_normal(array.shape)).astype(dtype)
-    return network
-
-
-def pairs_covered(*factors):
-    """Cases in which every pair of values of two factors occurs, greedily."""
-    wanted = {
-        ((i, a), (j, b))
-        for (i, one), (j, other) in itertools.combinations(enumerate(factors), 2)
-        for a in one
-        for b in other
-    }
-    while wanted:
-        case = dict(min(wanted))
-        for place, values in enumerate(factors):
-            if place not in case:
-                gains = [
-                    sum(
-                        ((i, case[i]), (place, v)) in wanted or ((place, v), (i, case[i])) in wanted
-                        for i in case
-                    )
-                    for v in values
-                ]
-                case[place] = values[int(np.argmax(gains))]
-        chosen = tuple(case[place] for place in range(len(factors)))
-        wanted -= {*itertools.combinations(enumerate(chosen), 2)}
-        yield chosen
-
-
 CASES = list(pairs_covered(list(ACTIVATIONS), list(COSTS), list(NORMS), list(SKIPS), DEPTHS))
 
 
@@ -190,210 +112,6 @@ def test_what_a_batch_norm_subtracts_has_a_gradient_of_exactly_0(skip):
             assert own["beta"] == 0
             assert (own["alpha"] == 0) == (number + 2 < len(gradients))
     assert gradients[-1]["theta"][0].all()
-
-
-def torch_norm(torch, norm, n):
-    name, own = NORMS[norm].name, NORMS[norm].parameters.get("affine", True)
-    if name == "batch":
-        return torch.nn.BatchNorm1d(n, affine=own, dtype=torch.float64)
-    if name == "layer":
-        return torch.nn.LayerNorm(n, elementwise_affine=own, bias=own, dtype=torch.float64)
-    if name == "rms":
-        return torch.nn.RMSNorm(n, eps=1e-5, dtype=torch.float64)
-    return torch.nn.Identity()
-
-
-def torch_network(torch, network, skip, norm, depth):
-    """Modules of PyTorch with the network's parameters, and the function that they compute."""
-    given, hidden = settings(skip, norm, depth), network.parameters[:-1]
-    linears, norms, outers, scales = [], [], [], []
-
-    def linear(theta):
-        module = torch.nn.Linear(len(theta) - 1, theta.shape[1], dtype=torch.float64)
-        module.weight.data[:], module.bias.data[:] = map(torch.tensor, (theta[1:].T, theta[0]))
-        return module
-
-    for number, own in enumerate(hidden):
-        linears.append(linear(own["theta"]))
-        is_bare = given["order"] == "full" and number == 0
-        norms.append(torch_norm(torch, "none" if is_bare else norm, own["theta"].shape[1]))
-        if "gain" in own:
-            norms[-1].weight.data[:] = torch.tensor(own["gain"])
-        if "shift" in own:
-            norms[-1].bias.data[:] = torch.tensor(own["shift"])
-        outers.append(linear(own["outer"]) if "outer" in own else None)
-        scale = torch.tensor(own["scale"], requires_grad=True) if "scale" in own else given["scale"]
-        scales.append(scale)
-    output = linear(network.parameters[-1]["theta"])
-    g = getattr(torch, network.architecture.activation.name)
-
-    def forward(x):
-        streams, a = [], x
-        for number in range(depth):
-            ends = number > 0 and number % given["every"] == 0 and given["order"] != "none"
-            u = linears[number](a)
-            if given["order"] == "pre":
-                h = streams[number - given["every"]] + scales[number] * u if ends else u
-                streams.append(h)
-                a = g(norms[number](h))
-            elif given["order"] == "full" and number == 0:
-                a = u
-                streams.append(a)
-            else:
-                branch = g(norms[number](u))
-                branch = outers[number](branch) if outers[number] else branch
-                a = streams[number - given["every"]] + scales[number] * branch if ends else branch
-                streams.append(a)
-        return output(a)
-
-    modules = [*linears, *norms, *(m for m in outers if m), output]
-    free = [s for s in scales if not isinstance(s, float)]
-    return modules, free, forward, (linears, norms, outers, scales, output)
-
-
-@pytest.mark.parametrize("norm", ["none", "batch", "layer", "rms", "batch, not affine"])
-@pytest.mark.parametrize("skip", ["none", "pre", "post by two", "full", "rezero"])
-def test_twenty_steps_are_those_of_pytorch(skip, norm):
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    depth, rate = fitting(skip, 4), 0.05
-    network = draw(skip, norm, 4, sizes=(64, 8, 10), activation="tanh")
-    modules, free, forward, (linears, norms, outers, scales, output) = torch_network(
-        torch, network, skip, norm, depth
-    )
-    trained = [p for module in modules for p in module.parameters()] + free
-    descent = torch.optim.SGD(trained, lr=rate)
-    train(network, DIGITS, lr=rate, epochs=5, batch_size=25, seed=3)
-    x, y = torch.tensor(DIGITS.x_train, dtype=torch.float64), torch.tensor(DIGITS.y_train)
-    for epoch in range(1, 6):
-        order = torch.tensor(batch_order(3, epoch, 100))
-        for part in order.split(25):
-            descent.zero_grad()
-            torch.nn.functional.cross_entropy(forward(x[part]), y[part]).backward()
-            descent.step()
-
-    def near(found, module):
-        weights = np.vstack([module.bias.detach().numpy(), module.weight.detach().numpy().T])
-        atol = 1e-10 * np.abs(weights).max()
-        np.testing.assert_allclose(found, weights, rtol=1e-10, atol=atol)
-
-    states = network.architecture.states(network.state)
-    for number, own in enumerate(network.parameters[:-1]):
-        near(own["theta"], linears[number])
-        if "outer" in own:
-            near(own["outer"], outers[number])
-        if "scale" in own:
-            np.testing.assert_allclose(own["scale"], scales[number].item(), rtol=1e-10)
-        for name, other in (("gain", "weight"), ("shift", "bias")):
-            if name in own:
-                expected = getattr(norms[number], other).detach().numpy()
-                np.testing.assert_allclose(own[name], expected, rtol=1e-10, atol=1e-12)
-        for name, array in states[number].items():
-            key = {"running_mean": "running_mean", "running_variance": "running_var"}[name]
-            expected = getattr(norms[number], key).numpy()
-            np.testing.assert_allclose(array, expected, rtol=1e-10, atol=1e-12)
-    near(network.parameters[-1]["theta"], output)
-    for module in modules:
-        module.eval()
-    with torch.no_grad():
-        expected = torch.softmax(forward(torch.tensor(DIGITS.x_test, dtype=torch.float64)), 1)
-    np.testing.assert_allclose(network.outputs(DIGITS.x_test), expected.numpy(), rtol=1e-9)
-
-
-COVERED = list(pairs_covered(list(SKIPS), list(NORMS)))
-FEW = [
-    ("none", "batch"),
-    ("pre", "layer"),
-    ("pre by two", "batch"),
-    ("post", "rms"),
-    ("post by two", "batch, not affine"),
-    ("full", "batch"),
-    ("full by two", "layer, not affine"),
-    ("rezero", "none"),
-    ("rezero post by two", "none"),
-    ("fixup", "none"),
-    ("fixup by three", "rms"),
-]
-
-
-def trainer(skip, norm, seeds=(0,), rates=(0.05,), dtype="float32", **options):
-    architecture = shape(skip, norm, 4, sizes=(64, 12, 10), activation="tanh")
-    rows = [initial_theta(architecture, Choice("he_normal"), seed) for seed in seeds]
-    return Trainer(
-        Stack.of(architecture, rows, dtype),
-        DIGITS,
-        learning_rates=rates,
-        seeds=seeds,
-        optimizer=Choice("momentum", {"weight_decay": 0.01}),
-        batch_size=32,
-        **options,
-    )
-
-
-def bits(array):
-    """The bytes of an array; all NaN are alike, which a run that diverged has many of."""
-    return np.where(np.isnan(array), np.nan, array).tobytes()
-
-
-def go(trained, epochs=3, stop=None, probe_every=None):
-    """Train to the end: {row: (what was measured, final theta, final state)}."""
-    seen, ends = {}, {}
-    for record in run(
-        trained, epochs=epochs, stop=stop or STOPS["none"](), probe_every=probe_every
-    ):
-        for r, row in enumerate(record.rows.tolist()):
-            observation = record.of(r)
-            seen.setdefault(row, []).append((observation.metrics, observation.layers))
-            if record.ended[r]:
-                ends[row] = bits(trained.stack.theta[r]), bits(trained.stack.state[r])
-    return {row: (repr(seen[row]), *ends[row]) for row in seen}
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("skip", "norm"), FEW)
-def test_a_run_in_a_stack_is_the_run_alone_bit_for_bit(skip, norm, dtype):
-    """Also when a neighbour ends early and is removed."""
-    stop = STOPS["cost"](target=1.5)
-    seeds, rates = (0, 1, 2), (0.05, 1e9, 0.2)
-    together = go(trainer(skip, norm, seeds, rates, dtype), stop=stop)
-    for row in range(3):
-        own = seeds[row : row + 1], rates[row : row + 1]
-        alone = go(trainer(skip, norm, *own, dtype), stop=stop)
-        assert together[row] == alone[0]
-
-
-@pytest.mark.parametrize(("skip", "norm"), FEW)
-@pytest.mark.parametrize(("width", "batch"), [(1, 2), (1, 33), (3, 3), (33, 5), (64, 32)])
-def test_gradients_in_a_stack_are_those_alone_bit_for_bit(skip, norm, width, batch):
-    architecture = shape(skip, norm, 3, sizes=(7, width, 3))
-    rng = np.random.default_rng(0)
-    theta = rng.standard_normal((3, architecture.n_parameters)).astype("float32")
-    x = with_constant_unit(rng.standard_normal((batch, 7)), "float32")
-
-    def gradient(rows):
-        passes = Propagation(Stack(architecture, rows), x, gradient=np.zeros_like(rows))
-        passes.targets[...] = 0.3
-        with np.errstate(all="ignore"):
-            passes.forward()
-            passes.backward()
-        parts = passes.buffers.gradients[1:]
-        return [np.concatenate([a[r].ravel() for own in parts for a in own.values()])
-                for r in range(len(rows))]  # fmt: skip
-
-    together = gradient(theta)
-    for r in range(3):
-        assert together[r].tobytes() == gradient(theta[r : r + 1].copy())[0].tobytes()
-
-
-@pytest.mark.parametrize(("skip", "norm"), FEW)
-def test_a_resumed_run_is_the_undisturbed_one_and_looking_changes_nothing(skip, norm):
-    whole = go(trainer(skip, norm))[0]
-    first, second = trainer(skip, norm), trainer(skip, norm)
-    for record in run(first, epochs=3, stop=STOPS["none"](), probe_every=1):
-        if record.epoch == 2 and record.metrics:
-            second.restore([{k: v.copy() for k, v in first.state(0).items()}])
-            break
-    assert go(second)[0][1:] == whole[1:]
 
 
 @pytest.mark.parametrize(("skip", "norm"), COVERED)

@@ -14,9 +14,10 @@ from bpexp.nn.arrays import ArraySpec
 from bpexp.nn.layers.chain import chain
 from bpexp.nn.layers.dense import Dense
 from bpexp.nn.layers.fixup import Fixup, Zero
+from bpexp.nn.layers.full import Full
 from bpexp.nn.layers.normalised import Normalised
 from bpexp.nn.layers.protocol import Layer
-from bpexp.nn.layers.residual import Full, Post, Pre
+from bpexp.nn.layers.residual import Post, Pre
 
 __all__ = ["LAYERS", "ArraySpec", "Dense", "Layer", "chain"]
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 from bpexp.nn.choices import NONE, Choice
 from bpexp.nn.layers.dense import Dense
 from bpexp.nn.layers.fixup import Fixup, Zero
+from bpexp.nn.layers.full import Full
 from bpexp.nn.layers.normalised import Normalised
 from bpexp.nn.layers.protocol import Layer
-from bpexp.nn.layers.residual import Full, Post, Pre
+from bpexp.nn.layers.residual import Post, Pre
 from bpexp.nn.norms import NORMS
 from bpexp.nn.skips import SKIPS, Skip, check_depth
 
