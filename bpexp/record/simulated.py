@@ -20,7 +20,7 @@ stay in the study's folder until ALGORITHM rises.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -54,7 +54,15 @@ FEWEST_EXAMPLES = 256
 MOST_WORK = 8e9  # draws * examples * parameters of a network: 1 to 2 s
 MOST_WORK_IN_ALL = 2.4e10  # of the networks of one frame or sweep: 4 to 6 s
 # Means themselves; of the others the root mean square is taken.
-ARITHMETIC = {"q", "correlation", "stream_mean_square", "stream_mean"}
+ARITHMETIC = {
+    "q",
+    "correlation",
+    "stream_mean",
+    "stream_mean_square",
+    "stream_squared_mean",
+    "stream_variance",
+    "branch_variance",
+}
 
 
 @dataclass(frozen=True)
@@ -179,8 +187,13 @@ def _measure(network: Simulated, names: Iterable[str]) -> dict[str, NDArray[np.f
         stack = Stack.of(shape, thetas, network.dtype)
         measurer = measurer or Measurer(stack, rows, targets)
         parts.append(measurer(stack, None, np.ones(len(stack), bool)))
-    own = [name for name in names if parts[0].get(name, [None])[0] is not None]
+    own = [name for name in names if not _is_missing(parts[0][name])]
     return {name: np.concatenate([part[name] for part in parts]) for name in own}
+
+
+def _is_missing(values: Sequence[object] | NDArray[np.float64]) -> bool:
+    """Return whether an instrument is not defined for the networks, which gives None for each."""
+    return values[0] is None
 
 
 def _root_mean_square(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ class BatchPrediction:
 
     Norms are root mean squares over draws of the weights. `correlation` is the mean over pairs of
     examples of the cosine of z. NaN where a quantity is not defined: factors of the last layer and
-    of residual networks, the stream's between its layers. None: of no layer.
+    of residual networks, the stream's between its layers. None: the network has no norm or stream.
     """
 
     q: Vector
@@ -57,8 +57,11 @@ class BatchPrediction:
     bias_grad_norm: Vector
     norm_factor: Vector | None = None
     stream_gradient: Vector | None = None
-    stream_mean_square: Vector | None = None
     stream_mean: Vector | None = None
+    stream_mean_square: Vector | None = None
+    stream_squared_mean: Vector | None = None
+    stream_variance: Vector | None = None
+    branch_variance: Vector | None = None
 
 
 PREDICTED = tuple(field.name for field in fields(BatchPrediction))
@@ -116,29 +119,55 @@ def _sum(moment: Matrix) -> float:
 
 def _factors(network: Wide, backward: Backward, norm: Choice) -> dict[str, Vector]:
     """Return what weights, norm and slopes do to the norm of the backward signal, (L,) each."""
-    last = network.depth + 1
-    found = {name: np.full(last, np.nan) for name in ("weight_factor", "slope_factor")}
-    if norm.name != "none":
-        found["norm_factor"] = np.full(last, np.nan)
-    if network.skip is None:
-        for number in range(1, last):
-            at, above = number - 1, backward.u[number + 1]
-            found["weight_factor"][at] = np.sqrt(network.hop(number + 1))
-            found["slope_factor"][at] = _norm(backward.z[number]) / _norm(backward.a[number])
-            if norm.name != "none":
-                found["norm_factor"][at] = _norm(above) / _norm(backward.z[number + 1])
+    last, is_plain = network.depth + 1, network.skip is None
+    names = ["weight_factor", "slope_factor"]
+    names += ["norm_factor"] if is_plain and norm.name != "none" and network.depth else []
+    found = {name: np.full(last, np.nan) for name in names}
+    for number in range(1, last) if is_plain else ():
+        above = _norm(backward.u[number + 1]) / _norm(backward.z[number + 1])
+        slope = _norm(backward.z[number]) / _norm(backward.a[number])
+        for name, value in zip(names, (network.hop(number + 1) ** 0.5, slope, above), strict=False):
+            found[name][number - 1] = value
     return found
 
 
+STREAM = (
+    "stream_gradient",
+    "stream_mean",
+    "stream_mean_square",
+    "stream_squared_mean",
+    "stream_variance",
+    "branch_variance",
+)
+
+
 def _stream(network: Wide, forward: Forward, backward: Backward) -> dict[str, Vector]:
-    """Return the moments of the stream, (L,) each; none of a plain network."""
+    """Return the moments of the stream, (L,) each; none of a plain network.
+
+    The mean over examples of a unit's x has the mean square mean_ij P_ij, the rest of mean_i P_ii
+    is the unit's variance.
+    """
     if network.skip is None:
         return {}
-    found = np.full((3, network.depth + 1), np.nan)
+    found = {name: np.full(network.depth + 1, np.nan) for name in STREAM}
     for number, stream in forward.streams.items():
-        square = np.diag(stream.square).mean()
-        found[:, number - 1] = _norm(backward.streams[number]), square, stream.mean.mean()
-    return dict(zip(("stream_gradient", "stream_mean_square", "stream_mean"), found, strict=True))
+        square, common = np.diag(stream.square).mean(), stream.square.mean()
+        branch = forward.branches[number].square
+        spread = network.scale**2 * (np.diag(branch).mean() - branch.mean())
+        for name, value in zip(
+            STREAM,
+            (
+                _norm(backward.streams[number]),
+                stream.mean.mean(),
+                square,
+                common,
+                square - common,
+                spread if number > 1 else np.nan,
+            ),
+            strict=True,
+        ):
+            found[name][number - 1] = value
+    return found
 
 
 def _norm(moment: Matrix) -> float:
