@@ -117,9 +117,9 @@ def load_theory(
     Returns:
         A row for each run and layer, at step 0: the instruments that theory predicts (see
         `bpexp.theory.predict_batch`; the others are absent), source "theory". Of each instrument
-        NAME there are also NAME_simulated, the root mean square (of q and correlation the mean)
-        over the simulated draws, NAME_lower and NAME_upper, their 5 % and 95 % quantiles; NaN or
-        absent where they were not drawn. Runs whose data set cannot be loaded are left out.
+        NAME there are also NAME_simulated, the root mean square over the simulated draws (the mean
+        of q, correlation and moments), NAME_lower and NAME_upper, their 5 % and 95 % quantiles;
+        NaN or absent where they were not drawn. Runs whose data set cannot be loaded are left out.
 
     Raises:
         BpexpError: there is no such study.

@@ -10,8 +10,9 @@ from bpexp.errors import BpexpError
 from bpexp.nn import Architecture
 from bpexp.nn.layers import Dense
 from bpexp.nn.layers.fixup import Fixup, Zero
+from bpexp.nn.layers.full import Full
 from bpexp.nn.layers.normalised import Normalised
-from bpexp.nn.layers.residual import Full, Post, Pre
+from bpexp.nn.layers.residual import Post, Pre
 
 WIDE = (Dense, Normalised, Pre, Post, Full, Fixup, Zero)
 """The kinds of layers that `bpexp.theory.passes` has equations for."""

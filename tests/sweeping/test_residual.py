@@ -57,11 +57,24 @@ def test_a_sweep_ends_with_figures_and_a_report(sweep):
     } <= names
 
 
-def test_every_run_is_judged_and_theory_says_what_it_does_not_know(sweep, runs):
+def test_every_run_is_judged_and_forecast(sweep, runs):
     assert len(runs) == 12
     assert runs["verdict"].notna().all()
-    assert sweep[1].count("not known: theory: layer_variances does not know") == 10
-    assert "for 2 of 2 runs" in sweep[1]
+    assert "of 12 runs" in sweep[1]
+    assert "does not know" not in sweep[1]
+    assert sweep[1].count("the time that learning takes is not known") == 4  # norm=batch
+
+
+def test_theory_predicts_what_is_measured_at_the_start(sweep):
+    root, keys = sweep[0], ["norm", "skip", "depth", "layer"]
+    measured = bpexp.load_layers("deep", root=root).query("step == 0")
+    theory = bpexp.load_theory("deep", root=root, simulated=False)
+    both = measured.merge(theory, on=keys, suffixes=("", "_told"), validate="one_to_one")
+    assert len(both) == len(theory) == len(measured)
+    for name in ("delta_norm", "norm_factor", "slope_factor", "stream_gradient", "stream_variance"):
+        found, told = both[name], both[f"{name}_told"]
+        assert (found.isna() == told.isna()).all(), name
+        assert (found / told).median() == pytest.approx(1, abs=0.35), name
 
 
 def test_frames_hold_the_stream_where_there_is_one(sweep):
