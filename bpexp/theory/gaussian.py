@@ -48,6 +48,7 @@ FINE = Rule(
 )  # the tail beyond 13 is 1e-38
 USUAL = Rule((0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 3.5, 5.5, 8.5), 8, 24)
 MEDIUM = Rule((0.0, 0.35, 1.0, 2.0, 3.5, 5.5, 8.0), 6, 12)
+AT_ONCE = 2**20  # values of f computed at once, 8 MiB: memory does not grow with the pairs
 
 
 def mean(f: Function, variance: float) -> float:
@@ -133,7 +134,25 @@ def _polar(
     sector_nodes: int,
 ) -> NDArray[np.float64]:
     """Return the mean of f(u1) f(u2) over radius (nodes and weights) and angle."""
-    angle = np.arccos(np.clip(np.atleast_1d(correlation), -1, 1))[:, None]
+    s1, s2, c = np.broadcast_arrays(
+        np.sqrt(variance_1), np.sqrt(variance_2), np.atleast_1d(correlation)
+    )
+    size = max(1, AT_ONCE // (4 * sector_nodes * len(radius[0])))
+    blocks = [slice(start, start + size) for start in range(0, len(c), size)]
+    found = [_polar_block(f, s1[at], s2[at], c[at], radius, sector_nodes) for at in blocks]
+    return np.concatenate(found, axis=-1)
+
+
+def _polar_block(
+    f: Function,
+    s1: Vector,
+    s2: Vector,
+    correlation: Vector,
+    radius: tuple[Vector, Vector],
+    sector_nodes: int,
+) -> NDArray[np.float64]:
+    """Return the means for pairs with these standard deviations, all at once."""
+    angle = np.arccos(np.clip(correlation, -1, 1))[:, None]
     nodes, weights = _unit(sector_nodes)
     opposite = np.array([0.0, np.pi])[:, None]
     both, one = np.pi - angle, angle  # widths of the sectors of equal and of opposite signs
@@ -148,8 +167,9 @@ def _polar(
     )
     sector = np.concatenate([np.tile(one * weights, 2), np.tile(both * weights, 2)], axis=1)
     r, radial = radius
-    s1, s2 = (np.sqrt(np.atleast_1d(v))[:, None, None] for v in (variance_1, variance_2))
-    products = f(s1 * np.cos(t)[..., None] * r) * f(s2 * np.cos(t - angle)[..., None] * r)
+    u1 = s1[:, None, None] * np.cos(t)[..., None] * r
+    u2 = s2[:, None, None] * np.cos(t - angle)[..., None] * r
+    products = f(u1) * f(u2)
     return np.asarray(
         np.einsum("...ptr,pt,r->...p", products, sector, radial, optimize=True) / (2 * np.pi)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.theory import layer_variances, predict, predict_batch
-from bpexp.theory.gaussian import FINE, MEDIUM, mean, mean_products
+from bpexp.theory.gaussian import FINE, MEDIUM, USUAL, mean, mean_products
 from bpexp.theory.kernels import Pairs
 from bpexp.theory.moments import activation_means
 
@@ -30,6 +31,20 @@ def test_the_medium_rule_is_near_the_fine_one(name):
     np.testing.assert_allclose(
         mean_products(*arguments, MEDIUM), mean_products(*arguments, FINE), rtol=5e-6, atol=1e-7
     )
+
+
+def test_memory_does_not_grow_with_the_pairs():
+    variance, correlation = np.linspace(0.1, 3, 4000), np.linspace(-1, 1, 4000)
+    tracemalloc.start()
+    try:
+        found = mean_products(np.abs, variance, 2.0, correlation, USUAL)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * 2**20  # the values of all pairs take 190 MiB
+    some = slice(7, None, 997)
+    expected = mean_products(np.abs, variance[some], 2.0, correlation[some], USUAL)
+    np.testing.assert_allclose(found[some], expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize(("scale", "tolerance"), [(0.5, 1e-4), (60.0, 4e-3)])
