@@ -64,20 +64,21 @@ def averages(
         within: the least and the greatest value that there can be.
 
     Returns:
-        A row for each value of `by` that occurs: `by`, `value` (the mean; NaN where a draw of the
-        line has no value, see `per_draw`), `n` (draws with a value), `draws` (draws of the line),
-        `lower` and `upper` (see `interval`; NaN of up to FEW draws and where the mean is).
+        A row for each value of `by` that occurs, NaN among them: `by`, `value` (the mean; NaN where
+        a draw of the line has no value, see `per_draw`), `n` (draws with a value), `draws` (draws
+        of the line), `lower` and `upper` (see `interval`; NaN of up to FEW draws and where the mean
+        is).
     """
     single = per_draw(rows, by, value, mean=mean)
     found = _means(single, by, value, mean)
     line = list(by[:-1])
     if line:
-        draws = single.groupby(line, observed=True)["seed"].nunique().rename("draws")
+        draws = _groups(single, line)["seed"].nunique().rename("draws")
         found = found.join(draws, on=line)
     else:
         found["draws"] = single["seed"].nunique()
     found[value] = found[value].where(found["n"] == found["draws"])
-    values = [own.to_numpy() for _, own in single.groupby(list(by), observed=True)[value]]
+    values = [own.to_numpy() for _, own in _groups(single, by)[value]]
     has_limits = found[value].notna() & (found["draws"] > FEW)
     limits = [
         interval(own, mean, within) if is_shown else UNDEFINED
@@ -102,7 +103,7 @@ def per_draw(
     key = [*by, "seed"]
     if not frame.duplicated(key).any():
         return frame
-    sizes = frame.groupby(key, observed=True).size().to_numpy()
+    sizes = _groups(frame, key).size().to_numpy()
     found = _means(frame, key, value, mean)
     found[value] = found[value].where(found["n"].to_numpy() == sizes)
     return found.drop(columns="n")
@@ -110,19 +111,22 @@ def per_draw(
 
 def _means(frame: pd.DataFrame, by: Sequence[str], value: str, mean: Mean) -> pd.DataFrame:
     """Return the mean of each group's values that are not NaN, and n, how many there are."""
-    largest = (
-        frame[value].abs().groupby([frame[name] for name in by], observed=True).transform("max")
-    )
+    largest = _groups(frame.assign(size=frame[value].abs()), by)["size"].transform("max")
     scale = largest.where(largest > 0, 1.0)  # every mean is proportional to it; v^2 may underflow
     there, back = TRANSFORMS[mean]
     scaled = frame.assign(scale=scale, power=there(frame[value] / scale))
-    found = (
-        scaled.groupby(list(by), observed=True)
+    found: pd.DataFrame = (
+        _groups(scaled, by)
         .agg(power=("power", "mean"), scale=("scale", "first"), n=(value, "count"))
         .reset_index()
     )
     found[value] = back(found["power"]) * found["scale"]
     return found[[*by, value, "n"]]
+
+
+def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Any:
+    """Return the groups of rows with equal values of `by`; NaN is a value."""
+    return frame.groupby(list(by), observed=True, dropna=False)
 
 
 def average(values: ArrayLike, mean: Mean = Mean.ARITHMETIC) -> float:

@@ -16,7 +16,10 @@ def decay(delta_norm: NDArray[np.float64], hop: int = 1) -> dict[str, float]:
 
     The standard error of the rate is that of its increments log(delta_norm^(l) / delta_norm^(l+1)),
     not of a straight line: log-norms are cumulative sums, so the increments are independent, and
-    the residuals of a line are not.
+    the residuals of a line are not. It is an estimate from one network. At 64 units, the mean over
+    draws is within 1.96 standard errors in 66 % of ReLU networks of depth 2 (he_normal), 89 % at 8
+    and 92 % at 32. Where the increment of the outputs differs from those of hidden layers, as in
+    tanh and sigmoid networks, the error is too large: six times at depth 2, 1.4 times at 32.
 
     Args:
         delta_norm: root mean square norm of delta of each layer, (L,), first to last.

@@ -70,6 +70,17 @@ def test_squares_of_small_norms_do_not_underflow():
     assert found == pytest.approx(np.sqrt(12.5) * 1e-200, rel=1e-14)
 
 
+@pytest.mark.parametrize("line", ["a", None, np.nan])
+def test_a_line_without_a_name_is_averaged_too(line):
+    """As a parameter that some of the choices compared do not have."""
+    rows = table({("b", 1): [1.0, 3.0], (line, 1): [2.0] * (FEW + 1), (line, 2): [5.0]})
+    found = averages(pd.concat([rows, rows]), ["line", "x"], "y")
+    own = found[found["line"] == "a"] if line == "a" else found[found["line"].isna()]
+    assert own["n"].tolist() == [FEW + 1, 1]
+    assert own["draws"].tolist() == [FEW + 1] * 2
+    np.testing.assert_array_equal(own[["y", "lower", "upper"]], [[2.0] * 3, [np.nan] * 3])
+
+
 @pytest.mark.parametrize("size", [1e-200, 1e200])
 def test_the_interval_of_a_root_mean_square_is_in_proportion_to_the_values(size):
     values = np.array([1.0, 2.0, 3.0])
