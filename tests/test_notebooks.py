@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
+from browser import chromium
 from run_notebooks import NOTEBOOKS, code, execute, read, studies
 
 LARGEST = 2**20  # bytes; code hosts do not display larger notebooks
+TALLEST = 4000  # pixels: one idea each, the rest is in docs/
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # executing one takes up to a minute; .ci/run full takes all
@@ -53,3 +56,26 @@ def test_a_notebook_is_committed_as_it_ran(path):
     assert "stderr" not in {
         output.get("name") for cell in code(notebook) for output in cell.outputs
     }
+
+
+@each
+def test_formulas_need_no_renderer(path):
+    """MathJax is loaded over a network where a notebook is a web page."""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            assert "$" not in cell.source
+
+
+@pytest.mark.full
+@each
+def test_a_notebook_is_short_and_shows_without_a_network(path, tmp_path):
+    exporter = pytest.importorskip("nbconvert").HTMLExporter()
+    page = tmp_path / "notebook.html"
+    page.write_text(exporter.from_notebook_node(read(path))[0])
+    with chromium() as browser:
+        shown = browser.new_page(viewport={"width": 1100, "height": 800})
+        shown.route(re.compile("^http"), lambda route: route.abort())
+        shown.goto(page.as_uri())
+        assert shown.evaluate("document.documentElement.scrollHeight") <= TALLEST
+        loaded = "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+        assert shown.evaluate(loaded)

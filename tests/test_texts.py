@@ -1,9 +1,9 @@
 """The claims of the four source texts, each computed by hand and by the package.
 
 1 'Backpropagation step by step', 2 'Backpropagation for deep neural networks', 3 'Neural Networks:
-The Backward Pass' (Tashfeen), 4 'Introducing the backpropagation method'. The notebook
-04_backpropagation_by_hand shows the same claims. The errors and accuracies that text 3 published
-are tested in training/test_published.py.
+The Backward Pass' (Tashfeen), 4 'Introducing the backpropagation method'. The page
+docs/explanation/backpropagation.md shows the same claims. The errors and accuracies that text 3
+published are tested in training/test_published.py.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,7 +91,7 @@ class Study:
         """Return the name, the number of runs in each state, and the folder."""
         states = [state(run) for run in self.loaded()]
         counts = ", ".join(f"{states.count(name)} {name}" for name in dict.fromkeys(states))
-        return f"<Study {self.name!r}: {counts or 'no'} runs in {self.folder}>"
+        return f"<Study {self.name!r}: {counts or 'no'} runs in {os.path.relpath(self.folder)}>"
 
     def _repr_html_(self) -> str:
         """Return the table of its runs: what differs between them, score and verdict."""
