@@ -11,31 +11,24 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bpexp.config import Config
 from bpexp.config.identity import differing
-from bpexp.console import say, warn
-from bpexp.executors import EXECUTORS, Session
+from bpexp.console import warn
 from bpexp.nn.tasks import find_task
-from bpexp.progress import begin
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.places import begun
 from bpexp.record.run import Run
-from bpexp.secrets import has_secret, without_secrets
-from bpexp.sweeping.draws import assign_draws, train_and_draw
-from bpexp.sweeping.ended import EndedRuns
-from bpexp.sweeping.plan import Plan, cores, dataset, make_plan, varied
+from bpexp.secrets import without_secrets
+from bpexp.sweeping.mirroring import await_mirror
+from bpexp.sweeping.plan import Plan, dataset, make_plan, varied
 from bpexp.sweeping.presentation import import_figures, present
 from bpexp.sweeping.signals import Signals
-from bpexp.sweeping.stacks import fail
-from bpexp.sweeping.terminal import result
+from bpexp.sweeping.training import train_plan
 from bpexp.theory import Score
-from bpexp.tracking.client import TRACKING_URI
-from bpexp.tracking.command import left_deleted
 from bpexp.tracking.process import MirrorProcess
 
 
@@ -83,7 +76,7 @@ def run_sweep(
     for note in dict.fromkeys(note for c in configs for note in dataset(c).notes):
         warn(note)
     identities = [member.identity for member in plan.members]
-    folder = _begin(plan, multirun, command or "python -m bpexp " + shlex.join(sys.argv[1:]))
+    folder = _begin(plan, multirun, command)
     cells = None
     if harness.forecast != "off":
         from bpexp.sweeping import forecast_report
@@ -100,7 +93,9 @@ def run_sweep(
         uri = None if uri is None else str(uri)
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
-            statuses = _train(plan, harness, signals, mirror)
+            statuses = train_plan(
+                plan, harness, signals, mirror, import_figures if presented else lambda: None
+            )
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             if presented:
                 present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
@@ -109,7 +104,7 @@ def run_sweep(
                 scored = forecast_report.score_forecast(cells, runs, folder)
             _end(runs, folder, "none" if interrupt.requested else harness.log_model, scored)
             if mirror is not None:
-                _await(mirror, len(plan.members), harness, signals)
+                await_mirror(mirror, len(plan.members), harness, signals)
     for run in runs:
         if statuses.get(run.identity) == "FAILED":
             error = run.end.get("error", "") if run.end else "no end in its journal"
@@ -121,7 +116,7 @@ def run_sweep(
     return Outcome(identities, code, _scores(configs, plan, runs))
 
 
-def _begin(plan: Plan, multirun: bool, command: str) -> Path:
+def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
     """Write the sweep's record, which the mirror reads; its id is the hash of its members.
 
     A sweep that was begun before keeps the time of that.
@@ -139,7 +134,7 @@ def _begin(plan: Plan, multirun: bool, command: str) -> Path:
         "study": study.name,
         "begun": begun(before) if before else now,
         "time": now,
-        "command": without_secrets(command).strip(),
+        "command": without_secrets(command or _command_line()),
         "multirun": multirun,
         "swept": {
             key: [*dict.fromkeys(flat[key] for flat in flats if key in flat)]
@@ -154,47 +149,8 @@ def _begin(plan: Plan, multirun: bool, command: str) -> Path:
     return folder
 
 
-def _train(
-    plan: Plan, harness: Config, signals: Signals, mirror: MirrorProcess | None
-) -> dict[str, str]:
-    """Train what is not finished and return the statuses by identity."""
-    waiting = [member for stack in plan.stacks for member in stack]
-    finished = len(plan.members) - len(waiting)
-    if finished:
-        say(f"{finished} of {len(plan.members)} runs are finished already; force=true trains anew")
-    if not waiting:
-        return {}
-    epochs = sum(member.config.epochs - member.epoch for member in waiting)
-    label, ended = f"training {len(waiting)} runs", EndedRuns(waiting)
-    troubled = False
-
-    def report(done: int) -> None:
-        nonlocal troubled
-        for run in ended.poll():
-            name, score, verdict = result(run)
-            progress.result(name, score, verdict, good=verdict == "healthy")
-        progress.advance(done)
-        for message in mirror.poll() if mirror else []:
-            if message.get("error") and not troubled:
-                troubled = True
-                line = f"tracking: {message['error']}; training goes on, journals are complete"
-                progress.note(line)
-
-    with (
-        begin(label, epochs, "epoch", shown=harness.progress) as progress,
-        signals.telling(progress.note),
-    ):
-        session = Session(
-            train=partial(train_and_draw, assign_draws(plan)),
-            fail=fail,
-            report=report,
-            interrupt=signals.interrupt,
-            warn=progress.note,
-            jobs=harness.jobs or cores(),
-            fail_fast=harness.fail_fast,
-            meanwhile=import_figures,
-        )
-        return harness.executor.build(EXECUTORS).run(plan.stacks, session)
+def _command_line() -> str:
+    return shlex.join(["python", "-m", "bpexp", *without_secrets(sys.argv[1:])])
 
 
 def _end(runs: Sequence[Run], folder: Path, log_model: str, scored: Score | None = None) -> None:
@@ -223,39 +179,6 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
         if math.isfinite(run.score("test"))
     }
     return [max(gains, key=gains.__getitem__)] if which == "best" and gains else []
-
-
-def _await(mirror: MirrorProcess, runs: int, harness: Config, signals: Signals) -> None:
-    """Wait for the mirror, showing its progress, and print where the runs are."""
-    label = f"writing {runs} runs to MLflow"
-    last: dict[str, Any] = {}
-    interrupt, done = signals.interrupt, 0
-    before = interrupt.signal  # of an interrupted training, whose end is still to be mirrored
-    with begin(label, runs, "run", shown=harness.progress) as progress:
-        for message in mirror.finish(stopped=lambda: interrupt.signal != before):
-            last = message
-            if "mirrored" in message and "error" not in message:
-                progress.advance(message["mirrored"] - done)
-                done = message["mirrored"]
-    if "charts" in last:
-        ui = [f"tracking: {last['ui']}"] if last["ui"] else []
-        say(*ui, f"table:    {last['table']}", f"charts:   {last['charts']}")
-        if last["deleted"]:
-            say(left_deleted(last["deleted"], harness.study))
-    if "charts" not in last or last["error"]:
-        left = last.get("left", last.get("total", 0) - last.get("mirrored", 0))
-        reason = "stopped" if interrupt.signal != before else "the mirror process died"
-        line = f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored"
-        warn(line if last.get("final") else f"{line}; later: {_sync_command(harness)}")
-
-
-def _sync_command(harness: Config) -> str:
-    """Return the command that mirrors the study later."""
-    command = ["python", "-m", "bpexp.sync", harness.study]
-    uri = harness.tracking.parameters.get("uri")
-    if uri and has_secret(str(uri)):
-        return f"{TRACKING_URI}=ADDRESS {shlex.join(command)}"
-    return shlex.join([*command, *(["--tracking-uri", str(uri)] if uri else [])])
 
 
 def _scores(configs: Sequence[Config], plan: Plan, runs: Sequence[Run]) -> list[float | None]:

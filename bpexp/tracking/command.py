@@ -6,11 +6,12 @@ import argparse
 import os
 import shlex
 import sqlite3
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpexp.console import say, warn
+from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError
 from bpexp.progress import begin
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
@@ -85,7 +86,8 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
     pages = dict.fromkeys(path.parents[1] for path in runs)
     failed: set[Path] = set()
     told: set[str] = set()
-    with begin("mirroring", len(runs), "run") as progress:
+    terminal = SafeStream(sys.stderr).isatty()  # a log needs the last line alone
+    with begin("mirroring", len(runs), "run", shown=terminal) as progress:
         for path in [*runs, *sweeps, *pages]:
             try:
                 if path.name == SWEEP:
