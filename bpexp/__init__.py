@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bpexp.analysis.precision import audit, match_precisions
     from bpexp.data import load as load_data
+    from bpexp.data.given import dataset
     from bpexp.nn import Choice, Network
     from bpexp.record.studies import Study
     from bpexp.results import (
@@ -49,6 +50,7 @@ __all__ = [
     "Network",
     "Study",
     "audit",
+    "dataset",
     "load_curves",
     "load_data",
     "load_layers",
@@ -70,6 +72,7 @@ _HOMES = {
     "Network": "bpexp.nn",
     "Study": "bpexp.record.studies",
     "audit": "bpexp.analysis.precision",
+    "dataset": "bpexp.data.given",
     "load_curves": "bpexp.results",
     "load_data": "bpexp.data",
     "load_layers": "bpexp.results",

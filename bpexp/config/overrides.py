@@ -22,7 +22,7 @@ from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
 from bpexp.errors import ConfigError, one_of, quoted, reason
 
 OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
-TEXTS = ("study", "data.path", "data.root", "tracking.uri")  # keys of free text
+TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
 PATHS = ("data.path", "data.root")
 # Where Hydra writes jobs. bpexp writes runs/<study>/<identity>, unless another launcher is chosen.
 WITHOUT_EFFECT = ("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir")

@@ -6,7 +6,6 @@ that names the field, what was received, what is allowed, and the nearest match.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +18,11 @@ from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
 from bpexp.nn.choices import Value
 from bpexp.nn.norms import NORMS
 from bpexp.nn.skips import SKIPS
+from bpexp.parameters import LARGEST, check_parameters, is_number
 from bpexp.probes import INSTRUMENTS
 from bpexp.training import SCHEDULES, STOPS
 
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
-LARGEST = 1e30  # of a number: it and its square must fit in what computes with it
 
 
 class _Original:
@@ -69,7 +68,7 @@ class Key:
         """
         if value is None and self.nullable:
             return None
-        wide = float(value) if self.kind is float and _is_number(value) else value  # type: ignore[arg-type]
+        wide = float(value) if self.kind is float and is_number(value) else value  # type: ignore[arg-type]
         if self.kind is str and isinstance(value, bool | int | float):
             raise ConfigError(f"{name}: {value!r} is not text; quote it: '{name}=\"{value}\"'")
         if type(wide) is not self.kind or not self.holds(wide):
@@ -162,15 +161,11 @@ def _or_null(allowed: str, nullable: bool) -> str:
     return f"{allowed}, or null" if nullable else allowed
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 STUDY = re.compile(r"[^\W_][\w .+-]{0,99}")
 
 # What decides a run's numbers, and so its identity.
 IDENTITY_KEYS: dict[str, Key | Group] = {
-    "data": Group(DATASETS, "the data set", later={"npz": {"task": None}}),
+    "data": Group(DATASETS, "the data set", later={"npz": {"task": None, "standardize": False}}),
     "depth": _integer("hidden layers", 0, 10_000),
     "width": _integer("units of a hidden layer", 1, 65_536),
     "activation": Group(ACTIVATIONS, "the hidden layers' activation"),
@@ -262,43 +257,10 @@ def _choice(group: str, table: Mapping[str, Callable[..., Any]], value: object) 
         parameters, name = {}, value
     if not isinstance(name, str) or name not in table:
         raise ConfigError(one_of(group, name, table))
-    signature = inspect.signature(table[name], eval_str=True).parameters
-    for key, parameter in parameters.items():
-        if key not in signature:
-            raise ConfigError(
-                one_of(f"{group}.{key}", key, signature)
-                if signature
-                else f"{group}.{key}: {group} {name} takes no parameters"
-            )
-        kind = signature[key].annotation
-        parameters[key] = _parameter(f"{group}.{key}", kind, parameter)
-    for key, declared in signature.items():
-        parameters.setdefault(key, declared.default)
+    parameters = check_parameters(group, name, table[name], parameters)
     if group != "data":  # a data set's factory reads files: the plan does that once
         try:
             table[name](**parameters)
         except ValueError as error:
             raise ConfigError(f"{group}.{error}") from None
     return Choice(name, parameters)
-
-
-_KINDS = {
-    bool: "true or false",
-    int: "an integer",
-    float: "a number",
-    str: "text",
-}
-
-
-def _parameter(name: str, annotation: Any, value: object) -> Any:
-    """Return a row's parameter in the kind that its factory declares."""
-    kinds = getattr(annotation, "__args__", (annotation,))
-    if float in kinds and _is_number(value):
-        value = float(value)  # type: ignore[arg-type]
-    nothing = value is None and type(None) in kinds
-    if not nothing and type(value) not in kinds:
-        allowed = " or ".join(_KINDS.get(kind, "null") for kind in kinds)
-        raise ConfigError(out_of_range(name, value, allowed))
-    if isinstance(value, int | float) and abs(value) > LARGEST:
-        raise ConfigError(out_of_range(name, value, f"at most {LARGEST:g} in size"))
-    return value

@@ -10,11 +10,16 @@ from bpexp.data.dataset import Dataset
 from bpexp.data.images import fashion_mnist, mnist
 from bpexp.data.made import gaussian, parity, teacher
 from bpexp.data.shipped import diabetes, digits
+from bpexp.data.tables import csv, parquet
 from bpexp.errors import ConfigError, one_of
+from bpexp.parameters import check_parameters
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     loader.__name__: loader
-    for loader in (digits, mnist, fashion_mnist, parity, npz, gaussian, diabetes, teacher)
+    for loader in (
+        *(digits, mnist, fashion_mnist, parity, npz, csv, parquet),
+        *(gaussian, diabetes, teacher),
+    )
 }
 
 __all__ = ["DATASETS", "Dataset", "load", "load_once"]
@@ -27,12 +32,13 @@ def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
     (700, 10)
 
     Raises:
-        ConfigError: the name is not in the table, or a parameter is out of range.
+        ConfigError: the name is not in the table, or a parameter is unknown, of another type or
+            out of range.
         DataError: a file is missing or damaged.
     """
     if name not in DATASETS:
         raise ConfigError(one_of("data", name, DATASETS))
-    return DATASETS[name](**parameters)
+    return DATASETS[name](**check_parameters("data", name, DATASETS[name], parameters))
 
 
 @lru_cache(maxsize=8)

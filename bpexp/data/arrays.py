@@ -12,29 +12,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.data.dataset import Dataset, make_dataset
-from bpexp.data.labels import are_labels, find_classes, listed
-from bpexp.data.preparation import readable, split
-from bpexp.errors import ConfigError, DataError, one_of, out_of_range, reason
+from bpexp.data.dataset import Dataset
+from bpexp.data.labels import listed
+from bpexp.data.own import check_kind, make_own_dataset
+from bpexp.data.preparation import readable
+from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 MAGIC = b"\x93NUMPY"
 LARGEST = 2**32  # bytes of a file, unpacked
 SPLITS = ("x_train", "y_train", "x_test", "y_test")
-TASKS = ("classification", "regression")
 SPARSE = {"indices", "indptr", "data", "shape"}  # what scipy.sparse.save_npz writes
 SAVE = "save x and y as arrays with numpy.savez"
 # What other files begin with, as users call them.
 BEGINNINGS = {
     MAGIC: f"is a single array (npy), not an npz file; {SAVE}",
     b"\x89HDF": f"is an HDF5 file, not an npz file; {SAVE}",
-    b"PAR1": f"is a Parquet file, not an npz file; {SAVE}",
+    b"PAR1": "is a Parquet file; data=parquet reads it",
     b"\x80": f"is a pickle, which is never read; {SAVE}",
     b"\x1f\x8b": "is compressed with gzip; unpack it first",
 }
 
 
 def npz(
-    *, path: str = "", task: str | None = None, seed: int = 0, limit: int | None = None
+    *,
+    path: str = "",
+    task: str | None = None,
+    standardize: bool = False,
+    seed: int = 0,
+    limit: int | None = None,
 ) -> Dataset:
     """A file of your own: x and y (split 80/20), or x_train, y_train, x_test and y_test.
 
@@ -46,39 +51,19 @@ def npz(
         path: the npz file; x (N, ...) numbers; y labels (N,), or targets (N,) or (N, K). Other
             arrays in it are not read.
         task: classification or regression; null: by what occurs in y.
+        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
+            the training split; the test split has the same shift and scale.
         seed: of the split of x and y.
         limit: keep the first examples of the training split only.
     """
     if not path:
         raise ConfigError(out_of_range("data.path", path, "the path of an npz file"))
-    if task is not None and task not in TASKS:
-        raise ConfigError(one_of("data.task", task, TASKS))
-    file = Path(os.path.expanduser(path))
-    given = _read(file)
-    ys = [y for name, y in given.items() if name.startswith("y")]
-    names, number, notes = None, None, []
-    if task is None and all(map(are_labels, ys)):
-        task = "classification"
-        if any(y.dtype.kind == "f" for y in ys):
-            hint = "data.task=regression takes them as targets"
-            notes.append(f"{path}: y holds whole numbers, which are labels; {hint}")
-    if task == "classification":
-        found = find_classes(path, ys)
-        ys, number, names = found
-        notes += found.told(path)
-    elif any(y.dtype.kind not in "biuf" for y in ys):
-        raise DataError(f"{path}: targets are no numbers; data.task=classification takes labels")
-    xs = [x for name, x in given.items() if name.startswith("x")]
-    if len(ys) == 2:
-        train, test = (xs[0], ys[0]), (xs[1], ys[1])
-    else:
-        train, test = split(xs[0], ys[0] if number else ys[0].astype(float), seed, path)
-    if number and (missing := sorted({*range(number)} - {*train[1][:limit].tolist()})):
-        told = listed([names[i] if names else i for i in missing])
-        notes.append(f"{path}: no training example is of class {told}")
-    return make_dataset(
-        "npz", path, train, test, task=task or "regression", n_classes=number, classes=names,
-        limit=limit, notes=notes,
+    given = _read(Path(os.path.expanduser(path)))
+    return make_own_dataset(
+        "npz", path,
+        [x for name, x in given.items() if name.startswith("x")],
+        [y for name, y in given.items() if name.startswith("y")],
+        task=task, standardize=standardize, seed=seed, limit=limit,
     )  # fmt: skip
 
 
@@ -104,7 +89,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None
-    return {name: _numbers(path, name, array) for name, array in arrays.items()}
+    return {name: check_kind(str(path), name, array) for name, array in arrays.items()}
 
 
 def _used(path: Path, members: Collection[str]) -> dict[str, str]:
@@ -141,16 +126,3 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDA
     with archive.open(member) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
-
-
-def _numbers(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return x as floating-point numbers, and y as it is."""
-    kind = array.dtype.kind
-    allowed = "biuf" if name.startswith("x") else "biufUST"
-    if kind not in allowed:
-        held = {"c": "complex numbers", "U": "text", "S": "text", "M": "dates", "m": "times"}
-        wanted = "real numbers" if name.startswith("x") else "labels or targets"
-        raise DataError(f"{path}: {name} holds {held.get(kind, array.dtype)}, not {wanted}")
-    if not name.startswith("x") or array.dtype in (np.float32, np.float64):
-        return array
-    return array.astype(np.float64)

@@ -172,8 +172,8 @@ def _check_kinds(network: object, data: object) -> None:
         raise ValueError(f"network: a {type(network).__name__} is not a bpexp.Network")
     if not isinstance(data, Dataset):
         raise ValueError(
-            f"data: a {type(data).__name__} is not a data set; bpexp.load_data('npz', path=FILE) "
-            "makes one of arrays x and y"
+            f"data: a {type(data).__name__} is not a data set; bpexp.dataset(x, y) makes one of "
+            "arrays x and y"
         )
 
 

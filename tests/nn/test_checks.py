@@ -153,7 +153,7 @@ NET = Network.create([64, 4, 10])
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ({"data": (X, Y)}, "data: a tuple is not a data set; bpexp.load_data('npz', path=FILE)"),
+        ({"data": (X, Y)}, "data: a tuple is not a data set; bpexp.dataset(x, y)"),
         ({"data": X}, "data: a ndarray is not a data set"),
         ({"data": pd.DataFrame(X)}, "data: a DataFrame is not a data set"),
         ({"network": [64, 10]}, "network: a list is not a bpexp.Network"),

@@ -1,0 +1,169 @@
+"""A data set from what is in memory: arrays, lists, frames, Bunches and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpexp.data.dataset import Dataset
+from bpexp.data.own import check_kind, make_own_dataset
+from bpexp.data.tables import column, inputs
+from bpexp.errors import ConfigError, DataError, one_of, reason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SOURCE = "dataset"
+
+
+def dataset(
+    x: Any,
+    y: Any = None,
+    *,
+    test: Any = None,
+    names: Sequence[object] | None = None,
+    task: str | None = None,
+    standardize: bool = False,
+    seed: int = 0,
+) -> Dataset:
+    """Return a data set of examples in memory, for `train` and everything else that takes one.
+
+    >>> dataset([[0, 1], [1, 0]] * 10, ["even", "odd"] * 10)
+    <Dataset dataset: 16 and 4 examples of 2 inputs, 2 classes even, odd>
+
+    Arrays are whatever NumPy converts (`__array__`) or imports (DLPack): NumPy arrays, lists,
+    tensors of PyTorch and arrays of JAX in the processor's memory; sparse matrices of SciPy are
+    made dense. Frames are those of pandas and others that have `__arrow_c_stream__`; a column of
+    text or categories becomes one input for each of its values. The values are copied.
+
+    Args:
+        x: inputs (N, ...), numbers; or a frame; or a Bunch of scikit-learn, or another mapping with
+            `data` and `target`, and no y.
+        y: labels (N,), integers, booleans, text or whole numbers, or targets (N,) or (N, K); or the
+            name of the column of a frame x. What are labels is told as in an npz file.
+        test: the test split: a pair (x, y), or one frame or Bunch like x. None: a fifth of the
+            examples, every class by itself.
+        names: the name of each class; labels are then these names or the numbers 0 .. K - 1.
+            None: the `target_names` of a Bunch, else the labels as text, in sorted order.
+        task: classification or regression; None: by what occurs in y.
+        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
+            the training split; the test split has the same shift and scale.
+        seed: of the split.
+
+    Raises:
+        ConfigError: an argument out of range.
+        DataError: the examples are no data set.
+    """
+    pairs = [_pair(x, y, "y")]
+    if test is not None:
+        is_pair = isinstance(test, tuple | list) and len(test) == 2
+        column_name = y if isinstance(y, str) else None
+        pairs.append((*test,) if is_pair else _pair(test, column_name, "test"))
+    ys = [_targets(own) for _, own in pairs]
+    if names is None and isinstance(x, Mapping) and task != "regression":
+        given = x.get("target_names")
+        labels = all(own.dtype.kind in "iu" for own in ys)
+        names = [*given] if labels and given is not None and len(given) > 1 else None
+    xs, notes = _inputs([own for own, _ in pairs])
+    return make_own_dataset(
+        "dataset", SOURCE, xs, ys,
+        task=task,
+        names=names,
+        standardize=standardize,
+        seed=seed,
+        notes=notes,
+        spelled=lambda parameter, value: f'{parameter}="{value}"',
+    )  # fmt: skip
+
+
+def _pair(x: Any, y: Any, argument: str) -> tuple[Any, Any]:
+    """Return inputs and targets of one argument or two."""
+    if y is None and isinstance(x, Mapping) and {"data", "target"} <= {*x}:
+        return x["data"], x["target"]
+    if y is None:
+        allowed = "a pair (x, y)" if argument == "test" else "labels or targets"
+        raise ConfigError(f"{argument}: missing; {allowed}, or a Bunch with data and target")
+    if not isinstance(y, str):
+        return x, y
+    if not _is_frame(x):
+        raise ConfigError(f"{argument}: {y!r} names a column, and x is a {type(x).__name__}")
+    table = _table(x)
+    if y not in table.column_names:
+        raise ConfigError(one_of(argument, y, table.column_names))
+    return table.drop_columns([y]), column(SOURCE, table, y)
+
+
+def _inputs(xs: Sequence[Any]) -> tuple[list[NDArray[Any]], list[str]]:
+    """Return the inputs of each split, and notes for people."""
+    if all(map(_is_frame, xs)):
+        tables, notes = inputs(SOURCE, [_table(x) for x in xs])
+        return [*tables], notes
+    arrays = [check_kind(SOURCE, "x", _array("x", x)) for x in xs]
+    for array in arrays:
+        _refuse_nan("x", array)
+    return [array.copy() for array in arrays], []
+
+
+def _targets(y: Any) -> NDArray[Any]:
+    """Return labels or targets; a column (N, 1) of labels is (N,)."""
+    array = check_kind(SOURCE, "y", _array("y", y))
+    _refuse_nan("y", array)
+    column_of_labels = array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind != "f"
+    return array.ravel() if column_of_labels else array.copy()
+
+
+def _refuse_nan(name: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind == "f" and (missing := np.isnan(array)).any():
+        place = ", ".join(map(str, np.argwhere(missing)[0].tolist()))
+        raise DataError(f"{SOURCE}: {name}[{place}] is NaN: a value is missing")
+
+
+def _array(name: str, value: Any) -> NDArray[Any]:
+    """Return an array of numbers or text, without copying where NumPy can share memory."""
+    try:
+        if hasattr(value, "toarray"):  # a sparse matrix
+            value = value.toarray()
+        foreign = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+        array = np.from_dlpack(value) if foreign else np.asarray(value)
+        return _of_objects(name, array) if array.dtype == object else array
+    except DataError:
+        raise
+    except Exception as error:  # each library has kinds of its own
+        told = reason(error)
+        raise DataError(f"{SOURCE}: {name} cannot be read as an array: {told}") from None
+
+
+def _of_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return what pandas keeps as Python objects, text or numbers, in a dtype of its own."""
+    values = array.ravel().tolist()
+    for position, value in enumerate(values):
+        if value is None or type(value).__name__ == "NAType" or value is np.nan:
+            place = ", ".join(map(str, np.unravel_index(position, array.shape)))
+            raise DataError(f"{SOURCE}: {name}[{place}] is {value}: a value is missing")
+    kinds = sorted({type(value).__name__ for value in values})
+    if not {*kinds} <= {"str"} and not {*kinds} <= {"bool", "int", "float"}:
+        raise DataError(f"{SOURCE}: {name} holds {', '.join(kinds)}, not numbers or text")
+    return np.array(values).reshape(array.shape)
+
+
+def _is_frame(x: object) -> bool:
+    """Return whether x has columns: a frame, not a Series or an array."""
+    return hasattr(x, "__arrow_c_stream__") and len(getattr(x, "shape", ())) == 2
+
+
+def _table(frame: Any) -> pa.Table:
+    """Return a frame as a table; the index of pandas is no column."""
+    import pyarrow as pa
+
+    if isinstance(frame, pa.Table):
+        return frame
+    try:
+        if hasattr(frame, "reset_index"):
+            frame = frame.reset_index(drop=True)
+            frame.columns = frame.columns.map(str)
+        return pa.table(frame)
+    except Exception as error:  # mixed kinds in a column, for one
+        raise DataError(f"{SOURCE}: x cannot be read as a table: {reason(error)}") from None
