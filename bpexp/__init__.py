@@ -24,6 +24,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bpexp import register
+    from bpexp.__main__ import main
     from bpexp.analysis.precision import audit, match_precisions
     from bpexp.data import load as load_data
     from bpexp.data.given import dataset
@@ -60,8 +62,10 @@ __all__ = [
     "load_spectra",
     "load_tables",
     "load_theory",
+    "main",
     "match_precisions",
     "paired_differences",
+    "register",
     "sweep",
     "train",
 ]
@@ -82,10 +86,12 @@ _HOMES = {
     "load_spectra": "bpexp.results",
     "load_tables": "bpexp.results",
     "load_theory": "bpexp.results",
+    "main": "bpexp.__main__",
+    "match_precisions": "bpexp.analysis.precision",
     "paired_differences": "bpexp.results",
+    "register": "bpexp.register",
     "sweep": "bpexp.sweeping.python",
     "train": "bpexp.training",
-    "match_precisions": "bpexp.analysis.precision",
 }
 
 
@@ -99,4 +105,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bpexp' has no attribute {name!r}")
     module = importlib.import_module(_HOMES[name])
+    if name == "register":  # plug-ins themselves begin with it
+        return module
+    importlib.import_module("bpexp.register").load_plugins()
     return getattr(module, "load" if name == "load_data" else name)

@@ -13,6 +13,7 @@ from typing import Any, TextIO, cast
 from bpexp.config.shipped import tree
 from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError, ConfigError, StorageError
+from bpexp.register import load_plugins
 
 
 def main() -> None:
@@ -20,7 +21,10 @@ def main() -> None:
 
     Exit codes: 0 done, 1 a run failed or the disk is full, 2 refused, 128 + N ended by signal N.
     """
+    if sys._getframe(1).f_globals.get("__name__") == "__mp_main__":
+        return  # a worker process imports the program again, for what it registers
     try:
+        load_plugins()
         code = _main(sys.argv[1:])
     except BpexpError as error:
         warn(str(error))

@@ -23,6 +23,7 @@ FLOORS = {
     "probes": ("nn",),
     "training": ("progress", "nn", "data", "probes", "errors"),
     "executors": ("errors",),
+    "register": ("training", "probes", "data", "nn", "console", "errors"),
     "config": ("executors", "nn", "data", "probes", "training", "parameters", "errors"),
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "data", "nn", "errors", "secrets"),
@@ -42,12 +43,14 @@ FLOORS = {
     ),
     "sweeping": (
         "report", "figures", "results", "tracking", "record", "analysis", "config", "executors",
+        "register",
         "theory", "training", "progress", "console", "data", "nn", "errors", "secrets",
     ),
     "commands": ("tracking", "record", "config", "console", "nn", "errors"),
-    "__main__": ("sweeping", "commands", "config", "console", "errors"),
+    "__main__": ("sweeping", "commands", "config", "register", "console", "errors"),
     "__init__": (
-        "sweeping", "results", "record", "analysis", "training", "probes", "data", "nn", "errors",
+        "__main__", "register", "sweeping", "results", "record", "analysis", "training", "probes",
+        "data", "nn", "errors",
     ),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -178,7 +178,8 @@ class Config:
             for name, row in INSTRUMENTS.items()
             if row.examples_key
         }
-        return dict.fromkeys(self.measure, 0) | {n: count for n, count in counted.items() if count}
+        chosen = [name.partition("@")[0] for name in self.measure]  # without sources
+        return dict.fromkeys(chosen, 0) | {n: count for n, count in counted.items() if count}
 
     def flat(self) -> dict[str, Value]:
         """Return {override key: value}: `activation`, `activation.negative_slope`, `depth`, ..."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, Group
-from bpexp.nn.choices import Value
+from bpexp.nn.choices import SOURCE, Value
 
 ALGORITHM = 6  # raised whenever a change alters the numbers of a run
 # It has a neutral value, and was hashed before identity left such values out.
@@ -127,7 +127,16 @@ def differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
     """
     keys = dict.fromkeys(key for flat in flats for key in flat if decides(key))
     values = {key: {json.dumps(flat[key]) for flat in flats if key in flat} for key in keys}
-    return [key for key in keys if len(values[key]) > 1]
+    return [key for key in keys if len(values[key]) > 1 and not _follows_name(key, flats)]
+
+
+def _follows_name(key: str, flats: Sequence[Mapping[str, Value]]) -> bool:
+    """Return whether a key is the source of registered rows, each of which has one source."""
+    group, _, parameter = key.partition(".")
+    if parameter != SOURCE:
+        return False
+    sources = {(flat[group], flat[key]) for flat in flats if key in flat}
+    return len(sources) == len({name for name, _ in sources})
 
 
 def _place(config: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bpexp.data import DATASETS
-from bpexp.errors import ConfigError, one_of, out_of_range
+from bpexp.errors import ConfigError, one_of, out_of_range, quoted
 from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
 from bpexp.nn.choices import Value
@@ -129,10 +129,15 @@ def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -
     """Return a key that lists names of instruments; its neutral value is the empty list."""
 
     def known(key: str, names: list[str]) -> list[str]:
-        for name in names:
+        plain = set()
+        for spelled in names:
+            name, _, source = spelled.partition("@")
             if name not in INSTRUMENTS:
                 raise ConfigError(one_of(key, name, INSTRUMENTS))
-        return convert(key, [name for name in INSTRUMENTS if name in names])
+            if source and source != INSTRUMENTS[name].source:
+                raise ConfigError(f"{key}: {quoted(spelled)}: {name} was edited since")
+            plain.add(name)
+        return convert(key, [name for name in INSTRUMENTS if name in plain])
 
     def holds(names: list[object]) -> bool:
         return all(isinstance(name, str) for name in names)
@@ -150,7 +155,9 @@ def _chosen(key: str, names: list[str]) -> list[str]:
     for name in names:
         if own := INSTRUMENTS[name].examples_key:
             raise ConfigError(f"{key}: {name} has a key of its own, probe.{own}")
-    return [name for name in names if not INSTRUMENTS[name].standard]
+    chosen = [name for name in names if not INSTRUMENTS[name].standard]
+    sources = [INSTRUMENTS[name].source for name in chosen]
+    return [f"{n}@{source}" if source else n for n, source in zip(chosen, sources, strict=True)]
 
 
 def _switch(meaning: str) -> Key:

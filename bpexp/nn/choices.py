@@ -8,6 +8,8 @@ from typing import TypeVar
 
 Value = bool | int | float | str | None
 T = TypeVar("T")
+SOURCE = "source"
+"""The parameter of a row that a program registered: the digest of its source (`bpexp.register`)."""
 
 
 @dataclass(frozen=True)

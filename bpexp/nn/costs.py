@@ -20,6 +20,10 @@ from bpexp.nn.activations import ACTIVATIONS, Activation, Array, Scratch
 from bpexp.nn.choices import require
 from bpexp.nn.tape import Emit, assign, call_now
 
+OUTPUTS = tuple(ACTIVATIONS)
+"""Activations of output layers: those of this package, since a cost does not record the source of
+others."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -67,7 +71,7 @@ def squared_error(*, output: str = "sigmoid", factor: float = 1.0) -> Cost:
     conventions of the texts.
     """
     require("factor", factor, "1 or 0.5", factor in (1.0, 0.5))
-    require("output", output, f"one of {', '.join(ACTIVATIONS)}", output in ACTIVATIONS)
+    require("output", output, f"one of {', '.join(OUTPUTS)}", output in OUTPUTS)
     activation = ACTIVATIONS[output]()
 
     def delta(emit: Emit, z: Array, t: Array, out: Array, slope: Array, scratch: Scratch) -> None:

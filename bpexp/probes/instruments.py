@@ -42,6 +42,8 @@ class Instrument:
         hidden: only its values in hidden layers are drawn, since that of the output layer is of
             another function.
         former_key: its key in the observations of version 0.1.
+        source: digest of the source of one that a program registered (`bpexp.register`): `measure`
+            holds it behind the name, NAME@DIGEST, so that an edited instrument makes another run.
     """
 
     measure: Callable[..., Any]
@@ -53,6 +55,7 @@ class Instrument:
     log: bool = False
     hidden: bool = False
     former_key: str | None = None
+    source: str = ""
 
     @property
     def meaning(self) -> str:

@@ -11,6 +11,7 @@ import copy
 import importlib
 import sys
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,9 @@ from yaml import YAMLError
 
 from bpexp.config import Config
 from bpexp.config.overrides import refuse_swept_runtime_key
+from bpexp.config.schema import KEYS, Group
 from bpexp.errors import ConfigError, reason
+from bpexp.register import registered
 from bpexp.sweeping.hydra_private import BasicSweeper
 
 if TYPE_CHECKING:
@@ -198,15 +201,21 @@ def _ends(override: Override) -> str:
 
 
 def register() -> None:
-    """Make sweeper and launcher known to Hydra under the name `bpexp`."""
+    """Make sweeper and launcher known to Hydra under the name `bpexp`, and what was registered."""
     if _IS_1_3:
         _move_below_hydra_plugins()
-    for group, plugin in (("sweeper", BpexpSweeper), ("launcher", BpexpLauncher)):
+    for kind, plugin in (("sweeper", BpexpSweeper), ("launcher", BpexpLauncher)):
         node: dict[str, Any] = {"_target_": f"{plugin.__module__}.{plugin.__name__}"}
-        if group == "sweeper":
+        if kind == "sweeper":
             node |= {"max_batch_size": None, "params": None}
-        _store(group=f"hydra/{group}", name=NAME, node=node)
+        _store(group=f"hydra/{kind}", name=NAME, node=node)
         Plugins.instance().register(plugin)
+    for key, group in KEYS.items():
+        if isinstance(group, Group):
+            for name in registered(key):
+                parameters = signature(group.table[name]).parameters.values()
+                node = {"name": name} | {p.name: p.default for p in parameters}
+                _store(group=key, name=name, node=node)
 
 
 def _move_below_hydra_plugins() -> None:

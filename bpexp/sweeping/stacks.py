@@ -23,6 +23,7 @@ from bpexp.record.history import JournalError
 from bpexp.record.journal import InUseError, Journal, read_checkpoint
 from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
+from bpexp.register import load_plugins
 from bpexp.secrets import without_secrets
 from bpexp.sweeping.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
@@ -44,6 +45,7 @@ def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrup
     Raises:
         StorageError: the disk is full; journals and checkpoints remain valid.
     """
+    load_plugins()  # in a new process nothing else has loaded them
     taken: dict[str, Journal] = {}
     with ExitStack() as resources:  # a failure is written before the journals are released
         resources.enter_context(threadpool_limits(members[0].config.threads, user_api="blas"))

@@ -7,8 +7,11 @@ from functools import partial
 
 from bpexp.config import Config
 from bpexp.console import say
+from bpexp.errors import ConfigError
 from bpexp.executors import EXECUTORS, Session
+from bpexp.nn import Choice
 from bpexp.progress import begin
+from bpexp.register import used
 from bpexp.sweeping.draws import assign_draws, train_and_draw
 from bpexp.sweeping.ended import EndedRuns
 from bpexp.sweeping.plan import Plan, cores
@@ -66,8 +69,27 @@ def train_plan(
             report=report,
             interrupt=signals.interrupt,
             warn=progress.note,
-            jobs=harness.jobs or cores(),
+            jobs=_jobs(plan, harness),
             fail_fast=harness.fail_fast,
             meanwhile=meanwhile,
         )
         return harness.executor.build(EXECUTORS).run(plan.stacks, session)
+
+
+def _jobs(plan: Plan, harness: Config) -> int:
+    """Return the number of worker processes: one, this one, if no other has what was registered.
+
+    Raises:
+        ConfigError: an executor of other machines would train what a script registered.
+    """
+    choices = [item for m in plan.members for item in vars(m.config).items()]
+    rows = used((key, choice) for key, choice in choices if isinstance(choice, Choice))
+    rows += used(("measure", Choice(name)) for m in plan.members for name in m.config.instruments)
+    for name, row in rows:
+        if harness.executor.name != "local" and not row.from_package:
+            raise ConfigError(
+                f"{row.group}: {name} is registered by this program, which executor="
+                f"{harness.executor.name} does not start; register it in a package, by an entry "
+                "point of the group bpexp.plugins"
+            )
+    return harness.jobs or cores() if all(row.importable for _, row in rows) else 1

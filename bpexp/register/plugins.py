@@ -1,0 +1,30 @@
+"""Packages that register rows: those with an entry point in the group `bpexp.plugins`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from bpexp.console import warn
+from bpexp.errors import reason
+from bpexp.register import rows
+
+GROUP = "bpexp.plugins"
+
+
+@cache
+def load_plugins() -> None:
+    """Import the module of each entry point, once a process; its import registers rows.
+
+    A plug-in that cannot be imported is reported in one line and left out: it must not stand in the
+    way of runs that do not need it.
+    """
+    for point in entry_points(group=GROUP):
+        rows._loading.append(point.name)
+        try:
+            point.load()
+        except Exception as error:  # of any kind: the code is another package's
+            package = point.dist.name if point.dist else point.value
+            warn(f"plug-in {point.name} of {package} is left out: {reason(error)}")
+        finally:
+            rows._loading.pop()

@@ -1,0 +1,162 @@
+"""Rows that a program adds to the tables of choices: their parameters, source and origin."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from functools import lru_cache
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+from bpexp.errors import ConfigError, quoted
+from bpexp.nn.choices import SOURCE, Choice, require
+from bpexp.register.source import digest
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A row that was added.
+
+    Attributes:
+        group: the key that chooses it, or `measure`.
+        function: what was registered.
+        from_package: whether an entry point registered it, so that any process finds it.
+    """
+
+    group: str
+    function: Callable[..., Any]
+    from_package: bool
+
+    @property
+    def importable(self) -> bool:
+        """Whether a new process of this program finds it: not if it is a notebook's."""
+        if self.function.__module__ not in ("__main__", "__mp_main__"):
+            return True
+        main = getattr(sys.modules["__main__"], "__file__", None)
+        file = inspect.unwrap(self.function).__code__.co_filename
+        return main is not None and Path(file).exists() and Path(main).samefile(file)
+
+
+_REGISTERED: dict[tuple[str, str], Registered] = {}
+_loading: list[str] = []  # the entry point that is being imported
+
+
+def registered(group: str) -> list[str]:
+    """Return the names that were added to the table of a key."""
+    return [name for key, name in _REGISTERED if key == group]
+
+
+def used(choices: Iterable[tuple[str, Choice]]) -> list[tuple[str, Registered]]:
+    """Return the registered rows among choices, each with its name.
+
+    Args:
+        choices: pairs of a key and the choice that it has.
+    """
+    found = {(group, choice.name) for group, choice in choices}
+    return [(name, row) for (group, name), row in _REGISTERED.items() if (group, name) in found]
+
+
+def add(
+    group: str, table: MutableMapping[str, Any], function: Callable[..., Any], row: Any
+) -> None:
+    """Add a row to a table under the function's name.
+
+    Raises:
+        ConfigError: the name is taken by a row that another module added, or by the package's own.
+    """
+    name = function.__name__
+    before = _REGISTERED.get((group, name))
+    if before is None and name in table:
+        raise ConfigError(f"{group}: {name} is a name of bpexp's own; choose another")
+    if before is not None and _module(before.function) != _module(function):
+        where = before.function.__module__
+        raise ConfigError(f"{group}: {name} is registered by {where} already; choose another name")
+    table[name] = row
+    _REGISTERED[group, name] = Registered(group, function, bool(_loading))
+
+
+def make_row(
+    group: str,
+    function: Callable[..., Any],
+    build: Callable[..., Any],
+    *,
+    extra: tuple[Parameter, ...] = (),
+    with_source: bool = True,
+) -> Callable[..., Any]:
+    """Return a row of a table: a factory of keyword parameters, which names itself as `function`.
+
+    Args:
+        group: the key that chooses it.
+        function: gives the name, the docstring and the parameters, those that have a default.
+        build: returns what the table's factories return, from these parameters.
+        extra: further parameters that `build` takes.
+        with_source: whether the row has the parameter SOURCE, the digest of the function's source.
+            It is recorded with a run's configuration: so an edited function makes another run, and
+            what an earlier version made is refused rather than computed with this one.
+
+    Raises:
+        ConfigError: a parameter has no default, or one of another type than configurations hold.
+    """
+    name = function.__name__
+    own = [_parameter(f"{group} {name}", parameter) for parameter in keywords(function)]
+    own += [parameter for parameter in extra if parameter.name not in {p.name for p in own}]
+    source = digest(function) if with_source else ""
+    # Checking takes milliseconds, and a row is built for every run. Data sets are kept elsewhere.
+    make = lru_cache(maxsize=64, typed=True)(build) if with_source else build
+
+    def row(**given: Any) -> Any:
+        known = given.pop(SOURCE, source)
+        require(SOURCE, known, f"{source!r}: {name} was edited since", known == source)
+        return make(**{parameter.name: parameter.default for parameter in own} | given)
+
+    shown = [*own, keyword(SOURCE, source)] if with_source else own
+    row.__signature__ = Signature(shown)  # type: ignore[attr-defined]
+    row.__name__, row.__qualname__, row.__module__ = name, name, function.__module__
+    row.__doc__ = inspect.getdoc(function) or f"Registered by {function.__module__}."
+    return row
+
+
+def positional(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the parameters that a call must give."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.default is Parameter.empty and p.kind != p.KEYWORD_ONLY]
+
+
+def keywords(function: Callable[..., Any]) -> list[Parameter]:
+    """Return the other parameters, with their annotations evaluated."""
+    given, names = inspect.signature(function, eval_str=True).parameters, positional(function)
+    return [parameter for name, parameter in given.items() if name not in names]
+
+
+def keyword(name: str, default: Any, annotation: Any = None) -> Parameter:
+    """Return a parameter that a row adds, annotated with the type of its default."""
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation or type(default)
+    )
+
+
+def _parameter(label: str, parameter: Parameter) -> Parameter:
+    """Return a keyword parameter, annotated.
+
+    Raises:
+        ConfigError: it cannot be a key of a configuration.
+    """
+    allowed = (bool, int, float, str, type(None))
+    default = parameter.default
+    if parameter.name in (SOURCE, "name") or type(default) not in allowed:
+        raise ConfigError(
+            f"{label}: the parameter {quoted(str(parameter))} is not a key of a configuration: it "
+            f"has a default that is a number, text, a boolean or None, and is not called {SOURCE} "
+            "or name"
+        )
+    given = parameter.annotation
+    annotation = type(default) if given is Parameter.empty else given
+    return keyword(parameter.name, default, annotation)
+
+
+def _module(function: Callable[..., Any]) -> str:
+    """Return a function's module; a script has one name, in the process that imports it again."""
+    return function.__module__.replace("__mp_main__", "__main__")
