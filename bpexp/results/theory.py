@@ -23,6 +23,7 @@ from bpexp.theory import (
     PREDICTED,
     BatchPrediction,
     Prediction,
+    UnknownCostError,
     UnknownLayerError,
     critical_line,
     jacobian_moments,
@@ -75,7 +76,7 @@ def theory_columns(
 def _columns(run: Known, drawn: Collection[Simulated], study: Path | None) -> Columns:
     try:
         columns = predicted_layers(*run)
-    except UnknownLayerError:
+    except (UnknownCostError, UnknownLayerError):
         return {}
     network = Simulated.of(*run)
     return {**columns, **simulated(network, PREDICTED, study)} if network in drawn else columns

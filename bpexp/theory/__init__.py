@@ -12,7 +12,7 @@ from bpexp.theory.forecast import (
     trained,
 )
 from bpexp.theory.jacobian import jacobian_moments
-from bpexp.theory.known import UnknownLayerError
+from bpexp.theory.known import UnknownCostError, UnknownLayerError
 from bpexp.theory.layerwise import Prediction, field_of, layer_variances, predict
 from bpexp.theory.linearised import Descent, Learning, learn, tangent_kernel
 from bpexp.theory.mean_field import (
@@ -31,6 +31,7 @@ __all__ = [
     "MeanField",
     "Prediction",
     "Score",
+    "UnknownCostError",
     "UnknownLayerError",
     "batch_norm_growth",
     "critical_line",

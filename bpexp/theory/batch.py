@@ -31,7 +31,7 @@ from bpexp.nn.activations import Scratch
 from bpexp.nn.tape import call_now
 from bpexp.theory.gaussian import Vector
 from bpexp.theory.kernels import Matrix, Pairs, evenly_spaced
-from bpexp.theory.known import WIDE, knows
+from bpexp.theory.known import WIDE, UnknownCostError, knows
 from bpexp.theory.passes import Backward, Forward, Wide, batch_moments
 
 LARGEST_BATCH = 512  # examples; a larger batch is represented by so many of it
@@ -84,7 +84,7 @@ def predict_batch(
         targets: what the outputs should be, (B, K).
 
     Raises:
-        ValueError: the cost's delta is not an affine function of the targets.
+        UnknownCostError: the cost's delta is not an affine function of the targets.
         UnknownLayerError: theory does not know a layer, the skip connections or the norm.
     """
     places = evenly_spaced(len(x), LARGEST_BATCH)
@@ -229,12 +229,14 @@ def _require_affine(cost: Choice) -> None:
     """Refuse a cost whose delta is not affine in the targets.
 
     Raises:
-        ValueError: it is not.
+        UnknownCostError: it is not.
     """
     z = np.linspace(-3, 3, 7)[:, None]
     zero, half, one = (_delta(cost, z, target) for target in (0.0, 0.5, 1.0))
     if not np.allclose(zero + one, 2 * half, rtol=1e-9, atol=1e-12):
-        raise ValueError(f"theory does not know the cost {cost.name}: delta is not affine in t")
+        raise UnknownCostError(
+            f"theory does not know the cost {cost.name}: delta is not affine in t"
+        )
 
 
 def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> Matrix:

@@ -1,4 +1,4 @@
-"""Which kinds of layers the equations of a prediction hold for."""
+"""Which kinds of layers and costs the equations of a prediction hold for."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ Predict = Callable[Concatenate[Architecture, P], T]
 
 class UnknownLayerError(BpexpError):
     """A network has a layer that a prediction has no equations for."""
+
+
+class UnknownCostError(BpexpError):
+    """A network has a cost that a prediction has no equations for."""
 
 
 def knows(*kinds: type, couples: bool = True) -> Callable[[Predict[P, T]], Predict[P, T]]:

@@ -14,7 +14,7 @@ from bpexp.data import load
 from bpexp.nn import ACTIVATIONS, COSTS, Architecture, Choice
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
-from bpexp.theory import layer_variances, predict, predict_batch
+from bpexp.theory import UnknownCostError, layer_variances, predict, predict_batch
 from bpexp.theory.gaussian import FINE, MEDIUM, USUAL, mean, mean_products
 from bpexp.theory.kernels import Pairs
 from bpexp.theory.moments import activation_means
@@ -185,7 +185,7 @@ def test_a_cost_that_is_not_affine_in_its_targets_is_refused(monkeypatch):
     cost = dataclasses.replace(COSTS["squared_error"](), delta=delta)
     monkeypatch.setitem(COSTS, "odd", lambda: cost)
     architecture = Architecture.dense((2, 3, 2), Choice("relu"), Choice("odd"))
-    with pytest.raises(ValueError, match="theory does not know the cost odd"):
+    with pytest.raises(UnknownCostError, match="theory does not know the cost odd"):
         predict_batch(architecture, [(1.0, 0.0)] * 2, np.eye(2), np.eye(2))
 
 
