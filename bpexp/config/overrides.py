@@ -133,6 +133,22 @@ def study_grid(name: object, studies: Path, *, ends: bool) -> dict[str, list[Any
     return values
 
 
+def override_grid(arguments: Sequence[str], *, conf: Path, studies: Path) -> dict[str, list[Any]]:
+    """Return what overrides of a sweep set, as values by key, those of a study among them.
+
+    Raises:
+        ConfigError: see `refuse`.
+    """
+    refuse(arguments, multirun=True, trains=False, conf=conf, studies=studies)
+    given = {override.key_or_group: _values(override) for override in parsed(arguments)}
+    names = given.pop("experiment", [])
+    found: dict[str, list[Any]] = {}
+    for name in names:
+        for key, values in study_grid(name, studies, ends=False).items():
+            found[key] = [*found.get(key, []), *values]
+    return found | given
+
+
 def refuse_swept_runtime_key(override: Override) -> None:
     """Refuse several values of a key that decides no numbers: all of them would be the same run.
 

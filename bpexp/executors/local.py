@@ -83,7 +83,8 @@ class _Pool(Generic[Run]):
         return self._statuses
 
     def _hire(self) -> Worker[Run]:
-        return Worker(self._session.train, self._session.interrupt, self._workers)
+        session = self._session
+        return Worker(session.train, session.interrupt, self._workers, session.imports)
 
     def _assign(self, worker: Worker[Run]) -> None:
         """Give a worker its next stack, if there is one."""

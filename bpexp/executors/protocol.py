@@ -79,6 +79,8 @@ class Session(Generic[Run]):
         warn: shows the user a line.
         jobs: the number of stacks to train at once.
         fail_fast: start no stack after the first run that failed.
+        imports: modules that a process must import before it trains, since they register what is
+            trained; "__main__" is the program itself.
         meanwhile: work for this process while others train; not called if this process trains.
     """
 
@@ -89,6 +91,7 @@ class Session(Generic[Run]):
     warn: Callable[[str], None]
     jobs: int = 1
     fail_fast: bool = False
+    imports: Sequence[str] = ()
     meanwhile: Callable[[], None] = lambda: None
 
     def ending(self, statuses: dict[str, str]) -> bool:

@@ -5,13 +5,14 @@ The pipe is the work queue, so that a killed worker holds no lock.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, Generic
@@ -29,7 +30,11 @@ class Worker(Generic[Run]):
     """
 
     def __init__(
-        self, train: Train[Run], interrupt: Interrupt, others: Sequence[Worker[Run]]
+        self,
+        train: Train[Run],
+        interrupt: Interrupt,
+        others: Sequence[Worker[Run]],
+        imports: Sequence[str] = (),
     ) -> None:
         """Start the process.
 
@@ -41,6 +46,7 @@ class Worker(Generic[Run]):
             train: trains a stack.
             interrupt: copied into the worker, so that a signal during the fork is not lost.
             others: the workers so far, whose pipes a fork must close.
+            imports: modules that a new interpreter imports first; "__main__" is the program itself.
         """
         context: Any = multiprocessing.get_context(_start_method())
         self.pipe, theirs = context.Pipe()
@@ -49,9 +55,9 @@ class Worker(Generic[Run]):
         # this process has died, and its worker would wait for ever.
         inherited = [self.pipe, *(worker.pipe for worker in others)] if forked else []
         self._process = context.Process(
-            target=_work, args=(theirs, inherited, train, interrupt), daemon=True
+            target=_work, args=(theirs, inherited, train, interrupt, imports), daemon=True
         )
-        with _without_main():
+        with nullcontext() if "__main__" in imports else _without_main():
             self._process.start()
         theirs.close()
         self.stack: RunStack[Run] | None = None
@@ -89,8 +95,8 @@ class Worker(Generic[Run]):
 def _without_main() -> Iterator[None]:
     """Hide the main script from a new interpreter, which imports it otherwise.
 
-    A worker needs this package alone, and a script that has no `if __name__ == "__main__"` would
-    start its sweep again.
+    Unless the script registers what is trained, a worker needs this package alone, and a script
+    that has no `if __name__ == "__main__"` would start its sweep again.
     """
     main = sys.modules["__main__"]
     hidden = {name: vars(main).pop(name) for name in ("__file__",) if name in vars(main)}
@@ -108,11 +114,17 @@ def _start_method() -> str:
 
 
 def _work(
-    pipe: Connection, inherited: Sequence[Connection], train: Train[Run], interrupt: Interrupt
+    pipe: Connection,
+    inherited: Sequence[Connection],
+    train: Train[Run],
+    interrupt: Interrupt,
+    imports: Sequence[str],
 ) -> None:
     """Train the stacks that come over the pipe until it closes or delivers None."""
     for other in inherited:
         other.close()
+    for module in imports:
+        importlib.import_module(module)
 
     def request_stop(number: int, frame: FrameType | None) -> None:
         interrupt.signal = number

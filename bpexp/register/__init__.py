@@ -28,9 +28,10 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from bpexp.register.plugins import load_plugins
-from bpexp.register.rows import add, make_row, positional, registered, used
+from bpexp.register.rows import Registered, add, make_row, positional, registered, used
 
 __all__ = [
+    "Registered",
     "activation",
     "cost",
     "dataset",

@@ -49,14 +49,14 @@ def registered(group: str) -> list[str]:
     return [name for key, name in _REGISTERED if key == group]
 
 
-def used(choices: Iterable[tuple[str, Choice]]) -> list[tuple[str, Registered]]:
-    """Return the registered rows among choices, each with its name.
+def used(choices: Iterable[tuple[str, Choice]]) -> list[Registered]:
+    """Return the registered rows among choices.
 
     Args:
         choices: pairs of a key and the choice that it has.
     """
     found = {(group, choice.name) for group, choice in choices}
-    return [(name, row) for (group, name), row in _REGISTERED.items() if (group, name) in found]
+    return [row for key, row in _REGISTERED.items() if key in found]
 
 
 def add(

@@ -14,10 +14,12 @@ Floats = NDArray[np.float64]
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 
 IMAGINARY = 1e-100  # its square is below the rounding of any number
-WIDE, NARROW = 2.0**-8, 2.0**-17  # steps of differences; powers of 2 are exact
+WIDE, COARSE, NARROW = 2.0**-8, 2.0**-15, 2.0**-17  # steps of differences; powers of 2 are exact
 SIXTH_ORDER = {1: 45 / 60, 2: -9 / 60, 3: 1 / 60}
-AGREEMENT = 1e-9  # of the two differences, relative to their rounding
+AGREEMENT = 1e-9  # of two differences, relative to g and g'
 TOLERANCE = 1e-6  # of a slope, relative
+ROUNDING = 1e-15  # of a slope, relative to the largest: it may be a difference of larger terms
+WINDOW = 41  # points of the grid
 KINK = 1e-3  # difference of the one-sided slopes, relative
 
 
@@ -34,34 +36,59 @@ def numerical_slope(g: Function) -> Function:
     h = 1e-100, which is as accurate as g itself. This is tried, and kept if it agrees with
     differences. Else g'(z) is the central difference of sixth order, whose error is about 1e-13
     |g|, or, near a kink, that of second order; the first is taken where the two differ by at most
-    1e-9 (|g| + |g'|).
+    1e-9 (|g| + |g'|), or by g's own rounding.
     """
+    if _takes_complex(g):
+        return lambda z: _complex_step(g, z)
+    return lambda z: differences(g, z)[0]
 
-    def complex_step(z: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(np.imag(g(z.astype(np.complex128) + 1j * IMAGINARY)) / IMAGINARY)
 
+def _takes_complex(g: Function) -> bool:
+    """Return whether the complex step agrees with differences on the grid, away from kinks."""
     z = grid()
     with np.errstate(all="ignore"):
-        expected, smooth = differences(g, z), ~kinks(g, z)
+        expected, error = _differences_on_grid(g)
         try:
-            found = complex_step(z)
-            allowed = TOLERANCE * np.abs(expected) + 1e-10 * (np.abs(g(z)) + np.abs(z * expected))
-            agrees = found.shape == z.shape and (np.abs(found - expected) <= allowed)[smooth].all()
+            found = _complex_step(g, z)
+            agree = np.abs(found - expected) <= TOLERANCE * np.abs(expected) + error
+            return found.shape == z.shape and bool((agree | kinks(g, z)).all())
         except Exception:  # of any kind: g is not made for complex numbers
-            agrees = False
-    return complex_step if agrees else lambda z: differences(g, z)
+            return False
 
 
-def differences(g: Function, z: NDArray[Any]) -> Floats:
-    """Return g'(z) as central differences in float64."""
+def _complex_step(g: Function, z: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.imag(g(z.astype(np.complex128) + 1j * IMAGINARY)) / IMAGINARY)
+
+
+def differences(g: Function, z: NDArray[Any]) -> tuple[Floats, Floats, Floats]:
+    """Return g'(z) as central differences in float64, their size, and their rounding.
+
+    The size is |g| + max(1, |z|) |g'|. Two steps of second order differ by the rounding of g, which
+    may be much larger than that of its value, as where two large terms cancel.
+    """
     z = z.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        narrow = (g(z + NARROW) - g(z - NARROW)) / (2 * NARROW)
+        narrow, coarse = ((g(z + h) - g(z - h)) / (2 * h) for h in (NARROW, COARSE))
         wide = np.zeros_like(z)
         for multiple, weight in SIXTH_ORDER.items():
             wide += weight * (g(z + multiple * WIDE) - g(z - multiple * WIDE)) / WIDE
-        rounding = np.abs(g(z)) + np.maximum(1, np.abs(z)) * np.abs(narrow)
-        return np.where(np.abs(wide - narrow) <= AGREEMENT * rounding, wide, narrow)
+        size = np.abs(g(z)) + np.maximum(1, np.abs(z)) * np.abs(narrow)
+        rounding = 8 * np.abs(narrow - coarse)
+        agree = np.abs(wide - narrow) <= AGREEMENT * size + rounding
+        return np.where(agree, wide, narrow), size, rounding
+
+
+def _differences_on_grid(g: Function) -> tuple[Floats, Floats]:
+    """Return the slopes on the grid, and bounds of their errors.
+
+    The rounding of a single point may be small by chance: relative to the size, the largest of
+    WINDOW points around it counts.
+    """
+    slope, size, rounding = differences(g, grid())
+    relative = np.divide(rounding, size, out=np.zeros_like(size), where=size > 0)
+    padded = np.pad(relative, WINDOW // 2, mode="edge")
+    largest = np.lib.stride_tricks.sliding_window_view(padded, WINDOW).max(axis=1)
+    return slope, size * (AGREEMENT + largest)
 
 
 def kinks(g: Function, z: Floats) -> NDArray[np.bool_]:
@@ -82,11 +109,12 @@ def check_slope(label: str, g: Function, slope: Function) -> None:
         ConfigError: they differ by more than 1e-6, relatively; with the first such point.
     """
     z = grid()
-    reference = numerical_slope(g)
     with np.errstate(all="ignore"):
-        given, expected, size = np.asarray(slope(z)), reference(z), np.abs(g(z))
-        rounding = 1e-15 * size if reference.__name__ == "complex_step" else 1e-10 * size
-        wrong = ~(np.abs(given - expected) <= TOLERANCE * np.abs(expected) + rounding)
+        expected, error = _differences_on_grid(g)
+        if _takes_complex(g):
+            expected, error = _complex_step(g, z), np.zeros_like(z)
+        given, error = np.asarray(slope(z)), error + ROUNDING * np.abs(expected).max()
+        wrong = ~(np.abs(given - expected) <= TOLERANCE * np.abs(expected) + error)
         wrong &= ~kinks(g, z)
     if wrong.any():
         at = np.flatnonzero(wrong)[np.abs(z[wrong]).argmin()]  # the nearest to 0 says most

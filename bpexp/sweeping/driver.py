@@ -150,7 +150,11 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
 
 
 def _command_line() -> str:
-    return shlex.join(["python", "-m", "bpexp", *without_secrets(sys.argv[1:])])
+    """Return the command line: that of a script that registers rows, or of the module."""
+    script = Path(sys.argv[0])
+    is_script = script.suffix == ".py" and script.name != "__main__.py"
+    program = [sys.argv[0]] if is_script else ["-m", "bpexp"]
+    return shlex.join(["python", *program, *without_secrets(sys.argv[1:])])
 
 
 def _end(runs: Sequence[Run], folder: Path, log_model: str, scored: Score | None = None) -> None:

@@ -11,7 +11,7 @@ from bpexp.errors import ConfigError
 from bpexp.executors import EXECUTORS, Session
 from bpexp.nn import Choice
 from bpexp.progress import begin
-from bpexp.register import used
+from bpexp.register import Registered, used
 from bpexp.sweeping.draws import assign_draws, train_and_draw
 from bpexp.sweeping.ended import EndedRuns
 from bpexp.sweeping.plan import Plan, cores
@@ -45,6 +45,7 @@ def train_plan(
         return {}
     epochs = sum(member.config.epochs - member.epoch for member in waiting)
     label, ended = f"training {len(waiting)} runs", EndedRuns(waiting)
+    rows = _registered(plan, harness)
     troubled = False
 
     def report(done: int) -> None:
@@ -69,15 +70,17 @@ def train_plan(
             report=report,
             interrupt=signals.interrupt,
             warn=progress.note,
-            jobs=_jobs(plan, harness),
+            # Of what a notebook registers no other process has the functions.
+            jobs=harness.jobs or cores() if all(row.importable for row in rows) else 1,
+            imports=[*dict.fromkeys(row.function.__module__ for row in rows)],
             fail_fast=harness.fail_fast,
             meanwhile=meanwhile,
         )
         return harness.executor.build(EXECUTORS).run(plan.stacks, session)
 
 
-def _jobs(plan: Plan, harness: Config) -> int:
-    """Return the number of worker processes: one, this one, if no other has what was registered.
+def _registered(plan: Plan, harness: Config) -> list[Registered]:
+    """Return what the runs use of what programs registered.
 
     Raises:
         ConfigError: an executor of other machines would train what a script registered.
@@ -85,11 +88,11 @@ def _jobs(plan: Plan, harness: Config) -> int:
     choices = [item for m in plan.members for item in vars(m.config).items()]
     rows = used((key, choice) for key, choice in choices if isinstance(choice, Choice))
     rows += used(("measure", Choice(name)) for m in plan.members for name in m.config.instruments)
-    for name, row in rows:
+    for row in rows:
         if harness.executor.name != "local" and not row.from_package:
             raise ConfigError(
-                f"{row.group}: {name} is registered by this program, which executor="
+                f"{row.group}: {row.function.__name__} is registered by this program, which executor="
                 f"{harness.executor.name} does not start; register it in a package, by an entry "
                 "point of the group bpexp.plugins"
             )
-    return harness.jobs or cores() if all(row.importable for _, row in rows) else 1
+    return rows

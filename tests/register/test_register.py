@@ -108,6 +108,22 @@ def test_a_function_that_is_no_activation_is_refused_with_the_point_and_both_val
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("b", [1e-6, 0.01, 1.0, 100.0])
+def test_a_slope_that_cancels_in_the_tail_is_not_refused(b):
+    """g = (z + sqrt(z^2 + b)) / 2 has few right digits where z is far below 0."""
+
+    def g(z):
+        return (z + np.sqrt(z * z + b)) / 2
+
+    def slope(z):
+        return (1 + z / np.sqrt(z * z + b)) / 2
+
+    for written in (g, lambda z: g(np.where(z > 0, z, -np.abs(z)))):  # with a complex step, without
+        plain_activation("g", lambda z, of=written: (of(z), slope(z)))
+        with pytest.raises(ConfigError, match="g' is wrong"):
+            plain_activation("g", lambda z, of=written: (of(z), 1.0001 * slope(z)))
+
+
 def cube_root(z, *, e=1.0):
     """g(z) = sign(z) (sqrt(|z| + e^2) - e)."""
     root = np.sqrt(np.abs(z) + e * e)
@@ -311,9 +327,9 @@ def test_a_notebook_may_run_its_cell_again_and_no_other_module_may_take_the_name
     edited = made(OTHER["body"], "g")
     bpexp.register.activation(edited)
     assert ACTIVATIONS["g"].__signature__.parameters["source"].default == digest(edited)
-    (entry,) = rows.used([("activation", Choice("g"))])
-    assert not entry[1].importable
-    assert not entry[1].from_package
+    (row,) = rows.used([("activation", Choice("g"))])
+    assert not row.importable
+    assert not row.from_package
     theirs = made(PLAIN, "g")
     theirs.__module__ = "another"
     with pytest.raises(ConfigError, match="g is registered by __main__ already"):
