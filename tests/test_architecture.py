@@ -38,15 +38,16 @@ FLOORS = {
     ),
     "figures": ("palette", "results", "record", "analysis", "config", "probes", "nn", "errors"),
     "report": (
-        "figures", "results", "record", "analysis", "config", "theory", "probes", "console", "nn",
-        "errors",
+        "references", "figures", "results", "record", "analysis", "config", "theory", "probes",
+        "console", "nn", "errors",
     ),
     "sweeping": (
         "report", "figures", "results", "tracking", "record", "analysis", "config", "executors",
         "register",
         "theory", "training", "progress", "console", "data", "nn", "errors", "secrets",
     ),
-    "commands": ("tracking", "record", "config", "console", "nn", "errors"),
+    "references": ("theory", "config", "probes"),
+    "commands": ("references", "tracking", "record", "config", "console", "nn", "errors"),
     "__main__": ("sweeping", "commands", "config", "register", "console", "errors"),
     "__init__": (
         "__main__", "register", "sweeping", "results", "record", "analysis", "training", "probes",

@@ -1,4 +1,4 @@
-"""`bpexp list`, `show`, `rm` and `export`: what is below runs/, from the command line."""
+"""`bpexp list`, `show`, `rm`, `export` and `cite`: all that is asked for by a word of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpexp.commands.archive import add_export, export
+from bpexp.commands.cite import add_cite, cite
 from bpexp.commands.listing import add_list, add_show, list_, show
 from bpexp.commands.removal import add_rm, rm
 from bpexp.console import say
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "show": Command("describe a study, or one of its runs", add_show, show),
     "rm": Command("delete a study or some of its runs, in MLflow too", add_rm, rm),
     "export": Command("write a study into a zip file that loads elsewhere", add_export, export),
+    "cite": Command("print the papers behind a configuration as BibTeX", add_cite, cite),
 }
 
 

@@ -72,6 +72,8 @@ def mnist(
 ) -> Dataset:
     """MNIST: 60,000 and 10,000 handwritten digits of 28x28 pixels.
 
+    The data set of LeCun, Bottou, Bengio & Haffner (1998).
+
     Args:
         root: a folder with the four IDX files under their usual names, gzipped or not; null:
             downloaded once and cached.

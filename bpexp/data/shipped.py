@@ -16,6 +16,8 @@ from bpexp.data.preparation import pixels, split, standardised
 def digits(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Dataset:
     """1797 handwritten digits of 8x8 pixels that ship with scikit-learn, split 80/20.
 
+    The test part of the UCI data set (Alpaydin & Kaynak 1998).
+
     Args:
         scale: divide the pixels, 0 .. 16, by 16.
         seed: of the split.
@@ -37,7 +39,7 @@ def digits(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Da
 def diabetes(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Dataset:
     """442 patients, 10 measurements, progress of diabetes after a year: a regression, split 80/20.
 
-    Efron, Hastie, Johnstone and Tibshirani (2004), as it ships with scikit-learn.
+    As it ships with scikit-learn (Efron et al. 2004).
 
     Args:
         scale: give the training split's inputs and targets mean 0 and variance 1, and the test

@@ -146,7 +146,7 @@ def softsign() -> Activation:
 
 
 def softplus() -> Activation:
-    """g(z) = log(1 + exp z), g'(z) = 1 / (1 + exp(-z))."""
+    """g(z) = log(1 + exp z), g'(z) = 1 / (1 + exp(-z)) (Dugas et al. 2001)."""
 
     def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         emit(np.logaddexp, z, scratch.number(0), a)
@@ -157,7 +157,7 @@ def softplus() -> Activation:
 
 
 def relu() -> Activation:
-    """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0 (at the kink too)."""
+    """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0, at 0 too (Nair & Hinton 2010)."""
 
     def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         mask = scratch.first if slope is None else slope
@@ -208,7 +208,10 @@ def silu() -> Activation:
 
 
 def gelu() -> Activation:
-    """g(z) = z sigma(2 u), u = sqrt(2/pi) (z + 0.044715 z^3): the tanh form (Hendrycks 2016)."""
+    """g(z) = z sigma(2 u), u = sqrt(2/pi) (z + 0.044715 z^3) (Hendrycks & Gimpel 2016).
+
+    This is GELU's tanh form.
+    """
     c, cubic, far = float(np.sqrt(2 / np.pi)), 0.044715, 30.0
 
     def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,12 +9,23 @@ from typing import Any
 from bpexp.config.schema import KEYS, Group
 from bpexp.probes import INSTRUMENTS
 from bpexp.references.bibliography import REFERENCES, Reference, find_cited
+from bpexp.theory import (
+    MeanField,
+    forecast,
+    jacobian_moments,
+    learn,
+    log_norm_std,
+    predict,
+    predict_batch,
+)
+from bpexp.theory.forward import forward
+from bpexp.theory.kernels import Pairs
 
 __all__ = ["REFERENCES", "Reference", "behind", "find_cited"]
 
-# What figures draw of theory for every run, and for those that ask for more.
-PREDICTED = ("mean_field", "layerwise", "batch", "forward", "kernels", "finite_width")
-FORECAST = ("forecast", "linearised")
+# The modules of these: what figures draw of theory for every run, and for those that ask for more.
+PREDICTED = (MeanField, predict, predict_batch, forward, Pairs, log_norm_std)
+FORECAST = (forecast, learn)
 
 
 def behind(configs: Iterable[Mapping[str, Any]], texts: Iterable[str] = ()) -> list[Reference]:
@@ -44,8 +54,8 @@ def _texts(config: Mapping[str, Any]) -> Iterator[str]:
         counted = row.examples_key is not None and probe.get(row.examples_key)
         if row.standard or name in names or counted:
             yield inspect.getdoc(row.measure) or ""
-    modules = [*PREDICTED]
-    modules += FORECAST if config.get("forecast", "off") != "off" else ()
-    modules += ["jacobian"] if probe.get("jacobian") else ()
-    for module in modules:
-        yield inspect.getsource(importlib.import_module(f"bpexp.theory.{module}"))
+    predictions: list[Any] = [*PREDICTED]
+    predictions += FORECAST if config.get("forecast", "off") != "off" else ()
+    predictions += [jacobian_moments] if probe.get("jacobian") else ()
+    for prediction in predictions:
+        yield inspect.getsource(inspect.getmodule(prediction) or prediction)

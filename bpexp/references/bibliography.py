@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-PLAIN = re.compile(r"[(),\s]+")
+PLAIN = re.compile(r"[(),#\s]+")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Reference:
     @property
     def bibtex(self) -> str:
         """The BibTeX entry."""
-        kind = "article" if "journal" in self.venue else "inproceedings"
+        kinds = {"journal": "article", "booktitle": "inproceedings"}
+        kind = next((kinds[name] for name in self.venue if name in kinds), "misc")
         fields = {
             "title": self.title,
             "author": " and ".join(self.authors),
@@ -48,7 +49,6 @@ class Reference:
         }
         if self.arxiv:
             fields |= {"eprint": self.arxiv, "archiveprefix": "arXiv"}
-        kind = kind if self.venue else "misc"
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
         return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
+from inspect import getdoc
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,8 +16,10 @@ import yaml
 
 import bpexp
 from bpexp.config.shipped import tree
+from bpexp.figures import FIGURES
 from bpexp.figures.parts.factors import describe, levels
 from bpexp.record.run import Run
+from bpexp.references import behind
 
 MOST_LEVELS = 12
 
@@ -77,6 +81,18 @@ def citation() -> tuple[str, str]:
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
     return text, "\n".join(["@software{bpexp,", *lines, "}"])
+
+
+def references(runs: Sequence[Run], drawn: Sequence[Path]) -> str:
+    """Return the papers behind the runs' configurations and the figures, as BibTeX.
+
+    Args:
+        runs: of the study.
+        drawn: the figures' files, each named after a row of FIGURES.
+    """
+    figures = [getdoc(spec.draw) or "" for png in drawn if (spec := FIGURES.get(png.stem))]
+    papers = behind((run.start["config"] for run in runs), figures)
+    return "\n\n".join(paper.bibtex for paper in papers)
 
 
 def _author(author: dict[str, str]) -> str:

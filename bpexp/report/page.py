@@ -132,6 +132,7 @@ def _content(
         "environment": about.environment(runs),
         "citation": text,
         "bibtex": bibtex,
+        "references": about.references(runs, drawn),
         "training": _json(norms_through_training(tables.runs, tables.layers)),
         "style": Markup((TEMPLATES / "report.css").read_text()),
         "script": Markup((TEMPLATES / "report.js").read_text()),

@@ -89,9 +89,10 @@ def _registered(plan: Plan, harness: Config) -> list[Registered]:
     rows = used((key, choice) for key, choice in choices if isinstance(choice, Choice))
     rows += used(("measure", Choice(name)) for m in plan.members for name in m.config.instruments)
     for row in rows:
+        name = row.function.__name__
         if harness.executor.name != "local" and not row.from_package:
             raise ConfigError(
-                f"{row.group}: {row.function.__name__} is registered by this program, which executor="
+                f"{row.group}: {name} is registered by this program, which executor="
                 f"{harness.executor.name} does not start; register it in a package, by an entry "
                 "point of the group bpexp.plugins"
             )
