@@ -28,6 +28,7 @@ FLOORS = {
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "data", "nn", "errors", "secrets"),
     "tracking": (
+        "register",
         "progress", "console", "palette", "record", "analysis", "config", "nn", "errors",
         "secrets",
     ),

@@ -7,6 +7,7 @@ runs/<study>/<identity>/          a run; <identity>-2, -3, ... are further attem
     weights.npz                   the trained network of a finished run
     curves.parquet, ...           the tables of a finished run, see `bpexp.record.export`
     traceback.txt                 the exception of a failed run
+    registered/                   the files of a script's own functions, see `bpexp.register`
 runs/<study>/sweeps/<sweep>/      a sweep: sweep.json, summary.csv, figures/, report.html
 runs/<study>/simulated/           what random networks measure, see `bpexp.record.simulated`
 runs/<study>/figures/, report.html   of all runs, see `bpexp.report`
@@ -22,6 +23,7 @@ CONFIG = "config.yaml"
 CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
 TRACEBACK = "traceback.txt"
+REGISTERED = "registered"
 SWEEP = "sweep.json"
 
 

@@ -20,11 +20,11 @@ def load_plugins() -> None:
     way of runs that do not need it.
     """
     for point in entry_points(group=GROUP):
-        rows._loading.append(point.name)
+        package = f"{point.dist.name}=={point.dist.version}" if point.dist else point.value
+        rows._loading.append(package)
         try:
             point.load()
         except Exception as error:  # of any kind: the code is another package's
-            package = point.dist.name if point.dist else point.value
             warn(f"plug-in {point.name} of {package} is left out: {reason(error)}")
         finally:
             rows._loading.pop()

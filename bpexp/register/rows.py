@@ -23,12 +23,13 @@ class Registered:
     Attributes:
         group: the key that chooses it, or `measure`.
         function: what was registered.
-        from_package: whether an entry point registered it, so that any process finds it.
+        package: the package whose entry point registered it, NAME==VERSION, so that any process
+            finds it; empty for a program's own.
     """
 
     group: str
     function: Callable[..., Any]
-    from_package: bool
+    package: str = ""
 
     @property
     def importable(self) -> bool:
@@ -36,12 +37,17 @@ class Registered:
         if self.function.__module__ not in ("__main__", "__mp_main__"):
             return True
         main = getattr(sys.modules["__main__"], "__file__", None)
-        file = inspect.unwrap(self.function).__code__.co_filename
-        return main is not None and Path(file).exists() and Path(main).samefile(file)
+        return main is not None and self.file is not None and Path(main).samefile(self.file)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of its source; None if it is a notebook's."""
+        file = Path(inspect.unwrap(self.function).__code__.co_filename)
+        return file if file.is_file() else None
 
 
 _REGISTERED: dict[tuple[str, str], Registered] = {}
-_loading: list[str] = []  # the entry point that is being imported
+_loading: list[str] = []  # the package whose entry point is being imported
 
 
 def registered(group: str) -> list[str]:
@@ -75,7 +81,7 @@ def add(
         where = before.function.__module__
         raise ConfigError(f"{group}: {name} is registered by {where} already; choose another name")
     table[name] = row
-    _REGISTERED[group, name] = Registered(group, function, bool(_loading))
+    _REGISTERED[group, name] = Registered(group, function, _loading[-1] if _loading else "")
 
 
 def make_row(

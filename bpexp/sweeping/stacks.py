@@ -15,15 +15,15 @@ from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.config import ALGORITHM
 from bpexp.errors import StorageError
 from bpexp.executors import DEFERRED, Interrupt, Report
-from bpexp.nn import Network
+from bpexp.nn import Choice, Network
 from bpexp.nn.stack import Stack, initial_theta
 from bpexp.nn.tasks import find_task
-from bpexp.record.files import replacing
+from bpexp.record.files import make_folder, replacing
 from bpexp.record.history import JournalError
 from bpexp.record.journal import InUseError, Journal, read_checkpoint
-from bpexp.record.layout import CHECKPOINT, TRACEBACK, WEIGHTS
+from bpexp.record.layout import CHECKPOINT, REGISTERED, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
-from bpexp.register import load_plugins
+from bpexp.register import load_plugins, used
 from bpexp.secrets import without_secrets
 from bpexp.sweeping.plan import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
@@ -95,6 +95,7 @@ class _StackRun:
         self._shape = self._config.architecture(dataset(self._config))
         for member, journal in zip(members, journals, strict=True):
             _start(member, journal)
+            _keep_sources(member)
         self._earlier = [0.0] * len(members)
         self._trainer = self._make_trainer()
         self._statuses = ["KILLED"] * len(members)
@@ -226,6 +227,18 @@ def _start(member: Member, journal: Journal) -> None:
         dimensions=dimensions(member.config.instruments),
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
     )
+
+
+def _keep_sources(member: Member) -> None:
+    """Copy the files of what a script registered and the run uses: its network is served with them.
+
+    Nothing reads them as code but a served model.
+    """
+    choices = [(k, v) for k, v in vars(member.config).items() if isinstance(v, Choice)]
+    for file in {row.file for row in used(choices) if row.file and not row.package}:
+        make_folder(member.folder / REGISTERED)
+        with replacing(member.folder / REGISTERED / file.name) as copy:
+            copy.write(file.read_bytes())
 
 
 def fail(member: Member, text: str) -> None:

@@ -90,7 +90,7 @@ def _registered(plan: Plan, harness: Config) -> list[Registered]:
     rows += used(("measure", Choice(name)) for m in plan.members for name in m.config.instruments)
     for row in rows:
         name = row.function.__name__
-        if harness.executor.name != "local" and not row.from_package:
+        if harness.executor.name != "local" and not row.package:
             raise ConfigError(
                 f"{row.group}: {name} is registered by this program, which executor="
                 f"{harness.executor.name} does not start; register it in a package, by an entry "

@@ -6,6 +6,8 @@ travels with the model: serving needs NumPy and MLflow, and bpexp need not be in
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,17 @@ class ServedNetwork(PythonModel):
     """Maps inputs (N, n_0) to the outputs (N, K) of the trained network."""
 
     def load_context(self, context: Any) -> None:
-        """Read the weights."""
+        """Read the weights, and import what registers the activation if it is none of bpexp's."""
         from bpexp.nn import Network
+        from bpexp.register import load_plugins
 
+        load_plugins()
+        for name, path in context.artifacts.items():
+            if name != "weights":
+                spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+                assert spec is not None
+                assert spec.loader is not None
+                spec.loader.exec_module(importlib.util.module_from_spec(spec))
         self._network = Network.load(context.artifacts["weights"])
 
     # MLflow reads hints as a schema of its own; the signature below says more.
@@ -32,34 +42,39 @@ class ServedNetwork(PythonModel):
         return self._network.outputs(np.asarray(model_input))
 
 
-def log_model(weights: Path, step: int, note: str) -> str:
+def log_model(weights: Path, step: int, note: str, sources: Sequence[Path] = ()) -> str:
     """Log a run's network as the model `network` of MLflow's active run and return the model's id.
 
     Args:
         weights: the network's file.
         step: the last step, whose metrics MLflow gives to the model.
         note: its description in Markdown.
+        sources: files of a script that registered the network's activation. They become part of the
+            model, which imports them when it is served; nothing else does.
     """
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     from bpexp.nn import Network
+    from bpexp.register import load_plugins, used
 
     network = Network.load(weights)
+    load_plugins()
+    packages = [row.package for row in used([("activation", network.architecture.activation)])]
     sizes, dtype = network.architecture.sizes, network.theta.dtype
     logged = mlflow.pyfunc.log_model(
         name="network",
         step=step,
         tags={"mlflow.note.content": note},
         python_model=__file__,
-        artifacts={"weights": str(weights)},
+        artifacts={"weights": str(weights)} | {path.name: str(path) for path in sources},
         signature=ModelSignature(
             Schema([TensorSpec(dtype, (-1, sizes[0]))]),
             Schema([TensorSpec(dtype, (-1, sizes[-1]))]),
         ),
         code_paths=[str(Path(__file__).parents[1])],
-        pip_requirements=[f"numpy=={np.__version__}"],
+        pip_requirements=[f"numpy=={np.__version__}", *filter(None, packages)],
         metadata={"classes": list(network.classes)} if network.classes else None,
     )
     return str(logged.model_id)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bpexp.record.export import complete
 from bpexp.record.history import Follower, History, count_lines, ends, status
 from bpexp.record.journal import in_use
-from bpexp.record.layout import CONFIG, TRACEBACK, WEIGHTS, table_file
+from bpexp.record.layout import CONFIG, REGISTERED, TRACEBACK, WEIGHTS, table_file
 from bpexp.record.run import Run
 from bpexp.tracking import view
 from bpexp.tracking.drawing import LAYER_FIGURE, layer_figure
@@ -186,7 +186,8 @@ class RunMirror:
             step = max(1, int(max(run.tables("curves")["curves"]["step"])))
             with mlflow.start_run(run_id=run_id):
                 note = view.description(run, run_id)
-                model_id = log_model(self._folder / WEIGHTS, step, note)
+                sources = sorted((self._folder / REGISTERED).glob("*.py"))
+                model_id = log_model(self._folder / WEIGHTS, step, note, sources)
             self._log_results(stored, run, model_id)
 
     def _log_results(self, stored: StoredRun, run: Run, model_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import ROOT
+
+import bpexp
 
 SCRIPT = Path(__file__).with_name("my_study.py")
 SMALL = ("width=8", "tracking=off", "progress=false", "epochs=1")
@@ -46,7 +49,7 @@ def read(folder, name):
     code = f"import bpexp, my_study, numpy as np, json; print(json.dumps({name}))"
     code, shown = run(folder, "-c", code)
     assert code == 0, shown
-    return __import__("json").loads(shown.splitlines()[-1])
+    return json.loads(shown.splitlines()[-1])
 
 
 def test_a_script_sweeps_what_it_registers(script):
@@ -79,7 +82,7 @@ def test_a_script_sweeps_what_it_registers(script):
         layers = [a[name].astype(float) for name in sorted(a.files) if name.startswith("theta")]
     outputs = "bpexp.load_network(bpexp.load_runs('alone').iloc[0]).outputs"
     found = read(folder, f"{outputs}(bpexp.load_data('digits').x_test[:5]).tolist()")
-    x = __import__("bpexp").load_data("digits").x_test[:5].astype(float)
+    x = bpexp.load_data("digits").x_test[:5].astype(float)
     for theta in layers[:-1]:
         z = x @ theta[1:] + theta[0]
         x = (z + np.sqrt(z * z + 4)) / 2
@@ -146,6 +149,27 @@ def test_workers_that_cannot_be_forked_import_the_script(script):
     assert read(script.parent, "[*bpexp.load_runs('bpexp').status]") == ["FINISHED"] * 4
 
 
+@pytest.mark.full
+def test_mlflow_serves_a_network_with_the_script_s_activation(script):
+    """The model holds the script's file, and serves in a folder that does not."""
+    folder = script.parent
+    words = ("activation=mish", "depth=1", *SMALL[:1], *SMALL[2:], *DIGITS)
+    code, shown = run(folder, script, *words)
+    assert code == 0, shown
+    x = bpexp.load_data("digits").x_test[:3]
+    row = "bpexp.load_runs('bpexp').iloc[0]"
+    expected = read(folder, f"bpexp.load_network({row}).outputs({x.tolist()}).tolist()")
+    script.unlink()
+    store = f"mlflow.set_tracking_uri('sqlite:///{folder}/mlflow.db'); "
+    code = f"import mlflow, numpy as np, json; {store}"
+    code += "ids = [e.experiment_id for e in mlflow.search_experiments()]; "
+    code += "(m,) = mlflow.search_logged_models(ids, output_format='list'); "
+    code += f"p = mlflow.pyfunc.load_model(m.model_uri).predict(np.float32({x.tolist()})); "
+    code, shown = run(folder, "-c", code + "print(json.dumps(p.tolist()))")
+    assert code == 0, shown
+    np.testing.assert_allclose(json.loads(shown.splitlines()[-1]), expected, rtol=1e-6)
+
+
 PROJECT = """
 [build-system]
 requires = ["hatchling"]
@@ -183,7 +207,7 @@ def test_an_installed_package_registers_by_its_entry_point(tmp_path):
     code, shown = run(tmp_path, "-m", "bpexp", "--help", "activation", path=target)
     assert code == 0
     assert "cubic: g(z) = z + scale z^3. [scale=0.1, source=" in shown
-    assert "plug-in broken of swishes is left out: No module named 'swishes.missing'" in shown
+    assert "plug-in broken of swishes==1.0 is left out: No module named 'swishes.missing'" in shown
     words = ("activation=cubic", "depth=1", *SMALL, *DIGITS)
     code, shown = run(tmp_path, "-m", "bpexp", *words, path=target)
     assert code == 0, shown

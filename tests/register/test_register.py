@@ -329,7 +329,7 @@ def test_a_notebook_may_run_its_cell_again_and_no_other_module_may_take_the_name
     assert ACTIVATIONS["g"].__signature__.parameters["source"].default == digest(edited)
     (row,) = rows.used([("activation", Choice("g"))])
     assert not row.importable
-    assert not row.from_package
+    assert not row.package
     theirs = made(PLAIN, "g")
     theirs.__module__ = "another"
     with pytest.raises(ConfigError, match="g is registered by __main__ already"):
