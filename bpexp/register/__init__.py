@@ -52,9 +52,10 @@ def activation(function: F) -> F:
 
     Args:
         function: `g(z)`, elementwise, for arrays z of any shape, which returns g(z), or g(z) and
-            g'(z). Without g' the slope is found numerically in float64, which takes one to eight
-            further calls. g' is compared with the slope of g, away from kinks and in both tails.
-            Or a factory that returns a `bpexp.nn.activations.Activation`.
+            g'(z). Without g' the slope is found numerically in float64, by one call with complex
+            numbers where g takes them, else by eleven calls. g' is compared with the slope of g,
+            away from kinks and in both tails. Or a factory that returns a
+            `bpexp.nn.activations.Activation`.
 
     Raises:
         ConfigError: g' is not the slope of g, or g is not finite, or not elementwise.
