@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bpexp.data.dataset import Dataset
 from bpexp.data.labels import listed
-from bpexp.data.own import check_kind, make_own_dataset
+from bpexp.data.own import check_kind, check_task, make_own_dataset
 from bpexp.data.preparation import readable
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
@@ -58,6 +58,7 @@ def npz(
     """
     if not path:
         raise ConfigError(out_of_range("data.path", path, "the path of an npz file"))
+    check_task(task)
     given = _read(Path(os.path.expanduser(path)))
     return make_own_dataset(
         "npz", path,

@@ -57,8 +57,7 @@ def make_own_dataset(
         ConfigError: a parameter out of range.
         DataError: the arrays are no data set.
     """
-    if task is not None and task not in TASKS:
-        raise ConfigError(one_of(spelled("task", "").rstrip('"='), task, TASKS))
+    check_task(task, spelled("task", "").rstrip('="'))
     notes, classes = [*notes], None
     if task is None and all(map(are_labels, ys)):
         task = "classification"
@@ -90,6 +89,16 @@ def make_own_dataset(
         limit=limit,
         notes=notes,
     )  # fmt: skip
+
+
+def check_task(task: str | None, field: str = "data.task") -> None:
+    """Refuse what is no task, before a file is read.
+
+    Raises:
+        ConfigError: with the names of the tasks.
+    """
+    if task is not None and task not in TASKS:
+        raise ConfigError(one_of(field, task, TASKS))
 
 
 def check_kind(source: str, name: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bpexp.data.dataset import Dataset
 from bpexp.data.labels import listed
-from bpexp.data.own import make_own_dataset
+from bpexp.data.own import check_task, make_own_dataset
 from bpexp.data.preparation import readable
 from bpexp.errors import ConfigError, DataError, one_of, out_of_range, quoted, reason
 
@@ -149,6 +149,7 @@ def _from_file(
     if not path:
         wanted = "CSV" if name == "csv" else "Parquet"
         raise ConfigError(out_of_range("data.path", path, f"the path of a {wanted} file"))
+    check_task(options["task"])
     try:
         table = read(readable(Path(os.path.expanduser(path))))
     except DataError:

@@ -319,7 +319,8 @@ WORDS = [
     (
         "data.name=npz",
         "data.name: 'name' is not one of activation, bits, checksum, classes, depth, examples, "
-        "features, limit, noise, outputs, path, root, scale, seed, task, test, width",
+        "features, limit, noise, outputs, path, root, scale, seed, standardize, target, task, "
+        "test, width",
     ),
     (
         "data=diabetes",
@@ -695,7 +696,7 @@ def trained(empty, monkeypatch):
         plan = make_plan(configs, empty)
         statuses.extend(train_plan(plan).values())
         shutil.rmtree(empty / "runs", ignore_errors=True)
-        return Outcome([], 0, [None] * len(configs))
+        return Outcome([m.identity for m in plan.members], 0, [None] * len(configs))
 
     monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
     return statuses
