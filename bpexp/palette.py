@@ -1,4 +1,4 @@
-"""The colour and marker of each activation, in every figure and on MLflow's pages."""
+"""The colour and marker of each level of a factor, in every figure and on MLflow's pages."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ ACTIVATIONS: dict[str, tuple[str, str]] = {
     "gelu": ("#000000", "h"),
 }
 
+# Of levels that are not activations, in their order. They differ from each other as the colours
+# above do, and for normal sight by as much from each of those: an initialization never looks like
+# an activation.
+OTHERS = (
+    *("#0093f8", "#6c8600", "#7c2f00", "#b52a49", "#4d58b1", "#ec7669"),
+    *("#bdc74c", "#aa749a", "#f9a5ad", "#00d2f2", "#713473"),
+)
+MARKERS = tuple(marker for _, marker in ACTIVATIONS.values())
+
 
 def appearance(factor: str, level: object, position: int) -> tuple[str, str]:
     """Return the colour and marker of a level: an activation's own, else one by its position.
@@ -28,4 +37,4 @@ def appearance(factor: str, level: object, position: int) -> tuple[str, str]:
         position: of the level among all levels, from 0.
     """
     own = ACTIVATIONS.get(str(level)) if factor == "activation" else None
-    return own or [*ACTIVATIONS.values()][position % len(ACTIVATIONS)]
+    return own or (OTHERS[position % len(OTHERS)], MARKERS[position % len(MARKERS)])

@@ -64,6 +64,17 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Figures:
+    """How figures are written."""
+
+    format: list[str]
+
+    def nested(self) -> dict[str, list[str]]:
+        """Return the keys under `figures.`."""
+        return {"format": [*self.format]}
+
+
+@dataclass(frozen=True)
 class Config:
     """One run, validated; `bpexp.config.schema` says what its fields mean and take."""
 
@@ -98,6 +109,7 @@ class Config:
     progress: bool
     quick: bool
     forecast: str
+    figures: Figures
     draw: list[str]
 
     @classmethod
@@ -107,7 +119,7 @@ class Config:
         Raises:
             ConfigError: an unknown or missing key, a value of another kind or out of range.
         """
-        sections: dict[str, Callable[..., Any]] = {"probe": Probe.of, "checkpoint": Checkpoint}
+        sections: dict[str, Callable[..., Any]] = {"probe": Probe.of, "checkpoint": Checkpoint, "figures": Figures}
         names = [field.name for field in fields(cls)]
         for name in mapping:
             if name not in names:
@@ -192,7 +204,7 @@ class Config:
             value = getattr(self, field.name)
             if isinstance(value, Choice):
                 nested[field.name] = {"name": value.name, **value.parameters}
-            elif isinstance(value, Probe | Checkpoint):
+            elif isinstance(value, Probe | Checkpoint | Figures):
                 nested[field.name] = value.nested()
             else:
                 nested[field.name] = value

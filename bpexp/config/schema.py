@@ -23,6 +23,7 @@ from bpexp.probes import INSTRUMENTS
 from bpexp.training import SCHEDULES, STOPS
 
 QUICK_EPOCHS, QUICK_EXAMPLES = 2, 512
+FORMATS = ("png", "svg", "pdf")
 
 
 class _Original:
@@ -160,6 +161,22 @@ def _chosen(key: str, names: list[str]) -> list[str]:
     return [f"{n}@{source}" if source else n for n, source in zip(chosen, sources, strict=True)]
 
 
+def _formats(meaning: str) -> Key:
+    """Return a key that lists formats of figures, at least one."""
+
+    def known(key: str, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in FORMATS:
+                raise ConfigError(one_of(key, name, FORMATS))
+        return [name for name in FORMATS if name in names]
+
+    def holds(names: list[object]) -> bool:
+        return bool(names) and all(isinstance(name, str) for name in names)
+
+    allowed = f"a list of {', '.join(FORMATS)}, at least one"
+    return Key(list, allowed, holds, meaning, neutral=["png"], convert=known)
+
+
 def _switch(meaning: str) -> Key:
     return Key(bool, "true or false", lambda v: True, meaning)
 
@@ -239,6 +256,7 @@ RUNTIME_KEYS: dict[str, Key | Group] = {
         "study's own grid to the ends of its ranges"
     ),
     "forecast": _name("theory's forecast of which runs will train", "off", "on", "only"),
+    "figures.format": _formats("formats of the figures' files, e.g. [png,pdf]"),
     "draw": _instruments("instruments to draw, e.g. [dead,q]", lambda _, names: names),
 }
 

@@ -1,5 +1,8 @@
 """Figures: functions from tidy frames to a Figure, and the catalogue of those a sweep gets.
 
+Every function takes the keywords of `Look`: width, title, palette and legend. A notebook shows the
+figure that a cell returns.
+
 Each subject has a file; `parts/` holds what several of them share. A new figure is a function in a
 file of its own and a row of `catalogue.FIGURES`.
 """
@@ -23,6 +26,7 @@ from bpexp.figures.learning_curves import learning_curves
 from bpexp.figures.learning_rates import best_rate_map
 from bpexp.figures.maps import phase_diagram, trainability_map
 from bpexp.figures.paired import paired_by_depth
+from bpexp.figures.parts.look import Look
 from bpexp.figures.scores import score_by_depth, score_by_frozen, score_by_setting
 from bpexp.figures.spec import FigureSpec
 from bpexp.figures.verdicts import verdict_map
@@ -30,6 +34,7 @@ from bpexp.figures.verdicts import verdict_map
 __all__ = [
     "FIGURES",
     "FigureSpec",
+    "Look",
     "before_and_after",
     "best_rate_map",
     "dead_by_rate",

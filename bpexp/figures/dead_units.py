@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.averages import SHARE
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import compared_factor, levels, panel_factors, varies
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_step, measured
-from bpexp.figures.parts.style import shades, styled
+from bpexp.figures.parts.style import shades
+from bpexp.figures.parts.ticks import log_ticks
 
 DEAD = Quantity("dead", within=SHARE)
 
@@ -33,7 +38,7 @@ def _after_training(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def dead_by_rate(layers: pd.DataFrame) -> Figure:
+def dead_by_rate(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the share of dead units after training against learning rate.
 
     A line for each hidden layer; a panel for each activation, or init if only that varies; other
@@ -45,22 +50,25 @@ def dead_by_rate(layers: pd.DataFrame) -> Figure:
     Args:
         layers: columns run, activation, init, depth, seed, lr, step, layer, dead, delta_norm,
             source.
+        look: see `Look`.
     """
     rows = _after_training(layers)
     rows = rows[rows["layer"] <= rows["depth"]]  # the output layer has no slopes
     factor = compared_factor(rows)
-    palette = shades([int(layer) for layer in levels(rows, "layer")])
+    palette = shades([int(layer) for layer in levels(rows, "layer")], look)
     panels = make_panels(
         rows,
         [factor, *panel_factors(rows, [factor, "lr"])],
-        size=(2.9, 2.4),
-        alone=(4.6, 3.4),
+        look,
+        size=(2.7, 2.3),
+        alone=(4.0, 3.0),
         shows=lambda part: bool((part["dead"] > 0).any()),
     )
     draw_lines(panels.parts, "lr", DEAD, "layer", palette, markersize=4, markeredgewidth=0.3)
     for panel, _ in panels.parts:
         panel.set(xscale="log", ylim=(-0.03, 1.03))
+        log_ticks(panel.xaxis)
     panels.label("Dead units after training", x="learning rate", y="share of dead units")
     notes = line_notes(rows, DEAD)
-    legend(panels.figure, "layer", palette, dict.fromkeys(palette, ""), notes=notes)
+    legend(panels, "layer", palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from bpexp.analysis.summaries import decay, decay_of_stream
 from bpexp.figures.parts import style
 from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor
 from bpexp.figures.parts.lines import n_seeds
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_start, measured
 
@@ -46,8 +48,8 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else none
 
 
-@style.styled
-def decay_rate_by_depth(layers: pd.DataFrame) -> Figure:
+@styled
+def decay_rate_by_depth(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the decay rate before training against depth.
 
     A line for each activation, or initialization if only that varies; other settings that vary
@@ -63,18 +65,19 @@ def decay_rate_by_depth(layers: pd.DataFrame) -> Figure:
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, delta_norm, source; or what
             `decay_rates` returns.
+        look: see `Look`.
     """
     rates = decay_rates(layers)
-    panels = draw_by_setting(rates, "depth", Quantity(RATE))
+    panels = draw_by_setting(rates, "depth", Quantity(RATE), look)
     factor = compared_factor(rates)
-    palette = style.colours(rates, factor)
+    palette = style.colours(rates, factor, look)
     for panel, rows in panels.parts:
         panel.axhline(0, **style.ZERO_LINE)
         if n_seeds(rates) > 1:
             continue
         for level, part in measured(rows).groupby(factor, observed=True):
-            look: dict[str, Any] = {"fmt": "none", "ecolor": palette[level], "elinewidth": 1}
-            panel.errorbar(part["depth"], part[RATE], yerr=1.96 * part[ERROR], capsize=2, **look)
+            bars: dict[str, Any] = {"fmt": "none", "ecolor": palette[level], "elinewidth": 1}
+            panel.errorbar(part["depth"], part[RATE], yerr=1.96 * part[ERROR], capsize=2, **bars)
     title = "Decay rate of the gradient before training"
     panels.label(title, x=axis_label("depth"), y="decay rate (nats a layer)")
     return panels.figure

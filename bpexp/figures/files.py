@@ -1,4 +1,4 @@
-"""Figures as files: PNG and SVG with their metadata, and the CSV they were drawn from."""
+"""Figures as files: PNG, SVG and PDF with their metadata, and the CSV they were drawn from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bpexp.figures.instruments import of_instrument
 from bpexp.figures.parts.scores import file_name
 from bpexp.figures.parts.style import in_style
 from bpexp.figures.processes import spread
+from bpexp.config.schema import FORMATS
 from bpexp.record.files import make_folder, replacing
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ def draw_all(
     folder: Path,
     *,
     metadata: Mapping[str, str],
+    formats: Sequence[str] = FORMATS[:1],
+    vectors: Path | None = None,
     instruments: Sequence[str] = (),
     jobs: int = 1,
     failed: Callable[[str, Exception], None] | None = None,
 ) -> list[Path]:
-    """Draw FIGURES and instruments as PNG and SVG, each beside the CSV it was drawn from.
+    """Draw FIGURES and instruments as files, each beside the CSV it was drawn from.
 
     Figures without data are left out. The same tables give the same bytes.
 
@@ -42,13 +45,16 @@ def draw_all(
         tables: the frames of a sweep or study.
         folder: where to write; made if it is not there.
         metadata: Title, Keywords, Source and others, written into each file: as text chunks of the
-            PNG and as Dublin Core of the SVG, where further keys are lines of its Description.
+            PNG, as the information of the PDF, which holds Title and Keywords, and as Dublin Core
+            of the SVG, where further keys are lines of its Description.
+        formats: of FORMATS.
+        vectors: another folder, where each figure is written as SVG whatever the formats are.
         instruments: names of instruments that are drawn as well.
         jobs: how many processes draw, where processes can be forked.
         failed: called with the name of each figure that cannot be drawn and its exception.
 
     Returns:
-        The PNG files that were written.
+        The CSV files of the figures that were drawn.
 
     Raises:
         Exception: of the first figure that cannot be drawn, after all others were drawn; only if
@@ -63,8 +69,11 @@ def draw_all(
 
     def draw(index: int) -> None:
         name = queue[index]
-        save(figures[name].draw(data[name]), stems[name], metadata)
-        with replacing(stems[name].with_suffix(".csv")) as file:
+        stem = stems[name]
+        files = [stem.with_suffix(f".{form}") for form in formats]
+        vector = [] if vectors is None else [vectors / f"{stem.name}.svg"]
+        save(figures[name].draw(data[name]), [*files, *vector], metadata)
+        with replacing(stem.with_suffix(".csv")) as file:
             file.write(data[name].to_csv(index=False).encode())
 
     errors = {queue[index]: error for index, error in spread(draw, len(queue), jobs).items()}
@@ -72,22 +81,25 @@ def draw_all(
         if failed is None:
             raise error
         failed(stems[name].name, error)
-    return [stem.with_suffix(".png") for name, stem in stems.items() if name not in errors]
+    return [stem.with_suffix(".csv") for name, stem in stems.items() if name not in errors]
 
 
-def save(figure: Figure, stem: Path, metadata: Mapping[str, str]) -> None:
-    """Write a figure as PNG and SVG with metadata; the same figure gives the same bytes."""
+def save(figure: Figure, files: Sequence[Path], metadata: Mapping[str, str]) -> None:
+    """Write a figure with metadata in the formats of the files' suffixes.
+
+    A PNG has 300 pixels an inch. The same figure gives the same bytes.
+    """
     with in_style():
-        # One layout for both files: it costs as much as drawing. The layout engine "none" would be
+        # One layout for all files: it costs as much as drawing. The layout engine "none" would be
         # a placeholder that lays out again for each file.
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.execute(figure)
             figure.set_layout_engine(None)
-        with replacing(stem.with_suffix(".png")) as file:
-            figure.savefig(file, format="png", dpi=150, metadata=dict(metadata))
-        with replacing(stem.with_suffix(".svg")) as file:
-            figure.savefig(file, format="svg", dpi=150, metadata=_dublin_core(metadata))
+        for path in files:
+            form = path.suffix[1:]
+            with replacing(path) as file:
+                figure.savefig(file, format=form, metadata=_TOLD[form](metadata))
 
 
 def _dublin_core(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -97,3 +109,16 @@ def _dublin_core(metadata: Mapping[str, str]) -> dict[str, Any]:
         known["Description"] = "\n".join([*filter(None, [known.get("Description")]), *others])
     # A date would make the bytes of two equal figures differ.
     return {**known, "Date": None}
+
+
+def _information(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the information of a PDF, which holds few keys, without a date."""
+    known = {key: metadata[key] for key in ("Title", "Keywords") if key in metadata}
+    return {**known, "CreationDate": None}
+
+
+_TOLD: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
+    "png": dict,
+    "svg": _dublin_core,
+    "pdf": _information,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,13 +12,15 @@ from matplotlib.figure import Figure
 from bpexp.analysis.averages import SHARE, Mean
 from bpexp.analysis.precision import match_precisions
 from bpexp.figures.gradients import LAYER
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import compared_factor, panel_factors, varies
 from bpexp.figures.parts.legends import legend, note_colour
 from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_step, measured
-from bpexp.figures.parts.style import styled
+from bpexp.figures.parts.style import chosen
 from bpexp.figures.parts.ticks import integer_ticks
 
 SHARES = {"zero_share": "exactly 0", "subnormal_share": "subnormal"}
@@ -37,7 +41,7 @@ def out_of_range(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def range_by_layer(layers: pd.DataFrame) -> Figure:
+def range_by_layer(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw how much of each layer's gradient is outside the normal range of its dtype.
 
     A panel for each configuration, before training. x: layer, 1 nearest the input. y: share of the
@@ -49,23 +53,26 @@ def range_by_layer(layers: pd.DataFrame) -> Figure:
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, zero_share,
             subnormal_share, q, delta_norm, source.
+        look: see `Look`.
     """
     rows = at_step(measured(layers), "first")
     factor = compared_factor(rows)
     panels = make_panels(
         rows,
         [factor, *panel_factors(rows, [factor])],
+        look,
         size=(2.6, 2.0),
-        alone=(4.4, 3.0),
+        alone=(4.0, 3.0),
         shows=lambda part: bool((part[[*SHARES]] != 0).any(axis=None) or _broken(part).any()),
     )
+    palette = chosen(COLOURS, look)
     for panel, part in panels.parts:
         finite = _shade_not_finite(panel, part)
         keys = [name for name in ("layer", "seed") if name in part]
         shares = part.assign(**{name: part[name].where(finite) for name in SHARES})
         shares = shares.rename(columns=SHARES)
         shares = shares.melt(keys, [*SHARES.values()], "kind", "share")
-        draw_lines([(panel, shares)], "layer", SHARE_OUT, "kind", COLOURS, marker="")
+        draw_lines([(panel, shares)], "layer", SHARE_OUT, "kind", palette, marker="")
         panel.set(ylim=(-0.03, 1.03), xlim=(0.4, rows["layer"].max() + 0.6))
         integer_ticks(panel.xaxis)
     title = "Gradients outside the range of their dtype, before training"
@@ -73,7 +80,7 @@ def range_by_layer(layers: pd.DataFrame) -> Figure:
     notes = line_notes(rows, SHARE_OUT)
     if _broken(rows).any():
         notes += [note_colour(colour, label) for label, colour in NOT_FINITE.items()]
-    legend(panels.figure, "entries", COLOURS, notes=notes)
+    legend(panels, "entries", palette, notes=notes)
     return panels.figure
 
 
@@ -105,7 +112,7 @@ def _ends(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def precision_by_layer(layers: pd.DataFrame) -> Figure:
+def precision_by_layer(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the relative difference of float32 gradient norms from those of float64.
 
     Each float32 run is compared with the float64 run of the same configuration and seed. A line
@@ -118,6 +125,7 @@ def precision_by_layer(layers: pd.DataFrame) -> Figure:
     Args:
         layers: columns run, dtype, activation, init, depth, seed, step, epoch, layer, grad_norm,
             source.
+        look: see `Look`.
     """
     rows = _ends(layers)
     factor = compared_factor(rows)
@@ -126,12 +134,13 @@ def precision_by_layer(layers: pd.DataFrame) -> Figure:
     when = np.where(pairs["epoch"] == 0, *WHEN)
     pairs = pairs.assign(when=pd.Categorical(when, [*WHEN], ordered=True))
     factors = [factor, *panel_factors(pairs, [factor])]
-    panels = make_panels(pairs, factors, size=(2.6, 2.2), alone=(4.4, 3.2))
-    draw_lines(panels.parts, "layer", DIFFERENCE, "when", WHEN, marker="")
+    panels = make_panels(pairs, factors, look, size=(2.6, 2.2), alone=(4.0, 3.0))
+    palette = chosen(WHEN, look)
+    draw_lines(panels.parts, "layer", DIFFERENCE, "when", palette, marker="")
     for panel, _ in panels.parts:
         panel.set_xlim(0.4, rows["layer"].max() + 0.6)
         integer_ticks(panel.xaxis)
     title = "float32 against float64, same draws"
     panels.label(title, x=LAYER, y="relative difference of the gradient norm")
-    legend(panels.figure, "", WHEN, notes=line_notes(pairs, DIFFERENCE))
+    legend(panels, "", palette, notes=line_notes(pairs, DIFFERENCE))
     return panels.figure

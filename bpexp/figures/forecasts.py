@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.figures.parts.cells import draw_word_map
+from bpexp.figures.parts.cells import Cell, draw_word_map
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor
-from bpexp.figures.parts.style import styled
+from bpexp.figures.parts.look import Look
+from bpexp.figures.parts.numbers import number
 
 # Blue where training is expected and orange where it is not, pale before the outcome is known;
 # red and green where the forecast was wrong.
@@ -23,7 +27,7 @@ COLOURS = {
 
 
 @styled
-def forecast_map(cells: pd.DataFrame) -> Figure:
+def forecast_map(cells: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the forecast over depth and activation, with the outcomes once they are known.
 
     Columns are initializations if only those vary; other settings that vary divide the runs into
@@ -34,6 +38,7 @@ def forecast_map(cells: pd.DataFrame) -> Figure:
     Args:
         cells: columns run, activation, init, depth and other settings, trains (bool), trained
             (bool, or missing before training) and first_to_last.
+        look: see `Look`.
     """
     across = compared_factor(cells)
     panels = draw_word_map(
@@ -42,8 +47,8 @@ def forecast_map(cells: pd.DataFrame) -> Figure:
         across,
         _cell,
         COLOURS,
+        look,
         size=(1.15, 0.62),
-        margin=(0.4, 0.6),
         least=2.4,
         fontsize=7,
     )
@@ -53,11 +58,11 @@ def forecast_map(cells: pd.DataFrame) -> Figure:
     return panels.figure
 
 
-def _cell(runs: pd.DataFrame) -> tuple[str, str]:
+def _cell(runs: pd.DataFrame) -> Cell:
     """Return the outcome of a cell's runs and the words that the cell shows."""
     outcome = _outcome(runs)
     ratio = np.exp(np.log(runs["first_to_last"]).mean())
-    return outcome, f"{outcome.replace(' ', chr(10), 1)}\n{ratio:.1e}"
+    return Cell({outcome: len(runs)}, f"{outcome.replace(' ', chr(10), 1)}\n{number(ratio, 2)}")
 
 
 def _outcome(runs: pd.DataFrame) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Unpack
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.averages import SHARE, UNBOUNDED, Mean
 from bpexp.figures.parts import style
-from bpexp.figures.parts.factors import compared_factor, levels, panel_factors
+from bpexp.figures.parts.drawing import styled
+from bpexp.figures.parts.factors import axis_label, compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import ends_of_training, measured, without_noise
@@ -46,8 +49,8 @@ def of_instrument(name: str) -> tuple[str, FigureSpec]:
     return f"{name}_by_{dims[-1]}", FigureSpec(draw, name, (*columns, "step"), ends_of_training)
 
 
-@style.styled
-def through_training(layers: pd.DataFrame, *, instrument: str) -> Figure:
+@styled
+def through_training(layers: pd.DataFrame, *, instrument: str, **look: Unpack[Look]) -> Figure:
     """Draw an instrument of one number a layer against epoch: a line for each layer.
 
     A panel for each configuration. x: epochs done. y: the instrument, on a log scale if its values
@@ -60,6 +63,7 @@ def through_training(layers: pd.DataFrame, *, instrument: str) -> Figure:
         layers: columns run, activation, init, depth, seed, epoch, layer, source and the
             instrument's.
         instrument: a name of `bpexp.probes.INSTRUMENTS`.
+        look: see `Look`.
     """
     rows = measured(layers).dropna(subset=[instrument])
     if INSTRUMENTS[instrument].hidden:
@@ -67,11 +71,11 @@ def through_training(layers: pd.DataFrame, *, instrument: str) -> Figure:
     factor = compared_factor(rows)
     title = f"{_title(instrument)} of each layer through training"
     factors = [factor, *panel_factors(rows, [factor])]
-    return _draw(rows, factors, "epoch", instrument, "layer", title, least=10)
+    return _draw(rows, factors, "epoch", instrument, "layer", title, look, least=10)
 
 
-@style.styled
-def number_through_training(rows: pd.DataFrame, *, instrument: str) -> Figure:
+@styled
+def number_through_training(rows: pd.DataFrame, *, instrument: str, **look: Unpack[Look]) -> Figure:
     """Draw an instrument of one number a run against epoch: a line for each activation.
 
     A line for each initialization if only that varies; other settings that vary divide the rows
@@ -80,16 +84,17 @@ def number_through_training(rows: pd.DataFrame, *, instrument: str) -> Figure:
     Args:
         rows: columns run, activation, init, depth, seed, epoch and the instrument's.
         instrument: a name of `bpexp.probes.INSTRUMENTS`.
+        look: see `Look`.
     """
     rows = rows.dropna(subset=[instrument])
     factor = compared_factor(rows)
     title = f"{_title(instrument)} through training"
     factors = panel_factors(rows, [factor])
-    return _draw(rows, factors, "epoch", instrument, factor, title, least=10)
+    return _draw(rows, factors, "epoch", instrument, factor, title, look, least=10)
 
 
-@style.styled
-def before_and_after(rows: pd.DataFrame, *, instrument: str) -> Figure:
+@styled
+def before_and_after(rows: pd.DataFrame, *, instrument: str, **look: Unpack[Look]) -> Figure:
     """Draw an instrument against its last dimension, before and after training.
 
     x: of ranks, the share of values that are as large or larger; of another dimension, the index.
@@ -105,6 +110,7 @@ def before_and_after(rows: pd.DataFrame, *, instrument: str) -> Figure:
         rows: columns run, activation, init, depth, seed, step, the instrument's dimensions and its
             own; only each run's first and last probe are drawn.
         instrument: a name of `bpexp.probes.INSTRUMENTS`.
+        look: see `Look`.
     """
     *others, last = INSTRUMENTS[instrument].dims
     rows = ends_of_training(rows)
@@ -113,7 +119,7 @@ def before_and_after(rows: pd.DataFrame, *, instrument: str) -> Figure:
     hue = "layer" if "layer" in others else factor
     factors = [*({factor} - {hue}), *panel_factors(rows, [factor]), "when"]
     x = "share" if last == "rank" else last
-    return _draw(rows, factors, x, instrument, hue, _title(instrument))
+    return _draw(rows, factors, x, instrument, hue, _title(instrument), look)
 
 
 def _draw(
@@ -123,6 +129,7 @@ def _draw(
     y: str,
     hue: str,
     title: str,
+    look: Look,
     *,
     least: float = 100.0,
 ) -> Figure:
@@ -131,13 +138,13 @@ def _draw(
     panels = make_panels(
         rows,
         factors,
+        look,
         size=(2.6, 2.2),
-        alone=(4.4, 3.2),
+        alone=(4.0, 3.0),
         shows=lambda part: bool((part[y] != 0).any()),
     )
-    shown = levels(rows, hue)
-    shades = style.shades(shown) if hue == "layer" else style.colours(rows, hue)
-    palette = {level: shades[level] for level in shown}
+    by_layer = hue == "layer"
+    palette = style.shades(levels(rows, hue), look) if by_layer else style.colours(rows, hue, look)
     draw_lines(panels.parts, x, quantity, hue, palette, least=least, marker="")
     for panel, _ in panels.parts:
         if x != "share":
@@ -145,7 +152,7 @@ def _draw(
     label = "share of values as large or larger" if x == "share" else x
     panels.label(title, x=label, y=_words(y))
     notes = line_notes(rows, quantity)
-    legend(panels.figure, hue, palette, dict.fromkeys(palette, ""), notes=notes)
+    legend(panels, axis_label(hue), palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.averages import Mean
 from bpexp.figures.parts import style
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import ends_of_training, once_a_draw, without_noise
@@ -22,8 +25,8 @@ MOMENT = Quantity("value", log=True, within=(0.0, math.inf))  # theory's mean
 MEAN_SQUARE = "start/jacobian_mean_square"
 
 
-@style.styled
-def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
+@styled
+def jacobian_spectrum(spectra: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the Jacobian's singular values by rank, before and after training.
 
     x: share of the singular values that are as large or larger. y, log scale: singular value of
@@ -35,12 +38,13 @@ def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
 
     Args:
         spectra: columns run, activation, init, depth, seed, step, example, rank, singular_value.
+        look: see `Look`.
     """
     rows = without_noise(ends_of_training(spectra), "singular_value", ["example"])
     factor = compared_factor(rows)
-    palette = style.colours(rows, factor)
+    palette = style.colours(rows, factor, look)
     factors = ["depth", *panel_factors(rows, [factor, "depth"]), "when"]
-    panels = make_panels(rows, factors, size=(2.6, 2.2))
+    panels = make_panels(rows, factors, look, size=(2.6, 2.2))
     draw_lines(panels.parts, "share", VALUE, factor, palette, marker="")
     for panel, _ in panels.parts:
         panel.axhline(1, **style.ZERO_LINE)
@@ -49,9 +53,8 @@ def jacobian_spectrum(spectra: pd.DataFrame) -> Figure:
         x="share of singular values as large or larger",
         y=r"singular value of $\partial z^{(L-1)}/\partial z^{(1)}$",
     )
-    shown = {level: palette[level] for level in levels(rows, factor)}
     notes = line_notes(rows, VALUE)
-    legend(panels.figure, factor, shown, dict.fromkeys(shown, ""), notes=notes)
+    legend(panels, axis_label(factor), palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure
 
 
@@ -82,8 +85,8 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
     return once_a_draw(pd.concat(parts, ignore_index=True), ["moment", "source"])
 
 
-@style.styled
-def jacobian_moments(runs: pd.DataFrame) -> Figure:
+@styled
+def jacobian_moments(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw mean and relative variance of the squared singular values before training.
 
     x: hidden layers. y, log scale: the mean of s^2, 1 where signals keep their length on average;
@@ -95,19 +98,19 @@ def jacobian_moments(runs: pd.DataFrame) -> Figure:
 
     Args:
         runs: as `bpexp.load_tables` has them (`runs`), or what `moments` returns.
+        look: see `Look`.
     """
     tidy = moments(runs)
     factor = compared_factor(tidy)
     rows = tidy[tidy["value"].notna()]
-    palette, shapes = style.colours(tidy, factor), style.markers(tidy, factor)
+    palette, shapes = style.colours(tidy, factor, look), style.markers(tidy, factor)
     factors = ["moment", *panel_factors(rows, [factor, "depth"])]
-    panels = make_panels(rows, factors, size=(3.4, 2.6), columns=2, sharey=False)
+    panels = make_panels(rows, factors, look, size=(3.2, 2.6), columns=2, sharey=False)
     for panel, part in panels.parts:
         draw_lines([(panel, part)], "depth", MOMENT, factor, palette, markers=shapes)
         panel.set_title(panel.get_title().replace("_", " "))
         integer_ticks(panel.xaxis, levels(rows, "depth"))
     title = "Squared singular values of the Jacobian before training"
     panels.label(title, x=axis_label("depth"))
-    shown = {level: palette[level] for level in levels(rows, factor)}
-    legend(panels.figure, factor, shown, shapes, notes=line_notes(rows, MOMENT))
+    legend(panels, axis_label(factor), palette, shapes, notes=line_notes(rows, MOMENT))
     return panels.figure

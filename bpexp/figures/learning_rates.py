@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.rates import CHOOSING, at_best_rate
 from bpexp.analysis.scores import with_score
-from bpexp.figures.parts.cells import draw_word_map
+from bpexp.figures.parts.cells import Cell, draw_word_map
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
 from bpexp.figures.parts.legends import over_seeds
 from bpexp.figures.parts.lines import n_seeds
+from bpexp.figures.parts.look import Look
+from bpexp.figures.parts.numbers import number
 from bpexp.figures.parts.scores import score_name
-from bpexp.figures.parts.style import styled
 
 FEWEST = 3  # learning rates
 COLOURS = {
@@ -44,7 +48,7 @@ def runs_at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def best_rate_map(runs: pd.DataFrame) -> Figure:
+def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the test score at the best learning rate over depth and activation, as coloured cells.
 
     Columns are initializations if only those vary; other settings that vary divide the runs into
@@ -58,6 +62,7 @@ def best_rate_map(runs: pd.DataFrame) -> Figure:
         runs: columns run, activation, init, depth, seed, lr, task, chance, accuracy/train and
             accuracy/test or the primary metrics of another task, and if known diverged_at; or what
             `runs_at_best_rate` returns.
+        look: see `Look`.
     """
     found = with_score(runs_at_best_rate(runs), "test")
     across = compared_factor(found)
@@ -67,10 +72,11 @@ def best_rate_map(runs: pd.DataFrame) -> Figure:
         across,
         _cell,
         COLOURS,
+        look,
         size=(1.15, 0.62),
-        margin=(0.4, 0.6),
         least=2.4,
         fontsize=7,
+        explained=True,
     )
     title = f"Test {score_name(found, 'test')} at the best learning rate"
     note = f"{over_seeds(n_seeds(found))}; in brackets: the rates that train"
@@ -78,12 +84,13 @@ def best_rate_map(runs: pd.DataFrame) -> Figure:
     return panels.figure
 
 
-def _cell(runs: pd.DataFrame) -> tuple[str, str]:
+def _cell(runs: pd.DataFrame) -> Cell:
     """Return which rates train a cell's configuration, and the words that the cell shows."""
     first = runs.iloc[0]
     kind = [*COLOURS][min(int(first["rates"]), 2)]
-    span = f"{first['trains_from']:g} to {first['trains_to']:g}"
-    span = {"no rate trains": "none", "one rate trains": f"{first['trains_from']:g}"}.get(
-        kind, span
+    lowest, highest, rate = (
+        number(first[name]) for name in ("trains_from", "trains_to", "rate")
     )
-    return kind, f"{runs['score/test'].mean():.3f}\nlr {first['rate']:g}\n({span})"
+    span = {"no rate trains": "none", "one rate trains": lowest}.get(kind, f"{lowest} to {highest}")
+    words = f"{runs['score/test'].mean():.3f}\nlr {rate}\n({span})"
+    return Cell({kind: len(runs)}, words)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,14 +14,16 @@ from matplotlib.lines import Line2D
 from bpexp.analysis.scores import scores, tasks_in, with_score
 from bpexp.errors import one_of
 from bpexp.figures.parts.cells import cell_edges
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, group, numeric_settings, panel_factors
 from bpexp.figures.parts.legends import legend, over_seeds
 from bpexp.figures.parts.lines import is_theory, n_seeds
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.scores import score_label, score_name
 from bpexp.figures.parts.selection import measured
-from bpexp.figures.parts.style import styled
-from bpexp.figures.parts.ticks import is_geometric, plain_ticks
+from bpexp.figures.parts.style import colour_map
+from bpexp.figures.parts.ticks import at_ticks, is_geometric
 
 SCORE, DEEPEST = "score/train", "theory/deepest"
 FAR = 1e6  # hidden layers: 6 xi_c may be infinite
@@ -37,7 +38,9 @@ def runs_over_depths(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+def trainability_map(
+    runs: pd.DataFrame, *, setting: str | None = None, **look: Unpack[Look]
+) -> Figure:
     """Draw the training score over a numeric setting and depth, with the border of mean field.
 
     x: the setting, on a log scale if its values are geometric. y: hidden layers. Colour: the task's
@@ -53,6 +56,7 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
             init, depth, seed, the setting, accuracy/train or the primary metric of another task,
             and if known chance, diverged_at, theory/deepest and source.
         setting: the numeric setting; by default the first with at least three values.
+        look: see `Look`.
 
     Raises:
         ValueError: there is no such setting.
@@ -63,36 +67,34 @@ def trainability_map(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
     if across not in runs:
         raise ValueError(one_of("setting", across, candidates))
     factors = panel_factors(runs, [str(across), "depth"])
-    panels = make_panels(runs, factors, size=(3.4, 2.8), columns=3)
-    figure = panels.figure
+    panels = make_panels(runs, factors, look, size=(3.0, 2.5), columns=3)
     mesh = None
     for panel, part in panels.parts:
-        mesh = _draw_map(panel, part, str(across), _limits(runs))
+        mesh = _draw_map(panel, part, str(across), look, _limits(runs))
         if DEEPEST in runs:
             _draw_border(panel, part, curves, str(across))
     if mesh is not None:
-        axes = [panel for panel, _ in panels.parts]
         label = f"{score_label(runs, 'train')}\n{over_seeds(n_seeds(runs))}"
-        figure.colorbar(mesh, ax=axes, label=label, aspect=30, **_ends(runs))
+        panels.figure.colorbar(mesh, ax=panels.axes, label=label, aspect=30, **_ends(runs))
     if DEEPEST in runs and runs[DEEPEST].min() <= panels.parts[0][0].get_ylim()[1]:
         border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
-        legend(figure, "", {}, notes=[border], loc="outside lower right")
+        legend(panels, "", {}, notes=[border])
     panels.label("Trainability", x=axis_label(str(across)), y=axis_label("depth"))
-    return figure
+    return panels.figure
 
 
-def _draw_map(panel: Axes, runs: pd.DataFrame, across: str, limits: dict[str, Any]) -> QuadMesh:
+def _draw_map(panel: Axes, runs: pd.DataFrame, across: str, look: Look, limits: dict[str, Any]) -> QuadMesh:
     table = runs.pivot_table(index="depth", columns=across, values=SCORE, observed=True)
     x, y = table.columns.to_numpy(float), table.index.to_numpy(float)
     panel.set_xscale("log" if is_geometric(x) else "linear")
     panel.set_yscale("log" if is_geometric(y) else "linear")
     edges = [cell_edges(centres, geometric=is_geometric(centres)) for centres in (x, y)]
     cells = np.ma.masked_invalid(table.to_numpy(float))
-    mesh = panel.pcolormesh(*edges, cells, cmap=mpl.colormaps["viridis"], **limits)
+    mesh = panel.pcolormesh(*edges, cells, cmap=colour_map(look), **limits)
     panel.grid(False)
     panel.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     for axis, values in ((panel.xaxis, x), (panel.yaxis, y)):
-        plain_ticks(axis, [*values[:: -(-len(values) // 6)]])
+        at_ticks(axis, [*values[:: -(-len(values) // 6)]])
     return mesh
 
 
@@ -144,7 +146,7 @@ def points_of_phase_diagram(plane: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def phase_diagram(plane: pd.DataFrame) -> Figure:
+def phase_diagram(plane: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the runs in the plane of weight and bias variance, with the critical line.
 
     x: sigma_w2 = n_in Var W. y: sigma_b2 = Var b. Points: the runs, coloured by the task's primary
@@ -156,29 +158,32 @@ def phase_diagram(plane: pd.DataFrame) -> Figure:
     Args:
         plane: columns activation, theory/sigma_w2, theory/sigma_b2, source, accuracy/train or the
             primary metric of another task.
+        look: see `Look`.
     """
     runs = with_score(measured(plane), "train")
-    panels = make_panels(runs, ["activation"], size=(3.0, 2.6), sharex=False, sharey=False)
+    shared = {"sharex": False, "sharey": False}
+    panels = make_panels(runs, ["activation"], look, size=(3.0, 2.6), **shared)
     dots = None
     for panel, own in panels.parts:
-        dots = _draw_points(panel, own, _limits(runs))
+        dots = _draw_points(panel, own, look, _limits(runs))
         theory = plane[(plane["source"] == "theory") & plane["activation"].isin(own["activation"])]
         _draw_critical_line(panel, theory)
     if dots is not None:
-        axes = [panel for panel, _ in panels.parts]
-        label = f"train {score_name(runs, 'train')}, \nmean over depths and seeds"
-        panels.figure.colorbar(dots, ax=axes, label=label, aspect=30, **_ends(runs))
+        label = f"train {score_name(runs, 'train')},\nmean over depths and seeds"
+        panels.figure.colorbar(dots, ax=panels.axes, label=label, aspect=30, **_ends(runs))
     border = Line2D([], [], label=r"theory: $\chi_1 = 1$", **BORDER)
-    legend(panels.figure, "", {}, notes=[border], loc="outside lower right")
-    panels.label("Phase diagram", x=r"$\sigma_w^2$", y=r"$\sigma_b^2$")
+    legend(panels, "", {}, notes=[border])
+    panels.label("Phase diagram", x=axis_label("sigma_w2"), y=axis_label("sigma_b2"))
     return panels.figure
 
 
-def _draw_points(panel: Axes, runs: pd.DataFrame, limits: dict[str, Any]) -> PathCollection:
+def _draw_points(
+    panel: Axes, runs: pd.DataFrame, look: Look, limits: dict[str, Any]
+) -> PathCollection:
     points = runs.groupby(list(SIGMAS))[SCORE].mean()
     x, y = (points.index.get_level_values(sigma).to_numpy(float) for sigma in SIGMAS)
-    look: dict[str, Any] = {"c": points.to_numpy(), "cmap": "viridis", **limits}
-    dots = panel.scatter(x, y, s=36, edgecolors="0.3", linewidths=0.5, zorder=3, **look)
+    filled: dict[str, Any] = {"c": points.to_numpy(), "cmap": colour_map(look), **limits}
+    dots = panel.scatter(x, y, s=36, edgecolors="0.3", linewidths=0.5, zorder=3, **filled)
     height = max(y.max(), 0.1)
     panel.set(xlim=(0, max(1.1 * x.max(), 2)), ylim=(-0.05 * height, 1.15 * height))
     return dots

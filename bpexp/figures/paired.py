@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -9,11 +11,13 @@ from bpexp.analysis.paired import paired_differences
 from bpexp.analysis.scores import with_score
 from bpexp.errors import BpexpError
 from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, levels, varies
 from bpexp.figures.parts.lines import n_seeds
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.scores import score_name
-from bpexp.figures.parts.style import ZERO_LINE, styled
+from bpexp.figures.parts.style import ZERO_LINE
 
 FEWEST = 3  # seeds
 
@@ -41,7 +45,7 @@ def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def paired_by_depth(differences: pd.DataFrame) -> Figure:
+def paired_by_depth(differences: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw paired differences of test scores against depth, a line for each level compared.
 
     A difference is between two networks: a run and the run of the base level with the same seed,
@@ -52,9 +56,10 @@ def paired_by_depth(differences: pd.DataFrame) -> Figure:
 
     Args:
         differences: as `bpexp.paired_differences` returns them.
+        look: see `Look`.
     """
     base, factor = differences["base"].iloc[0], differences["factor"].iloc[0]
-    panels = draw_by_setting(differences, "depth", Quantity("difference"), factor=factor)
+    panels = draw_by_setting(differences, "depth", Quantity("difference"), look, factor=factor)
     for panel, _ in panels.parts:
         panel.axhline(0, **ZERO_LINE)
     title = f"Paired differences from {base}, same draws"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.scores import with_score
 from bpexp.errors import one_of
 from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, levels, numeric_settings, varies
 from bpexp.figures.parts.legends import note_guess
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import limit_scores, score_label, score_name, score_of
-from bpexp.figures.parts.style import GUESS, styled
+from bpexp.figures.parts.style import GUESS
 
 
 def runs_by_depth(runs: pd.DataFrame) -> pd.DataFrame:
@@ -30,7 +34,7 @@ def runs_by_frozen(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def score_by_depth(runs: pd.DataFrame) -> Figure:
+def score_by_depth(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the test score after training against depth.
 
     A line for each activation, or initialization if only that varies; other settings that vary
@@ -42,12 +46,15 @@ def score_by_depth(runs: pd.DataFrame) -> Figure:
     Args:
         runs: columns run, activation, init, depth, seed, accuracy/test or the primary metric of
             another task, and if known chance.
+        look: see `Look`.
     """
-    return _draw(runs, "depth", axis_label("depth"), "after training")
+    return _draw(runs, "depth", axis_label("depth"), "after training", look)
 
 
 @styled
-def score_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figure:
+def score_by_setting(
+    runs: pd.DataFrame, *, setting: str | None = None, **look: Unpack[Look]
+) -> Figure:
     """Draw the test score after training against a numeric setting.
 
     x: the setting, on a log scale if its values are geometric. All else as in `score_by_depth`.
@@ -56,6 +63,7 @@ def score_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
         runs: columns run, activation, init, depth, seed, the setting, accuracy/test or the primary
             metric of another task, and if known chance.
         setting: by default the first with at least three values.
+        look: see `Look`.
 
     Raises:
         ValueError: there is no such setting.
@@ -64,11 +72,11 @@ def score_by_setting(runs: pd.DataFrame, *, setting: str | None = None) -> Figur
     across = setting or next(iter(candidates), None)
     if across not in runs:
         raise ValueError(one_of("setting", across, candidates))
-    return _draw(runs, str(across), axis_label(str(across)), "after training")
+    return _draw(runs, str(across), axis_label(str(across)), "after training", look)
 
 
 @styled
-def score_by_frozen(runs: pd.DataFrame) -> Figure:
+def score_by_frozen(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the test score after training against the number of frozen layers.
 
     x: how many of the first layers kept their initial weights. All else as in `score_by_depth`;
@@ -77,14 +85,16 @@ def score_by_frozen(runs: pd.DataFrame) -> Figure:
     Args:
         runs: columns run, activation, init, depth, seed, frozen, accuracy/test or the primary
             metric of another task, and if known chance.
+        look: see `Look`.
     """
-    return _draw(runs, "frozen", "first layers frozen", "with the first layers frozen")
+    return _draw(runs, "frozen", "first layers frozen", "with the first layers frozen", look)
 
 
-def _draw(runs: pd.DataFrame, x: str, label: str, what: str) -> Figure:
+def _draw(runs: pd.DataFrame, x: str, label: str, what: str, look: Look) -> Figure:
     known = "chance" in runs and runs["chance"].notna().any()
     notes = [note_guess()] if known else []
-    panels = draw_by_setting(with_score(runs, "test"), x, score_of(runs, "test"), notes=notes)
+    y = score_of(runs, "test")
+    panels = draw_by_setting(with_score(runs, "test"), x, y, look, notes=notes)
     for panel, rows in panels.parts:
         for guess in levels(rows, "chance") if known else ():
             panel.axhline(guess, **GUESS)

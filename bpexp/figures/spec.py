@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.scores import tasks_in
 from bpexp.figures.parts.factors import panel_factors
+from bpexp.figures.parts.look import Look
 
 if TYPE_CHECKING:
     from bpexp.results import Tables
@@ -20,6 +21,13 @@ RUN = ("run", "name", "activation", "init", "depth", "seed")
 
 def _all(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
+
+
+class Draw(Protocol):
+    """A figure function: from a frame to a figure."""
+
+    def __call__(self, frame: pd.DataFrame, /, **look: Unpack[Look]) -> Figure:
+        """Draw the frame."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,14 @@ class FigureSpec:
             nothing.
     """
 
-    draw: Callable[[pd.DataFrame], Figure]
+    draw: Draw
     table: str
     columns: tuple[str, ...]
     rows: Callable[[pd.DataFrame], pd.DataFrame] = _all
 
-    def __call__(self, tables: Tables) -> Figure:
-        """Draw the figure from a study's tables."""
-        return self.draw(self.data(tables))
+    def __call__(self, tables: Tables, **look: Unpack[Look]) -> Figure:
+        """Draw the figure from a study's tables; keywords as every figure function takes them."""
+        return self.draw(self.data(tables), **look)
 
     def data(self, tables: Tables) -> pd.DataFrame:
         """Return the rows and columns drawn; no rows if there is nothing to draw."""

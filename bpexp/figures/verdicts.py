@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.scores import with_score
 from bpexp.analysis.verdict import AXES, VERDICTS
-from bpexp.figures.parts.cells import draw_word_map
+from bpexp.figures.parts.cells import Cell, draw_word_map
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import score_name
-from bpexp.figures.parts.style import styled
 
 # From the mildest to the gravest.
+WIDE = 20  # letters of a cell's line
 COLOURS = {
-    "healthy": "#a6d8a8",
-    "preserved": "#d9efc4",
-    "stalled": "#f5f0c4",
-    "vanishing": "#9ecae1",
-    "exploding": "#fdc27a",
-    "saturated": "#cdb5de",
-    "dead": "#c8c8c8",
-    "wrecked": "#e3b59c",
-    "diverged": "#f09a8c",
+    "healthy": "#8fc088",
+    "preserved": "#c9f7bd",
+    "stalled": "#fdd766",
+    "vanishing": "#6b98f7",
+    "exploding": "#de903e",
+    "saturated": "#c29bdd",
+    "dead": "#d4d4d4",
+    "wrecked": "#96735a",
+    "diverged": "#ea5f8f",
 }
 
 
 @styled
 def verdict_map(
-    runs: pd.DataFrame, *, rows: str | None = None, columns: str | None = None
+    runs: pd.DataFrame,
+    *,
+    rows: str | None = None,
+    columns: str | None = None,
+    **look: Unpack[Look],
 ) -> Figure:
     """Draw the verdicts over two factors as a map of coloured cells.
 
-    A cell's colour and first line are the most frequent verdict of its seeds (the gravest of
-    equally frequent ones), and how many of the runs have it if not all do. Below stand what
-    training did with the arithmetic mean of the task's primary metric on the test split, and what
-    the gradient did at step 0 and, after an arrow, at the end; of each the most frequent word over
-    all runs of the cell. With one seed a cell shows one network. Other settings that vary divide
-    the runs into panels.
+    A cell's first line is the verdict of its runs; where seeds disagree it counts each verdict, and
+    their shares divide the colours of the cell. Below stand what training did with the arithmetic
+    mean of the task's primary metric on the test split, and what the gradient did at step 0 and,
+    after an arrow, at the end; of each the most frequent word over all runs of the cell. With one
+    seed a cell shows one network. Other settings that vary divide the runs into panels.
 
     Args:
         runs: columns run, activation, init, depth, seed, verdict, accuracy/test or the primary
@@ -49,6 +55,7 @@ def verdict_map(
             setting varies.
         columns: the factor along the abscissa: by default the activation, or the init if only that
             varies.
+        look: see `Look`.
     """
     known = with_score(runs, "test").dropna(subset=["verdict"])
     across = columns or compared_factor(known)
@@ -60,8 +67,8 @@ def verdict_map(
         across,
         _cell,
         COLOURS,
+        look,
         size=(1.35, 0.62),
-        margin=(0.2, 0.5),
         least=1.6,
         fontsize=7.5,
     )
@@ -70,28 +77,43 @@ def verdict_map(
     return panels.figure
 
 
-def _cell(runs: pd.DataFrame) -> tuple[str, str]:
-    """Return the verdict of a cell's runs and the words that the cell shows."""
-    verdict, share = _most_frequent(runs, "verdict", [*VERDICTS])
-    start, end, training = (_most_frequent(runs, name, [*AXES[name]])[0] for name in AXES)
+def _cell(runs: pd.DataFrame) -> Cell:
+    """Return how many of a cell's runs have each verdict, and the words that the cell shows."""
+    verdicts = _counts(runs, "verdict", [*VERDICTS])
+    start, end, training = (next(iter(_counts(runs, name, [*AXES[name]])), "") for name in AXES)
     score = runs["score/test"].mean()
-    number = "" if pd.isna(score) else f"{score:.3f}"
+    value = "" if pd.isna(score) else f"{score:.3f}"
     gradient = " → ".join(word for word in dict.fromkeys((start, end)) if word)
-    lines = [f"{verdict}{share}", f"{training} {number}".strip(), gradient]
-    return verdict, "\n".join(line for line in lines if line)
+    lines = [_headline(verdicts), f"{training} {value}".strip(), gradient]
+    return Cell(verdicts, "\n".join(line for line in lines if line))
 
 
-def _most_frequent(runs: pd.DataFrame, name: str, words: Sequence[str]) -> tuple[str, str]:
-    """Return the most frequent word of a column, and its share of the runs if that is not all.
+def _headline(verdicts: Mapping[str, int]) -> str:
+    """Return the verdict of all runs of a cell, or how many runs have the first and the others.
+
+    >>> _headline({"healthy": 5}), _headline({"healthy": 3, "dead": 2})
+    ('healthy', 'healthy 3, dead 2')
+    >>> _headline({"vanishing": 3, "dead": 1, "stalled": 1})
+    'vanishing 3, others 2'
+    """
+    (first, n), *others = verdicts.items()
+    if not others:
+        return first
+    word = others[0][0] if len(others) == 1 else "others"
+    mix = f"{first} {n}", f"{word} {sum(count for _, count in others)}"
+    return ", ".join(mix) if len("".join(mix)) <= WIDE else "\n".join(mix)
+
+
+def _counts(runs: pd.DataFrame, name: str, words: Sequence[str]) -> dict[str, int]:
+    """Return how many runs have each word of a column, the most frequent word first.
 
     Args:
         runs: the runs of a cell.
-        name: the column; the word is empty where the record lacks it.
-        words: the words that it has, from the mildest to the gravest.
+        name: the column; there is no word where the record lacks it.
+        words: the words that it has, from the mildest to the gravest, which of equally frequent
+            ones comes first.
     """
     found = runs[name].dropna().astype(str) if name in runs else pd.Series(dtype=str)
-    if found.empty:
-        return "", ""
     counts = found.value_counts()
-    word = max(words, key=lambda word: (counts.get(word, 0), words.index(word)))
-    return word, f" {counts[word]}/{len(runs)}" if counts[word] < len(runs) else ""
+    order = sorted(counts.index, key=lambda word: (-counts[word], -words.index(word)))
+    return {word: int(counts[word]) for word in order}

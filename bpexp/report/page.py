@@ -73,6 +73,7 @@ def write_report(
     tables: Tables,
     folder: Path,
     drawn: Sequence[Path],
+    vectors: Path,
     commands: Sequence[str],
 ) -> Path:
     """Write the report of some runs of a study and return its file.
@@ -81,7 +82,8 @@ def write_report(
         runs: the runs, at least one.
         tables: their frames.
         folder: where to write, beside the folder of the figures.
-        drawn: the figures' files, of which the SVG and CSV are read.
+        drawn: the CSV files that the figures were drawn from.
+        vectors: the folder of the figures as SVG.
         commands: the commands that made the runs.
     """
     environment = Environment(
@@ -93,14 +95,20 @@ def write_report(
     )
     environment.filters["number"] = _number
     file = folder / REPORT
-    page = environment.get_template("report.html").render(_content(runs, tables, drawn, commands))
+    page = environment.get_template("report.html").render(
+        _content(runs, tables, drawn, vectors, commands)
+    )
     with replacing(file, durable=False) as stream:
         stream.write(page.encode())
     return file
 
 
 def _content(
-    runs: Sequence[Run], tables: Tables, drawn: Sequence[Path], commands: Sequence[str]
+    runs: Sequence[Run],
+    tables: Tables,
+    drawn: Sequence[Path],
+    vectors: Path,
+    commands: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the template shows."""
     study = str(runs[0].start["config"]["study"])
@@ -110,7 +118,8 @@ def _content(
     metric = score_name(tables.runs, "test")
     table = rows(runs, tables, varied)
     drawings = Drawings()
-    figures = [_drawn(png, drawings, {MAP: verdicts(found)}) for png in drawn]
+    told = {MAP: verdicts(found)}
+    figures = [_drawn(file, vectors, drawings, told) for file in drawn]
     text, bibtex = about.citation()
     return {
         "study": study,
@@ -148,25 +157,26 @@ def _outcomes(runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
             yield run.identity, trained(run.score("train"), run.chance, perfect)
 
 
-def _drawn(png: Path, drawings: Drawings, told: Mapping[str, str]) -> Drawn:
+def _drawn(data: Path, vectors: Path, drawings: Drawings, told: Mapping[str, str]) -> Drawn:
     """Return a figure from its files.
 
     Args:
-        png: one of its files.
+        data: the CSV file that it was drawn from.
+        vectors: the folder of its SVG.
         drawings: the figures of the page.
         told: by the names of figures what they show in words, beyond their captions.
     """
-    caption, reading = _explained(png.stem)
-    with png.with_suffix(".csv").open(newline="") as file:
+    caption, reading = _explained(data.stem)
+    with data.open(newline="") as file:
         head, *body = csv.reader(file)
     kept = [i for i, name in enumerate(head) if name != "run"]
     n = len(body)
-    description = " ".join(filter(None, [caption, told.get(png.stem)]))
+    description = " ".join(filter(None, [caption, told.get(data.stem)]))
     return Drawn(
-        name=png.stem,
+        name=data.stem,
         caption=caption,
         reading=reading,
-        svg=Markup(drawings.add(png.with_suffix(".svg"), description)),
+        svg=Markup(drawings.add(vectors / f"{data.stem}.svg", description)),
         head=[head[i] for i in kept],
         body=[[_short(line[i]) for i in kept] for line in body] if n <= MOST_ROWS else [],
         n_rows=n,

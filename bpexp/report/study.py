@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bpexp.console import warn
 from bpexp.errors import BpexpError
@@ -29,12 +30,15 @@ def report_study(study: str | Study, *, root: str | Path = ".") -> Path:
     if not runs:
         raise BpexpError(f"study: {place.name} has no run that has started")
     tables = Tables.of(runs)
-    drawn = draw_all(
-        tables,
-        place.folder / "figures",
-        metadata={"Title": place.name, "Keywords": " ".join(tables.runs["run"])},
-        jobs=os.cpu_count() or 1,
-        failed=lambda figure, error: warn(f"figure {figure}: not drawn: {error}"),
-    )
     commands = [*dict.fromkeys(sweep["command"] for sweep in place.sweeps)]
-    return write_report(runs, tables, place.folder, drawn=drawn, commands=commands)
+    with TemporaryDirectory() as folder:
+        vectors = Path(folder)
+        drawn = draw_all(
+            tables,
+            place.folder / "figures",
+            metadata={"Title": place.name, "Keywords": " ".join(tables.runs["run"])},
+            vectors=vectors,
+            jobs=os.cpu_count() or 1,
+            failed=lambda figure, error: warn(f"figure {figure}: not drawn: {error}"),
+        )
+        return write_report(runs, tables, place.folder, drawn, vectors, commands)

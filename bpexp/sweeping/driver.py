@@ -83,7 +83,7 @@ def run_sweep(
 
         cells = forecast_report.print_forecast(plan, folder)
         if harness.forecast == "only":
-            forecast_report.draw(cells, folder)
+            forecast_report.draw(cells, folder, harness.figures.format)
             return Outcome(identities, 0, [None] * len(configs))
     tracked = harness.tracking.name != "off"
     signals = signals or Signals(ends_process=True)
@@ -101,7 +101,8 @@ def run_sweep(
                 present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
             scored = None
             if cells is not None:
-                scored = forecast_report.score_forecast(cells, runs, folder)
+                formats = harness.figures.format
+                scored = forecast_report.score_forecast(cells, runs, folder, formats)
             _end(runs, folder, "none" if interrupt.requested else harness.log_model, scored)
             if mirror is not None:
                 await_mirror(mirror, len(plan.members), harness, signals)

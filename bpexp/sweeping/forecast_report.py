@@ -52,7 +52,9 @@ def print_forecast(plan: Plan, folder: Path) -> pd.DataFrame:
     return cells
 
 
-def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> Score | None:
+def score_forecast(
+    cells: pd.DataFrame, runs: Sequence[Run], folder: Path, formats: Sequence[str]
+) -> Score | None:
     """Score the forecast against the results, print the confusion matrix, and draw both.
 
     A run counts as trained if its score on the training split is more than half way from that of
@@ -63,6 +65,7 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> Sc
         cells: as `print_forecast` returns them.
         runs: the sweep's runs.
         folder: the sweep's folder.
+        formats: of the figure's files.
 
     Returns:
         The score, None if no run can be scored.
@@ -81,7 +84,7 @@ def score_forecast(cells: pd.DataFrame, runs: Sequence[Run], folder: Path) -> Sc
         say("forecast: not scored; quick=true runs are too short to train")
     else:
         say(_told(found))
-    _draw(cells, folder)
+    _draw(cells, folder, formats)
     return None if known.empty else found
 
 
@@ -107,7 +110,7 @@ def _write(cells: pd.DataFrame, folder: Path) -> None:
         file.write(cells.to_csv(index=False).encode())
 
 
-def _draw(cells: pd.DataFrame, folder: Path) -> None:
+def _draw(cells: pd.DataFrame, folder: Path, formats: Sequence[str]) -> None:
     known = cells.dropna(subset=["trains"])
     if known.empty:
         return
@@ -116,12 +119,13 @@ def _draw(cells: pd.DataFrame, folder: Path) -> None:
 
         make_folder(folder / "figures")
         metadata = {"Keywords": " ".join(known["run"])}
-        save(forecast_map(known), folder / "figures" / "forecast", metadata)
+        files = [folder / "figures" / f"forecast.{form}" for form in formats]
+        save(forecast_map(known), files, metadata)
     except Exception as error:
         warn_not_drawn("figure forecast", error, folder)
 
 
-def draw(cells: pd.DataFrame, folder: Path) -> None:
+def draw(cells: pd.DataFrame, folder: Path, formats: Sequence[str]) -> None:
     """Draw a forecast without results, as of forecast=only."""
-    _draw(cells.assign(trained=None), folder)
-    say(f"forecast: {os.path.relpath(folder)}/ (forecast.csv, figures/forecast.png)")
+    _draw(cells.assign(trained=None), folder, formats)
+    say(f"forecast: {os.path.relpath(folder)}/ (forecast.csv, figures/forecast.{formats[0]})")

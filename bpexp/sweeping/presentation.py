@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bpexp.config import Config
@@ -71,17 +72,20 @@ def present(
     with replacing(folder / "summary.csv") as file:
         file.write(tables.runs.to_csv(index=False).encode())
     if figures:
-        drawn = _draw(tables, folder, config)
-        _report(runs, tables, folder, drawn)
+        # The report holds the figures as SVG, whatever the formats of their files are.
+        with TemporaryDirectory(dir=folder, prefix=".vectors-") as vectors:
+            drawn = _draw(tables, folder, Path(vectors), config)
+            _report(runs, tables, folder, drawn, Path(vectors))
 
 
-def _draw(tables: Tables, folder: Path, config: Config) -> list[Path]:
-    """Draw the figures and return their PNG files.
+def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[Path]:
+    """Draw the figures and return their CSV files.
 
     One that fails is a warning: the sweep's record does not depend on it.
     """
     if config.progress:
         warn("drawing figures")
+    formats = config.figures.format
     try:
         from bpexp.figures import draw_all
 
@@ -93,6 +97,8 @@ def _draw(tables: Tables, folder: Path, config: Config) -> list[Path]:
                 "Keywords": " ".join(tables.runs["run"]),
                 "Source": f"sweep {folder.name}",
             },
+            formats=formats,
+            vectors=vectors,
             instruments=config.draw,
             jobs=config.jobs or cores(),
             failed=lambda name, error: warn_not_drawn(f"figure {name}", error, folder),
@@ -100,17 +106,20 @@ def _draw(tables: Tables, folder: Path, config: Config) -> list[Path]:
     except Exception as error:
         warn_not_drawn("figures", error, folder)
         return []
-    say(f"figures:  {os.path.relpath(folder)}/figures/ ({len(drawn)} as PNG, SVG and CSV)")
+    written = ", ".join(form.upper() for form in formats)
+    say(f"figures:  {os.path.relpath(folder)}/figures/ ({len(drawn)} as {written} and CSV)")
     return drawn
 
 
-def _report(runs: Sequence[Run], tables: Tables, folder: Path, drawn: Sequence[Path]) -> None:
+def _report(
+    runs: Sequence[Run], tables: Tables, folder: Path, drawn: Sequence[Path], vectors: Path
+) -> None:
     """Write the report. A failure is a warning, as that of a figure is."""
     try:
         from bpexp.report import write_report
 
         command = json.loads((folder / SWEEP).read_text())["command"]
-        file = write_report(runs, tables, folder, drawn=drawn, commands=[command])
+        file = write_report(runs, tables, folder, drawn, vectors, commands=[command])
     except Exception as error:
         warn_not_drawn("report", error, folder, done="written")
         return

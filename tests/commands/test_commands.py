@@ -155,7 +155,7 @@ def test_an_export_loads_elsewhere(here, tmp_path_factory, monkeypatch, capsys):
         names = archive.namelist()
         archive.extractall(elsewhere)
     assert not [name for name in names if name.endswith((".lock", ".log", ".tmp"))]
-    assert any(name.endswith("figures/learning_curves.svg") for name in names)
+    assert any(name.endswith("figures/learning_curves.png") for name in names)
     monkeypatch.chdir(elsewhere)
     for name, load in LOADERS.items():
         pd.testing.assert_frame_equal(

@@ -26,11 +26,12 @@ def meshes(axes):
 
 
 def titles(figure):
-    return [panel.get_title() for panel in figure.axes]
+    """Return the full title of each panel, which its axes carry as their label."""
+    return [panel.get_label() for panel in figure.axes if panel.get_label() != "<colorbar>"]
 
 
 def titled(figure, title):
-    (panel,) = [panel for panel in figure.axes if panel.get_title() == title]
+    (panel,) = [panel for panel in figure.axes if panel.get_label() == title]
     return panel
 
 
@@ -47,9 +48,24 @@ def assert_same_lines(figure, other):
 
 
 def colour_by_level(figure):
-    legend = figure.legends[0]
+    legend = legend_of(figure)
     handles = zip(legend.get_texts(), legend.legend_handles, strict=True)
     return {text.get_text(): to_hex(handle.get_color()) for text, handle in handles}
+
+
+def legend_of(figure):
+    """Return the legend, which is the figure's or that of one of its axes."""
+    inside = [panel.get_legend() for panel in figure.axes if panel.get_legend()]
+    (legend,) = [*figure.legends, *inside]
+    return legend
+
+
+def labels_of(figure):
+    """Return the labels of the axes: x and y, of the figure or of its only panel."""
+    panels = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
+    x = [figure.get_supxlabel(), *(panel.get_xlabel() for panel in panels)]
+    y = [figure.get_supylabel(), *(panel.get_ylabel() for panel in panels)]
+    return tuple([text.replace("\n", " ") for text in found if text] for found in (x, y))
 
 
 def overlapping(figure):
@@ -68,7 +84,8 @@ def cut(figure):
 
 def texts(figure):
     found = [*figure.texts]
-    for legend in figure.legends:
+    legends = [*figure.legends, *filter(None, (panel.get_legend() for panel in figure.axes))]
+    for legend in legends:
         found += [*legend.get_texts(), legend.get_title()]
     for panel in figure.axes:
         found += [panel.title, panel.xaxis.label, panel.yaxis.label, *panel.texts]

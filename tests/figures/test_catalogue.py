@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from figures.artists import assert_same_lines, cut, overlapping, texts
+from figures.artists import assert_same_lines, cut, overlapping, texts, titles
 from figures.made_up import EIGHT, SIX, only, tables
 from matplotlib import pyplot as plt
 
@@ -126,7 +126,7 @@ def test_a_figure_is_at_most_17_inches_wide_and_high(name, grid):
 
 def test_panels_without_dead_units_are_left_out_of_many(grid):
     figure = grid("dead_by_rate")
-    assert [panel.get_title() for panel in figure.axes] == [f"relu, depth {d}" for d in EIGHT]
+    assert titles(figure) == [f"relu, depth {d}" for d in EIGHT]
     assert figure.get_suptitle() == "Dead units after training\nleft out: 80 of 88 panels, all 0"
 
 

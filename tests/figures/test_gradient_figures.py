@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from figures.artists import assert_line, colour_by_level, lines, meshes, titled, titles
+from figures.artists import assert_line, colour_by_level, legend_of, lines, meshes, titled, titles
 from figures.made_up import EIGHT, SIX, tables
 from matplotlib.colors import to_hex
 
@@ -19,10 +19,10 @@ from bpexp.figures import (
 def test_gradient_by_layer_draws_the_tables_numbers():
     layers = tables().layers
     figure = gradient_by_layer(layers)
-    assert [panel.get_title() for panel in figure.axes] == ["sigmoid", "tanh", "relu"]
+    assert titles(figure) == ["sigmoid", "tanh", "relu"]
     for panel in figure.axes:
         assert panel.get_yscale() == "log"
-        rows = layers[(layers["activation"] == panel.get_title()) & (layers["step"] == 0)]
+        rows = layers[(layers["activation"] == panel.get_label()) & (layers["step"] == 0)]
         for source in ("measured", "theory"):
             drawn = lines(panel, theory=source == "theory")
             for depth, line in zip((2, 4, 8), drawn, strict=True):
@@ -89,7 +89,7 @@ def test_seeds_give_the_root_mean_square(n):
         assert (corners[7:12, 1][::-1] > line.get_ydata()).all()
     else:
         assert len(drawn.get_offsets()) == n * 5
-    names = [text.get_text() for text in panel.figure.legends[0].get_texts()]
+    names = [text.get_text() for text in panel.legend_of(figure).get_texts()]
     assert f"root mean square\nof {n} seeds" in names
 
 
@@ -107,8 +107,8 @@ def test_settings_divide_panels_rather_than_be_averaged():
     given = tables(rates=(0.01, 0.1))
     expected = [f"{name}, lr {lr}" for name in ("sigmoid", "tanh", "relu") for lr in (0.01, 0.1)]
     last = gradient_by_layer(given.layers, step="last")
-    assert [panel.get_title() for panel in last.axes] == expected
-    assert [p.get_title() for p in score_by_depth(given.runs).axes] == ["lr 0.01", "lr 0.1"]
+    assert titles(last) == expected
+    assert titles(score_by_depth(given.runs)) == ["lr 0.01", "lr 0.1"]
     runs = given.runs[given.runs["lr"] == 0.1]
     (line, *_) = lines(titled(score_by_depth(given.runs), "lr 0.1"))
     assert_line(line, [2, 4, 8], runs["accuracy/test"][runs["activation"] == "sigmoid"])
@@ -121,7 +121,7 @@ def test_runs_that_differ_in_training_alone_count_once_before_it():
         one, how="left", on=["seed", "depth", "layer", "step", "source"]
     )["grad_norm"]
     (panel,), (alone,) = (gradient_by_layer(layers).axes for layers in (given, one))
-    assert panel.get_title() == "tanh"
+    assert panel.get_label() == "tanh"
     for line, same in zip(panel.lines, alone.lines, strict=True):
         np.testing.assert_array_equal(line.get_xydata(), same.get_xydata())
     for dots, same in zip(panel.collections, alone.collections, strict=True):
@@ -137,8 +137,8 @@ def test_a_setting_that_follows_from_the_activation_divides_nothing():
 
 def test_only_the_init_varies_then_it_is_compared():
     layers = tables(("tanh",), inits=("orthogonal", "he_normal")).layers
-    titles = [panel.get_title() for panel in gradient_by_layer(layers).axes]
-    assert titles == ["he_normal", "orthogonal"]
+    names = titles(gradient_by_layer(layers))
+    assert names == ["he_normal", "orthogonal"]
     assert {*colour_by_level(first_layer_by_depth(layers))} >= {"he_normal", "orthogonal"}
 
 
@@ -184,7 +184,7 @@ def test_heatmap_marks_zeros_and_what_is_not_finite():
     bad, zero = mesh.get_facecolors().reshape(5, 4, 4), zeros.get_facecolors().reshape(5, 4, 4)
     assert {to_hex(c) for c in bad[~np.isfinite(norms)]} == {"#e31a1c"}
     assert {to_hex(c) for c in zero[norms == 0]} == {"#e4e4e4"}
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+    assert [text.get_text() for text in legend_of(figure).get_texts()] == [
         "exactly 0",
         "not finite",
     ]
@@ -214,7 +214,7 @@ def test_the_range_of_simulated_networks_is_hatched_and_named(draw):
             at = sorted(height for place, height in corners if place == x)
             np.testing.assert_allclose([at[0], at[-1]], [y / 3, y * 2], rtol=1e-12)
         assert to_hex(area.get_edgecolor()[0]) == to_hex(line.get_color())
-    assert any("simulated" in text.get_text() for text in figure.legends[0].get_texts())
+    assert any("simulated" in text.get_text() for text in legend_of(figure).get_texts())
     plain = draw(tables(("tanh",)).layers)
     assert not [area for area in plain.axes[0].collections if area.get_hatch()]
     assert not any("simulated" in text.get_text() for text in plain.legends[0].get_texts())

@@ -74,7 +74,7 @@ def test_spectra_are_drawn_by_rank_before_and_after_training():
         for step in (0, 1, 2) for example in (0, 1) for rank in (1, 2)
     ]  # fmt: skip
     before, after = jacobian_spectrum(pd.DataFrame(rows)).axes
-    assert before.get_title() == "depth 4, before training"
+    assert before.get_label() == "depth 4, before training"
     np.testing.assert_allclose(before.lines[0].get_xdata(), [0.5, 1.0])
     np.testing.assert_allclose(before.lines[0].get_ydata(), [0.1, 0.01])
     np.testing.assert_allclose(after.lines[0].get_ydata(), [1e-3, 1e-4])

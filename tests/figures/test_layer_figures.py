@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from figures.artists import assert_line, titles
+from figures.artists import assert_line, legend_of, titles
 from figures.made_up import only, typed
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
@@ -104,7 +104,7 @@ def test_many_panels_some_are_drawn_and_the_title_says_so():
 
 def test_a_legend_of_many_layers_names_a_few():
     figure = through_training(table(("relu",), depth=100), instrument="q")
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    names = [text.get_text() for text in legend_of(figure).get_texts()]
     assert names[-1] == "one network"
     assert len(names) <= 9
     assert (names[0], names[-2]) == ("1", "101")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figures.artists import meshes, titles
+from figures.artists import legend_of, meshes, titles
 from figures.made_up import only, tables
 from matplotlib.colors import to_hex
 
@@ -194,7 +194,7 @@ def test_cells_of_a_large_map_are_small_and_explained_by_a_legend():
     figure = verdict_map(runs)
     assert max(figure.get_size_inches()) <= 17
     assert texts_in(figure) == []
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == [*verdicts.COLOURS]
+    assert [t.get_text() for t in legend_of(figure).get_texts()] == [*verdicts.COLOURS]
     figure.draw_without_rendering()
     colours = [to_hex(c) for c in meshes(figure.axes[0])[0].get_facecolors().reshape(-1, 4)]
     assert colours == [

@@ -62,13 +62,13 @@ def test_figures_name_the_metric_of_their_task(tasks, name, label, file):
     assert figure.get_supylabel() == label
     assert figure.get_suptitle() == f"Test {name} after training"
     panels = sorted(tasks) if len(tasks) > 1 else [""]
-    assert [panel.get_title() for panel in figure.axes] == panels
+    assert titles(figure) == panels
 
 
 def test_each_panel_draws_its_own_metric_and_guess():
     figure = score_by_depth(runs("digits", "diabetes"))
     drawn = {
-        panel.get_title(): [line.get_ydata() for line in panel.lines if len(line.get_ydata())]
+        panel.get_label(): [line.get_ydata() for line in panel.lines if len(line.get_ydata())]
         for panel in figure.axes
     }
     np.testing.assert_allclose(drawn["digits"][0], [0.4, 0.9])

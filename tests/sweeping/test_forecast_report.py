@@ -20,10 +20,10 @@ def run(identity, accuracy):
 
 
 def told(monkeypatch, tmp_path, capsys, runs, *, quick=False):
-    monkeypatch.setattr(forecast_report, "_draw", lambda cells, folder: None)
+    monkeypatch.setattr(forecast_report, "_draw", lambda cells, folder, formats: None)
     names = [run.identity for run in runs]
     cells = pd.DataFrame({"run": names, "trains": [EXPECTED[name] for name in names]})
-    forecast_report.score_forecast(cells.assign(quick=quick), runs, tmp_path)
+    forecast_report.score_forecast(cells.assign(quick=quick), runs, tmp_path, ["png"])
     return capsys.readouterr().out.strip()
 
 

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.artist import Artist
 
 from bpexp.figures.parts import style
-from bpexp.figures.parts.factors import compared_factor, levels, panel_factors
+from bpexp.figures.parts.factors import axis_label, compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import Panels, make_panels
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.ticks import setting_ticks
@@ -20,6 +21,7 @@ def draw_by_setting(
     rows: pd.DataFrame,
     x: str,
     y: Quantity,
+    look: Look,
     *,
     factor: str | None = None,
     notes: Sequence[Artist] = (),
@@ -32,16 +34,16 @@ def draw_by_setting(
         rows: columns run, activation, init, depth, seed, x, y, and if known source.
         x: a numeric setting, such as depth.
         y: the number.
+        look: how the figure is drawn.
         factor: whose levels are lines; by default the activation, or the init if only that varies.
         notes: further entries of the legend.
     """
     hue = factor or compared_factor(rows)
-    palette, shapes = style.colours(rows, hue), style.markers(rows, hue)
-    panels = make_panels(rows, panel_factors(rows, [hue, x]), size=(2.7, 2.4), alone=(4.6, 3.4))
+    palette, shapes = style.colours(rows, hue, look), style.markers(rows, hue)
+    factors = panel_factors(rows, [hue, x])
+    panels = make_panels(rows, factors, look, size=(2.7, 2.4), alone=(4.0, 3.0))
     draw_lines(panels.parts, x, y, hue, palette, markers=shapes)
     for panel, _ in panels.parts:
         setting_ticks(panel.xaxis, levels(rows, x))
-    shown = {level: palette[level] for level in levels(rows, hue)}
-    entries = [*line_notes(rows, y), *notes]
-    legend(panels.figure, hue, shown, shapes, notes=entries)
+    legend(panels, axis_label(hue), palette, shapes, notes=[*line_notes(rows, y), *notes])
     return panels

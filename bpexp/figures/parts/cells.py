@@ -3,112 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedFormatter, FixedLocator
 from numpy.typing import NDArray
 
-from bpexp.figures.parts.factors import levels, panel_factors
+from bpexp.figures.parts.factors import levels, panel_factors, shown
 from bpexp.figures.parts.legends import legend, note_colour
-from bpexp.figures.parts.panels import Panels, make_panels
+from bpexp.figures.parts.look import Look, place_of_legend
+from bpexp.figures.parts.panels import LEGEND, MARGIN, Panels, make_panels
+from bpexp.figures.parts.style import chosen
 
-WIDEST = 14.0  # inches of the panels side by side, and of those above each other
+WIDEST, HIGHEST = 10.5, 14.0  # inches of the panels side by side, and above each other
+BESIDE = 0.3, 0.35  # inches for the labels of a panel's ticks, and its title
+LEGIBLE = 0.5  # of a cell's own size, from which words are written
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a map.
+
+    Attributes:
+        kinds: how many of its runs are of each kind, the most frequent first.
+        words: what it says.
+    """
+
+    kinds: Mapping[str, int]
+    words: str
 
 
 def draw_word_map(
     rows: pd.DataFrame,
     down: str,
     across: str,
-    cell: Callable[[pd.DataFrame], tuple[str, str]],
+    cell: Callable[[pd.DataFrame], Cell],
     colours: Mapping[str, str],
+    look: Look,
     *,
     size: tuple[float, float],
-    margin: tuple[float, float],
     least: float,
     fontsize: float,
+    explained: bool = False,
 ) -> Panels:
-    """Draw a map over two factors: a cell's colour and words say what its rows have in common.
+    """Draw a map over two factors: a cell's colours and words say what its rows have in common.
 
-    Other settings divide the rows into panels. Cells without rows are white. Where a panel of cells
-    of `size` would be larger than 14 inches, cells are smaller and a legend replaces the words.
+    Other settings divide the rows into panels. Where the runs of a cell are of several kinds, their
+    shares divide its width. Cells without rows are white. Where cells would be too small for their
+    words, a legend of the colours replaces these.
 
     Args:
         rows: columns run, `down`, `across`, and what `cell` reads.
         down: the factor along the ordinate.
         across: the factor along the abscissa.
-        cell: from the rows of a cell to a key of `colours` and the cell's words.
+        cell: from the rows of a cell to its kinds, which are keys of `colours`, and its words.
         colours: a colour for each kind of cell.
+        look: how the figure is drawn.
         size: width and height of a cell, in inches.
-        margin: what a panel has beside its cells: width, and height for its title.
-        least: width of a panel at least.
+        least: width of a panel at least, where the figure has no given width.
         fontsize: of the words, in points.
+        explained: whether there is a legend of the colours beside the words.
     """
-    n_down, n_across = len(levels(rows, down)), len(levels(rows, across))
-    width = max(n_across * size[0] + margin[0], least)
-    height = max(n_down, 1) * size[1] + margin[1]
-    legible = max(width, height) <= WIDEST
-    width, height = min(width, WIDEST), min(height, WIDEST)
+    n_down, n_across = max(len(levels(rows, down)), 1), max(len(levels(rows, across)), 1)
+    room = look.get("width", WIDEST + MARGIN[0]) - MARGIN[0] - BESIDE[0]
+    room -= LEGEND if explained and place_of_legend(look) == "right" else 0
+    scale = min(1.0, room / (n_across * size[0]), HIGHEST / (n_down * size[1]))
+    legible = scale >= LEGIBLE
+    width = min(max(n_across * size[0] + BESIDE[0], least), WIDEST)
+    height = min(n_down * size[1] + BESIDE[1], HIGHEST)
     columns = max(1, int(WIDEST / width))
     panels = make_panels(
         rows,
         panel_factors(rows, [across, down]),
+        look,
         size=(width, height),
         columns=columns,
-        most=columns * max(1, int(WIDEST / height)),
+        most=columns * max(1, int(HIGHEST / height)),
+        legend=explained or not legible,
     )
+    colours = chosen(colours, look)
+    found: dict[str, None] = {}
     for panel, part in panels.parts:
-        if not part.empty:
-            codes = pd.DataFrame(np.nan, levels(rows, down), levels(rows, across))
-            words = pd.DataFrame("", codes.index, codes.columns)
-            for key, own in part.groupby([down, across], observed=True):
-                kind, words.loc[key] = cell(own)
-                codes.loc[key] = list(colours).index(kind)
-            draw_cells(panel, codes, words if legible else None, [*colours.values()], fontsize)
-    if not legible:
-        legend(panels.figure, "", {}, notes=[note_colour(c, kind) for kind, c in colours.items()])
+        keys = levels(rows, down), levels(rows, across)
+        cells = {key: cell(own) for key, own in part.groupby([down, across], observed=True)}
+        if scale < 0.9:
+            cells = {key: replace(one, words=_narrow(one.words)) for key, one in cells.items()}
+        draw_cells(panel, *keys, cells, colours, fontsize * max(scale, 0.8) if legible else 0)
+        found |= {kind: None for one in cells.values() for kind in one.kinds}
+    if explained or not legible:
+        notes = [note_colour(colours[kind], kind) for kind in colours if kind in found]
+        legend(panels, "", {}, notes=notes)
     return panels
 
 
 def draw_cells(
     panel: Axes,
-    codes: pd.DataFrame,
-    words: pd.DataFrame | None,
-    colours: Sequence[str],
+    down: Sequence[Any],
+    across: Sequence[Any],
+    cells: Mapping[Any, Cell],
+    colours: Mapping[str, str],
     fontsize: float,
 ) -> None:
     """Colour cells and write words in them.
 
     Args:
         panel: the axes.
-        codes: indices into `colours`, float64; cells that are NaN stay white.
-        words: the words of each cell; None leaves them out, and thins the ticks.
-        colours: the colours.
-        fontsize: of the words, in points.
+        down: the levels along the ordinate, the first at the top.
+        across: the levels along the abscissa.
+        cells: the cells by their levels (down, across).
+        colours: the colour of each kind.
+        fontsize: of the words, in points; 0 leaves them out and thins the ticks.
     """
-    columns, index = ([_number(name) for name in axis] for axis in (codes.columns, codes.index))
-    sns.heatmap(
-        codes,
-        annot=words,
-        fmt="",
-        annot_kws={"fontsize": fontsize, "color": "black"},
-        cmap=ListedColormap(colours),
-        vmin=-0.5,
-        vmax=len(colours) - 0.5,
-        cbar=False,
-        linewidths=1 if words is not None else 0,
-        xticklabels="auto" if words is None else columns,
-        yticklabels="auto" if words is None else index,
-        ax=panel,
-    )
-    panel.set(xlabel="", ylabel="")
-    panel.tick_params(length=0, labelrotation=0)
+    gap = 0.02 if fontsize else 0.0
+    for (row, column), one in cells.items():
+        x, y, n = across.index(column), down.index(row), sum(one.kinds.values())
+        for kind, count in one.kinds.items():
+            part = (1 - 2 * gap) * count / n
+            corner = x + gap, y + gap
+            panel.add_patch(
+                Rectangle(corner, part, 1 - 2 * gap, color=colours[kind], linewidth=0, gid=kind)
+            )
+            x += part
+        if fontsize:
+            middle = across.index(column) + 0.5, down.index(row) + 0.5
+            panel.text(*middle, one.words, ha="center", va="center", fontsize=fontsize)
+    panel.set(xlim=(0, max(len(across), 1)), ylim=(max(len(down), 1), 0))
+    panel.grid(False)
+    panel.tick_params(length=0)
+    for side in panel.spines.values():
+        side.set_visible(False)
+    for axis, values in ((panel.xaxis, across), (panel.yaxis, down)):
+        every = 1 if fontsize else -(-len(values) // 10)
+        places = [i + 0.5 for i in range(0, len(values), every)]
+        axis.set_major_locator(FixedLocator(places))
+        axis.set_major_formatter(FixedFormatter([shown(value) for value in values[::every]]))
 
 
-def _number(name: object) -> object:
-    return f"{name:g}" if isinstance(name, float) else name
+def _narrow(words: str) -> str:
+    return words.replace(" → ", " →\n")
 
 
 def cell_edges(centres: NDArray[np.float64], *, geometric: bool = False) -> NDArray[np.float64]:

@@ -11,6 +11,10 @@ from typing import Any
 import pandas as pd
 
 from bpexp.config.schema import IDENTITY_KEYS
+from bpexp.figures.parts.numbers import number
+
+SYMBOLS = {"sigma_w2": r"$\sigma_w^2$", "sigma_b2": r"$\sigma_b^2$"}
+WORDS = {"depth": "hidden layers", "lr": "learning rate", "init": "initialization"}
 
 
 def group(column: object) -> str:
@@ -85,30 +89,54 @@ def split(frame: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, pd.Dat
     >>> [title for title, rows in split(frame, ["activation", "lr"])]
     ['relu, lr 0.1', 'tanh, lr 0.1']
     """
-    if not factors or frame.empty:
-        return [("", frame)]
-    groups = frame.groupby(list(factors), observed=True, dropna=False)
     return [
-        (", ".join(map(describe, factors, key if isinstance(key, tuple) else (key,))), rows)
-        for key, rows in groups
+        (", ".join(map(describe, factors, values)), rows) for values, rows in parts(frame, factors)
     ]
 
 
+def parts(
+    frame: pd.DataFrame, factors: Sequence[str]
+) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Split a frame by factors into (values, rows), in their order; without factors into one."""
+    if not factors or frame.empty:
+        return [((), frame)]
+    groups = frame.groupby(list(factors), observed=True, dropna=False)
+    return [(key if isinstance(key, tuple) else (key,), rows) for key, rows in groups]
+
+
 def describe(factor: str, value: object) -> str:
-    """Return a factor's value as a title shows it: names alone, numbers and switches with a key.
+    """Return a factor's value as text: names alone, numbers and switches with a key.
 
     >>> describe("activation", "tanh"), describe("lr", 0.1), describe("data.scale", True)
     ('tanh', 'lr 0.1', 'scale true')
     """
     if isinstance(value, str):
         return value
+    return f"{factor.split('.')[-1]} {shown(value)}".strip()
+
+
+def shown(value: object) -> str:
+    """Return a value as text: numbers as `number` writes them, switches as in a command."""
     if isinstance(value, bool):
-        number = str(value).lower()
-    else:
-        number = f"{value:g}" if isinstance(value, int | float) else str(value)
-    return f"{factor.split('.')[-1]} {number}"
+        return str(value).lower()
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def panel_title(factor: str, value: object) -> str:
+    """Return a factor's value as the title of a panel: as `describe`, with symbols.
+
+    >>> panel_title("lr", 1e-4), panel_title("init.sigma_w2", 1.5)
+    ('lr 10⁻⁴', '$\\\\sigma_w^2$ = 1.5')
+    """
+    symbol = SYMBOLS.get(factor.split(".")[-1])
+    return f"{symbol} = {shown(value)}" if symbol else describe(factor, value)
 
 
 def axis_label(factor: str) -> str:
-    """Return the label of an axis along a factor: its key, except that depth is spelled out."""
-    return "hidden layers" if factor == "depth" else factor
+    """Return the label of an axis along a factor: its symbol, or its name in words.
+
+    >>> axis_label("init.sigma_w2"), axis_label("depth"), axis_label("batch_size")
+    ('$\\\\sigma_w^2$', 'hidden layers', 'batch size')
+    """
+    name = factor.split(".")[-1]
+    return SYMBOLS.get(name) or WORDS.get(name) or name.replace("_", " ")

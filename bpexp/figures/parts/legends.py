@@ -7,42 +7,61 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bpexp.figures.parts import style
+from bpexp.figures.parts.factors import shown
+from bpexp.figures.parts.look import place_of_legend
+from bpexp.figures.parts.panels import Panels
 
 
 def legend(
-    figure: Figure,
+    panels: Panels,
     title: str,
     palette: style.Palette,
     markers: Mapping[Any, str] | None = None,
     *,
     notes: Sequence[Artist] = (),
-    **place: Any,
 ) -> None:
-    """Add a legend outside of all panels: the levels, then the notes.
+    """Add a legend where the figure's look says: the levels, then the notes.
 
     Args:
-        figure: the figure.
+        panels: the figure.
         title: the factor's name.
         palette: the colour of each level. Of more than eight numbers about six are shown.
         markers: the marker of each level; a circle where it has none.
         notes: further entries, such as `note_theory()`.
-        place: keywords of `Figure.legend`; by default the legend is at the right.
     """
     entries: list[Artist] = []
     for level in _thinned(list(palette)):
         marker = (markers or {}).get(level, "o")
         line = Line2D([], [], color=palette[level], marker=marker, markersize=5)
-        line.set_label(str(level))
+        line.set_label(shown(level))
         entries.append(line)
     handles = [*entries, *notes]
-    if handles:
-        place = {"loc": "outside right center", **place}
-        figure.legend(handles=handles, title=title, alignment="left", **place)
+    place = place_of_legend(panels.look)
+    if not handles or not place:
+        return
+    look: dict[str, Any] = {"handles": handles, "title": title, "alignment": "left"}
+    if place == "right":
+        panels.figure.legend(loc="outside right center", **look)
+    elif place == "above":
+        n = _columns(handles, panels.figure.get_size_inches()[0])
+        panels.figure.legend(loc="outside upper center", ncols=n, **look).set_gid("above")
+    elif panels.spare:
+        free = panels.figure.add_subplot(panels.spare[0])
+        free.set_axis_off()
+        free.legend(loc="center", **look)
+    else:
+        inside = {"frameon": True, "framealpha": 0.8, "edgecolor": "none", "fontsize": 7}
+        panels.stacks[-1][-1].legend(loc="best", **look, **inside)
+
+
+def _columns(handles: Sequence[Artist], width: float) -> int:
+    """Return how many columns of entries a figure of a width, in inches, has room for."""
+    letters = max(len(line) for one in handles for line in str(one.get_label()).split("\n"))
+    return max(1, min(len(handles), int((width - 0.1) / (0.06 * letters + 0.5))))
 
 
 def _thinned(values: list[Any]) -> list[Any]:

@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from bpexp.analysis.averages import FEW, averages, per_draw
 from bpexp.figures.parts import legends, style
 from bpexp.figures.parts.factors import levels
 from bpexp.figures.parts.quantities import Quantity
+from bpexp.figures.parts.side_by_side import separate
+from bpexp.figures.parts.ticks import log_ticks
 
 MOST_DOTS = 12  # positions of a line; seeds at more positions are thin lines
 
@@ -33,7 +36,8 @@ def draw_lines(
 ) -> None:
     """Draw y against x, a line for each level of hue, in panels that share their axes.
 
-    A line is a mean over seeds, as `bpexp.analysis.averages` takes it: it ends, or has a gap, where
+    Lines that coincide stand side by side, half a line's width from their places. A line is a mean
+    over seeds, as `bpexp.analysis.averages` takes it: it ends, or has a gap, where
     a seed has no finite value. Of two to five seeds each is drawn as well, as dots or thin lines.
     Of more seeds a band is the mean's 95 % interval, and where the mean has a gap the seeds that
     have a value are dots. A line of one seed is one network.
@@ -55,13 +59,17 @@ def draw_lines(
             fill the panel.
         kwargs: style of the measured lines, as `Line2D` takes it.
     """
+    drawn: list[tuple[Axes, list[Line2D]]] = []
     for panel, rows in parts:
         panel.set_yscale("log" if y.log else "linear")
         values = rows[y.name].where(rows[y.name] > 0) if y.log else rows[y.name]
         drawable = rows.assign(**{y.name: values})
         theory = is_theory(rows)
-        _draw_means(panel, drawable[~theory], x, y, hue, palette, markers, kwargs)
+        own = _draw_means(panel, drawable[~theory], x, y, hue, palette, markers, kwargs)
         _draw_theory(panel, drawable[theory], x, y.name, hue, palette)
+        drawn.append((panel, own))
+    for panel, own in drawn:
+        separate(panel, own)
     if y.log:
         zeros = [(panel, rows[rows[y.name] == 0]) for panel, rows in parts]
         n = max((rows[hue].nunique() for _, rows in zeros), default=0)
@@ -112,27 +120,26 @@ def _draw_means(
     palette: style.Palette,
     markers: Mapping[Any, str] | None,
     kwargs: dict[str, Any],
-) -> None:
+) -> list[Line2D]:
+    """Draw the means with their bands or seeds, and return their lines."""
     by, order = [hue, x], levels(rows, hue)
+    found: list[Line2D] = []
     means = averages(rows, by, y.name, mean=y.mean, within=y.within)
     single = per_draw(rows, by, y.name, mean=y.mean)
-    for place, level in enumerate(order):
+    for level in order:
         line = means[means[hue] == level]
         if not line["n"].any():
             continue
         look = {"marker": (markers or {}).get(level, "o"), **style.MEASURED, **kwargs}
-        if markers is not None:  # so that a line below another one shows at both of its sides
-            extra = (len(order) - 1 - place) / max(len(order) - 1, 1)
-            look["linewidth"] += extra
-            look["markersize"] *= 1 + 0.3 * extra
         whole = line.loc[line[y.name].first_valid_index() : line[y.name].last_valid_index()]
         if whole[y.name].notna().any():
-            panel.plot(whole[x], whole[y.name], color=palette[level], **look)
+            found += panel.plot(whole[x], whole[y.name], color=palette[level], **look)
         if line["lower"].notna().any():
             ends = line["lower"], line["upper"]
             panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
         seeds = single[single[hue] == level].rename(columns={x: "x", y.name: "y"})
         _draw_seeds(panel, seeds, set(line.loc[line[y.name].isna(), x]), palette[level])
+    return found
 
 
 def _draw_seeds(panel: Axes, seeds: pd.DataFrame, gaps: set[float], colour: Any) -> None:
@@ -188,12 +195,9 @@ def _make_room(panel: Axes, strip: float, least: float) -> None:
     low, high = low - lacking / 2, high + lacking / 2
     floor = low
     low -= (high - low) * strip / (1 - strip)
-    limits = 10.0 ** max(low, -307.0), 10.0**high
-    panel.set_ylim(limits)
-    if strip:  # no ticks beside the strip: its crosses are not on the scale
-        for minor in (False, True):
-            ticks = panel.get_yticks(minor=minor)
-            panel.set_yticks(ticks[(ticks >= 10.0**floor) & (ticks <= limits[1])], minor=minor)
+    panel.set_ylim(10.0 ** max(low, -307.0), 10.0**high)
+    # No ticks beside the strip: its crosses are not on the scale.
+    log_ticks(panel.yaxis, 10.0**floor if strip else 0.0)
 
 
 def _mark_zeros(

@@ -5,113 +5,205 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec, SubplotSpec
 
-from bpexp.figures.parts.factors import split
+from bpexp.figures.parts.arrangement import Arrangement, arrange
+from bpexp.figures.parts.drawing import Drawing
+from bpexp.figures.parts.factors import panel_title, parts
+from bpexp.figures.parts.look import Look, place_of_legend
 
-Parts = list[tuple[str, pd.DataFrame]]
+Key = tuple[str, ...]
+Shared = Literal[True, False, "row", "col"]
+Parts = list[tuple[Key, pd.DataFrame]]
 
 MOST_PANELS = 48
 MANY = 8  # of more panels than these, those that are 0 throughout are left out
-HEIGHT = 16.0  # inches: the height from which panels become small
-SMALL_SIZE, SMALL_COLUMNS = (1.75, 1.6), 8
-MARGIN = 1.6, 0.7  # inches for the legend, the title and the labels
+LEGEND = 1.25  # inches beside the panels
+MARGIN = 0.75, 0.75  # inches for the labels of the axes, and for the title as well
 
 
 @dataclass(frozen=True)
 class Panels:
-    """A figure, its panels with the rows of each, and a note on what was left out."""
+    """A figure and its panels.
 
-    figure: Figure
-    parts: list[tuple[Axes, pd.DataFrame]]
+    Attributes:
+        figure: the figure.
+        stacks: the axes of each panel, from above to below; one unless they were stacked. The
+            axes' own label (`Axes.get_label`) is the panel's full title.
+        rows: the rows of each panel.
+        note: on the panels that were left out.
+        look: how the figure is drawn.
+        spare: free places of the grid.
+    """
+
+    figure: Drawing
+    stacks: list[tuple[Axes, ...]]
+    rows: list[pd.DataFrame]
     note: str
+    look: Look
+    spare: Sequence[SubplotSpec] = ()
 
-    def label(self, title: str, *, x: str, y: str | None = None) -> None:
-        """Set the figure's title, with the note below it, and the labels of its axes."""
-        self.figure.supxlabel(x)
-        if y is not None:
-            self.figure.supylabel(y)
-        self.figure.suptitle("\n".join(filter(None, [title, self.note])))
+    @property
+    def axes(self) -> list[Axes]:
+        """The axes of each panel, of stacked ones the uppermost."""
+        return [stack[0] for stack in self.stacks]
+
+    @property
+    def parts(self) -> list[tuple[Axes, pd.DataFrame]]:
+        """The axes of each panel with its rows."""
+        return [*zip(self.axes, self.rows, strict=True)]
+
+    def label(self, title: str, *, x: str | None = None, y: str | None = None) -> None:
+        """Set the title, with the note below it, and the labels of the axes, one each.
+
+        The labels are those of the panel if there is one, else `supxlabel` and `supylabel`.
+        """
+        width, height = self.figure.get_size_inches()
+        across, up = fold_words(x or "", width - 1), fold_words(y or "", height - 1)
+        if len(self.stacks) == 1:
+            (stack,) = self.stacks
+            stack[-1].set_xlabel(across)
+            if up:
+                stack[0].set_ylabel(up)
+        else:
+            if across:
+                self.figure.supxlabel(across)
+            if up:
+                self.figure.supylabel(up)
+        wanted = self.look.get("title", True)
+        text = title if wanted is True else wanted or ""
+        folded = [fold_words(line, width - 0.2, 11) for line in (text, self.note) if line]
+        if folded:
+            self.figure.suptitle("\n".join(folded))
 
 
 def make_panels(
     rows: pd.DataFrame,
     factors: Sequence[str],
+    look: Look,
     *,
     size: tuple[float, float],
     alone: tuple[float, float] | None = None,
-    columns: int = 4,
+    columns: int = 3,
     most: int = MOST_PANELS,
     shows: Callable[[pd.DataFrame], bool] | None = None,
-    sharex: bool = True,
-    sharey: bool = True,
+    stack: int = 1,
+    sharex: Shared = True,
+    sharey: Shared = True,
+    legend: bool = True,
 ) -> Panels:
     """Divide rows into panels by factors, and title each panel with the values of its factors.
 
-    The panels together are at most 16 inches high, and so the figure at most 17: where panels of
-    `size` would be higher together, they are smaller and stand in rows of eight. Of more panels
-    than `most` the first are drawn.
+    Two factors or more that cross are the columns and rows of the grid, which have titles at its
+    edges; panels of one factor are in reading order. Panels are smaller than `size` where the
+    figure would be wider than its width, or than 12 inches, or higher than 17 inches. Of more
+    panels than `most` the first are drawn.
 
     Args:
         rows: what is drawn.
         factors: columns of `rows`; without any there is one panel.
+        look: how the figure is drawn.
         size: width and height of a panel, in inches.
         alone: the same if there is one panel.
-        columns: panels in a row at most.
+        columns: panels in a row at most, if they are in reading order.
         most: how many panels there are at most.
         shows: whether a panel of these rows shows anything but zeros. Of more than eight panels
             those that do not are left out.
-        sharex: whether all panels have the same limits of x.
+        stack: how many axes a panel has, one above the other, which share x.
+        sharex: which panels have the same limits of x: all, those of a row or column, or none.
         sharey: the same of y.
+        legend: whether the figure has a legend.
     """
-    parts, note = fit(split(rows, factors), most, shows)
-    extent = alone if alone and len(parts) == 1 else size
-    small = -(-len(parts) // columns) * extent[1] > HEIGHT
-    extent, columns = (SMALL_SIZE, SMALL_COLUMNS) if small else (extent, columns)
-    figure, axes = grid(len(parts), columns=columns, size=extent, sharex=sharex, sharey=sharey)
-    for panel, (title, _) in zip(axes, parts, strict=True):
-        panel.set_title(fold(title, int(14 * extent[0])))
-        if small:
-            panel.title.set_fontsize(8)
-    return Panels(
-        figure, [(panel, part) for panel, (_, part) in zip(axes, parts, strict=True)], note
-    )
+    divided = [
+        (tuple(map(panel_title, factors, values)), part) for values, part in parts(rows, factors)
+    ]
+    kept, note = fit(divided, most, shows)
+    extent = alone if alone and len(kept) == 1 else size
+    beside = LEGEND if legend and place_of_legend(look) == "right" else 0.0
+    margin = MARGIN[0] + beside, MARGIN[1]
+    plan = arrange([key for key, _ in kept], extent, columns, look.get("width"), margin)
+    figure = Drawing(figsize=plan.size, layout="constrained")
+    grid = figure.add_gridspec(plan.rows * stack, plan.columns)
+    stacks = _subplots(figure, grid, plan, stack, sharex, sharey)
+    keys = [key for key, _ in kept]
+    for axes, key in zip(stacks, keys, strict=True):
+        for one in axes:
+            one.set_label(", ".join(key))
+    _set_titles(plan, [axes[0] for axes in stacks], keys)
+    places = {(row, column) for row in range(plan.rows) for column in range(plan.columns)}
+    spare = [
+        grid[row * stack : (row + 1) * stack, column]
+        for row, column in sorted(places - {*plan.places})
+    ]
+    return Panels(figure, stacks, [part for _, part in kept], note, look, spare)
+
+
+def _subplots(
+    figure: Drawing,
+    grid: GridSpec,
+    plan: Arrangement,
+    stack: int,
+    sharex: Shared,
+    sharey: Shared,
+) -> list[tuple[Axes, ...]]:
+    """Add the axes of each panel; only those at the edges of the grid label shared axes."""
+    taken, first = {*plan.places}, dict[Any, Axes]()
+    found = []
+    for row, column in plan.places:
+        places = {True: None, "row": row, "col": column, False: (row, column)}
+        stacked = []
+        for level in range(stack):
+            keys = ("x", places[sharex]), ("y", level, places[sharey])
+            shared = {f"share{key[0]}": first.get(key) for key in keys}
+            axes = figure.add_subplot(grid[row * stack + level, column], **shared)  # type: ignore[arg-type]
+            for key in keys:
+                first.setdefault(key, axes)
+            lowest = level == stack - 1 and not (sharex and (row + 1, column) in taken)
+            leftmost = not (sharey in (True, "row") and (row, column - 1) in taken)
+            axes.tick_params(which="both", labelbottom=lowest, labelleft=leftmost)
+            stacked.append(axes)
+        found.append(tuple(stacked))
+    return found
+
+
+def _set_titles(plan: Arrangement, axes: Sequence[Axes], keys: Sequence[Key]) -> None:
+    """Title the columns above and the rows at the right, or else each panel."""
+    width = int(12 * plan.panel[0])
+    small = 8 if plan.panel[0] < 2 else None
+    if not plan.crossed:
+        for panel, key in zip(axes, keys, strict=True):
+            panel.set_title(fold(", ".join(key), width), fontsize=small)
+        return
+    for column, title in enumerate(plan.heads):
+        at = [i for i, place in enumerate(plan.places) if place[1] == column]
+        top = min(at, key=lambda i: plan.places[i][0])
+        axes[top].set_title(fold(title, width), fontsize=small)
+    for row, title in enumerate(plan.sides):
+        at = [i for i, place in enumerate(plan.places) if place[0] == row]
+        last = max(at, key=lambda i: plan.places[i][1])
+        look: dict[str, Any] = {"rotation": 270, "ha": "left", "va": "center"}
+        look["fontsize"] = small or axes[last].title.get_fontsize()
+        text = fold(title, int(12 * plan.panel[1]))
+        axes[last].text(1.03, 0.5, text, transform=axes[last].transAxes, **look)
 
 
 def fit(
-    parts: Parts, most: int, shows: Callable[[pd.DataFrame], bool] | None = None
+    divided: Parts, most: int, shows: Callable[[pd.DataFrame], bool] | None = None
 ) -> tuple[Parts, str]:
     """Return the parts that become panels, and a note on the others; arguments as `make_panels`."""
     notes = []
-    kept = parts
-    if shows and len(parts) > MANY:
-        kept = [part for part in parts if shows(part[1])] or parts
-        if len(kept) < len(parts):
-            notes.append(f"left out: {len(parts) - len(kept)} of {len(parts)} panels, all 0")
+    kept = divided
+    if shows and len(divided) > MANY:
+        kept = [part for part in divided if shows(part[1])] or divided
+        if len(kept) < len(divided):
+            notes.append(f"left out: {len(divided) - len(kept)} of {len(divided)} panels, all 0")
     if len(kept) > most:
         notes.append(f"the first {most} of {len(kept)} panels")
     return kept[:most], "; ".join(notes)
-
-
-def grid(
-    n: int, *, columns: int, size: tuple[float, float], **share: Any
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of n panels of a size (width, height in inches), in rows of equal length."""
-    rows = -(-n // columns)
-    across = -(-n // rows)
-    figure = Figure(
-        figsize=(size[0] * across + MARGIN[0], size[1] * rows + MARGIN[1]), layout="constrained"
-    )
-    axes = list(figure.subplots(rows, across, squeeze=False, **share).ravel())
-    for spare in axes[n:]:
-        spare.remove()
-    for lowest in axes[max(n - across, 0) : n]:
-        lowest.tick_params(labelbottom=True)
-    return figure, axes[:n]
 
 
 def fold(title: str, width: int) -> str:
@@ -121,4 +213,20 @@ def fold(title: str, width: int) -> str:
     'depth 0, binary_cross_entropy,\nlr 0.05'
     """
     unbroken = title.replace(" ", "\xa0").replace(",\xa0", ", ")
-    return textwrap.fill(unbroken, width).replace("\xa0", " ")
+    return textwrap.fill(unbroken, max(width, 1), break_long_words=False).replace("\xa0", " ")
+
+
+def fold_words(text: str, inches: float, points: float = 9.5) -> str:
+    r"""Break lines of text at spaces so that they are at most so long; formulas stay whole.
+
+    >>> fold_words("gradient norm of layer 1", 1.0)
+    'gradient norm\nof layer 1'
+    """
+    pieces = text.split("$")
+    whole = "$".join(p.replace(" ", "\xa0") if i % 2 else p for i, p in enumerate(pieces))
+    most = max(int(inches * 72 / (0.56 * points)), 8)
+    lines = [
+        textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False)
+        for line in whole.split("\n")
+    ]
+    return "\n".join(lines).replace("\xa0", " ")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 import matplotlib.style
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
+from matplotlib.colors import Colormap
 
+from bpexp.figures.parts.factors import levels
+from bpexp.figures.parts.look import Look
 from bpexp.palette import appearance
 
-P = ParamSpec("P")
 Palette = Mapping[Any, Any]
 
 MEASURED: dict[str, Any] = {
@@ -54,6 +54,9 @@ RC: dict[Any, Any] = {
     "figure.labelsize": 9.5,
     # matplotlib ships DejaVu Sans, so that figures are the same on every machine
     "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # TrueType, which journals ask for
+    "ps.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "bpexp",
 }
@@ -69,33 +72,48 @@ def in_style() -> Iterator[None]:
         yield
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Decorate a function that draws a figure, so that it draws in the style of all figures."""
+def colours(frame: pd.DataFrame, factor: str, look: Look) -> Palette:
+    """Return the colour of each level: that of the look, else the level's own; see `bpexp.palette`.
 
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with in_style():
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-def colours(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
-    """Return the colour of each level: an activation's own, else one by the level's position."""
-    return {level: colour for level, (colour, _) in _appearances(frame, factor).items()}
+    Args:
+        frame: has the column `factor`.
+        factor: whose levels have colours.
+        look: its palette takes precedence.
+    """
+    own = {level: colour for level, (colour, _) in _appearances(frame, factor).items()}
+    return chosen(own, look)
 
 
 def markers(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
-    """Return the marker of each level, chosen as `colours` are."""
+    """Return the marker of each level."""
     return {level: marker for level, (_, marker) in _appearances(frame, factor).items()}
 
 
 def _appearances(frame: pd.DataFrame, factor: str) -> dict[Hashable, tuple[str, str]]:
+    """Return colour and marker of each level of a frame, at its place among all that there are."""
     column = frame[factor]
     known = column.cat.categories if hasattr(column, "cat") else sorted(column.dropna().unique())
-    return {level: appearance(factor, level, i) for i, level in enumerate(known)}
+    found = {level: appearance(factor, level, i) for i, level in enumerate(known)}
+    return {level: found[level] for level in levels(frame, factor)}
 
 
-def shades(values: Sequence[Any]) -> dict[Any, Any]:
+def shades(values: Sequence[Any], look: Look) -> Palette:
     """Return a colour for each of some ordered values, from light to dark."""
-    return dict(zip(values, sns.color_palette("crest", len(values)), strict=True))
+    crest = sns.color_palette("crest", len(values))
+    return chosen(dict(zip(values, crest, strict=True)), look)
+
+
+def chosen(own: Palette, look: Look) -> Palette:
+    """Return the colours of the look's palette, and the levels' own where it has none."""
+    palette = look.get("palette")
+    if palette is None:
+        return own
+    if not isinstance(palette, Mapping):
+        palette = dict(zip(own, sns.color_palette(palette, len(own)), strict=False))
+    return {level: palette.get(level, colour) for level, colour in own.items()}
+
+
+def colour_map(look: Look, default: str = "viridis") -> Colormap:
+    """Return the colour map of a map of numbers."""
+    palette = look.get("palette", default)
+    return palette if isinstance(palette, Colormap) else matplotlib.colormaps[str(palette)]

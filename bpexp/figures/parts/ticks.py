@@ -7,8 +7,19 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 from numpy.typing import NDArray
+
+from bpexp.figures.parts.numbers import number
+
+APART = 0.2  # inches between the ticks of whole numbers
 
 
 def integer_ticks(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
@@ -20,11 +31,19 @@ def integer_ticks(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> N
         most: how many intervals at most, where ticks are not at `values`.
     """
     gaps = [after - before for before, after in pairwise(values)]
-    if values and (not gaps or min(gaps) * 16 >= values[-1] - values[0]):
+    room = _inches(axis) / APART
+    if values and (not gaps or min(gaps) * min(16, room) >= values[-1] - values[0]):
         axis.set_major_locator(FixedLocator(values))
     else:
-        steps = [1, 2, 5, 10]
+        steps, most = [1, 2, 5, 10], max(1, min(most, int(room)))
         axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1, steps=steps))
+
+
+def _inches(axis: Axis) -> float:
+    """Return about how long an axis is."""
+    panel = axis.axes
+    box = panel.get_window_extent()
+    return (box.width if axis is panel.xaxis else box.height) / panel.get_figure(root=True).dpi  # type: ignore[union-attr]
 
 
 def setting_ticks(axis: Axis, values: Sequence[float]) -> None:
@@ -33,23 +52,47 @@ def setting_ticks(axis: Axis, values: Sequence[float]) -> None:
         integer_ticks(axis, [int(value) for value in values])
     elif is_geometric(values):
         axis.axes.set_xscale("log")
-        plain_ticks(axis)
+        log_ticks(axis)
+    else:
+        axis.set_major_formatter(FuncFormatter(_text))
 
 
-def plain_ticks(axis: Axis, values: Sequence[float] = ()) -> None:
-    """Label an axis with plain numbers: at these values, or on a log axis at round numbers.
+def at_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """Set an axis' ticks to values, labelled with plain numbers."""
+    axis.set_major_locator(FixedLocator(values))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_text))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def log_ticks(axis: Axis, floor: float = 0.0) -> None:
+    """Label a log axis at round numbers: 0.01, 0.1, 1; or 10⁻⁶, 10⁻³.
 
     These are 1, 2 and 5 times powers of ten, or powers of ten alone if the limits, which must be
-    set before, span more than three of them.
+    set before, span more than two of them.
+
+    Args:
+        axis: the axis.
+        floor: ticks below it are left out.
     """
-    if len(values):
-        axis.set_major_locator(FixedLocator(values))
+    low, high = axis.get_view_interval()
+    low = max(low, floor)
+    wide = high > 100 * low
+    axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    if high > 1e4 * low:
         axis.set_minor_locator(NullLocator())
-    else:
-        low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,)))
-    axis.set_major_formatter("{x:g}")
+    axis.set_major_formatter(FuncFormatter(_text))
     axis.set_minor_formatter(NullFormatter())
+    if floor:
+        for minor in (False, True):
+            ticks = np.asarray(axis.get_ticklocs(minor=minor))
+            axis.set_ticks(ticks[(ticks >= floor) & (ticks <= high)], minor=minor)
+        axis.set_major_formatter(FuncFormatter(_text))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _text(value: float, _position: int | None) -> str:
+    return number(value).replace("-", "\N{MINUS SIGN}", 1 if value < 0 else 0)
 
 
 def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:

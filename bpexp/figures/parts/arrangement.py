@@ -1,0 +1,104 @@
+"""Where panels stand: in rows and columns of crossed factors, or in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDEST = 12.0  # inches of a figure, unless it has a given width
+HIGHEST = 16.2
+LEAST = 0.45  # of a panel's own size, for factors to be rows and columns
+FULL = 0.6  # share of the places of rows and columns that are panels
+FLATTEST = 0.6  # to which share of its own height a panel becomes lower with its width
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A grid of panels.
+
+    Attributes:
+        places: row and column of each panel.
+        heads: the titles of the columns; none if panels are in reading order.
+        sides: the titles of the rows.
+        panel: width and height of a panel, in inches, with the labels of its ticks.
+        size: width and height of the figure.
+    """
+
+    places: list[tuple[int, int]]
+    heads: list[str]
+    sides: list[str]
+    panel: tuple[float, float]
+    size: tuple[float, float]
+
+    @property
+    def crossed(self) -> bool:
+        """Whether columns and rows have titles."""
+        return bool(self.heads)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return 1 + max(row for row, _ in self.places)
+
+    @property
+    def columns(self) -> int:
+        """How many columns there are."""
+        return 1 + max(column for _, column in self.places)
+
+
+def arrange(
+    keys: Sequence[tuple[str, ...]],
+    size: tuple[float, float],
+    columns: int,
+    width: float | None,
+    margin: tuple[float, float],
+) -> Arrangement:
+    """Return where panels stand and how large they are.
+
+    Args:
+        keys: the title of each panel in each factor, in order.
+        size: width and height of a panel, in inches, where there is room.
+        columns: panels in a row at most, in reading order.
+        width: of the figure, in inches; by default it follows from the panels.
+        margin: inches beside and above the panels.
+    """
+    room = (width or WIDEST) - margin[0], HIGHEST - margin[1]
+    crossings = [_cross(keys, turned) for turned in (False, True)] if len(keys[0]) > 1 else []
+    fitting = [
+        (min(1.0, room[0] / size[0] / len(heads), room[1] / size[1] / len(sides)), i)
+        for i, (heads, sides, _) in enumerate(crossings)
+        if len(keys) >= FULL * len(heads) * len(sides)
+    ]
+    # The first factor makes the columns, unless panels are clearly larger if it makes the rows.
+    scale, best = max(fitting, key=lambda fit: fit[0] * (1.25 if fit[1] == 0 else 1), default=(0, 0))
+    if scale >= LEAST:
+        heads, sides, places = crossings[best]
+    else:
+        heads, sides, places = [], [], _in_reading_order(len(keys), size, columns, room)
+    across, down = (1 + max(place[axis] for place in places) for axis in (1, 0))
+    wide = room[0] / across if width else min(size[0], room[0] / across)
+    flat = size[1] * min(1.0, max(wide / size[0], FLATTEST))
+    panel = wide, min(flat, room[1] / down)
+    whole = width or panel[0] * across + margin[0]
+    return Arrangement(places, heads, sides, panel, (whole, panel[1] * down + margin[1]))
+
+
+def _cross(
+    keys: Sequence[tuple[str, ...]], turned: bool
+) -> tuple[list[str], list[str], list[tuple[int, int]]]:
+    """Return the titles of columns and rows, and the places: the first factor makes the columns."""
+    pairs = [(key[0], ", ".join(key[1:])) for key in keys]
+    pairs = [(second, first) for first, second in pairs] if turned else pairs
+    heads, sides = ([*dict.fromkeys(pair[axis] for pair in pairs)] for axis in (0, 1))
+    return heads, sides, [(sides.index(side), heads.index(head)) for head, side in pairs]
+
+
+def _in_reading_order(
+    n: int, size: tuple[float, float], columns: int, room: tuple[float, float]
+) -> list[tuple[int, int]]:
+    """Return places in rows of equal length, more in a row where the rows would be too high."""
+    columns = max(1, min(columns, int(room[0] / (LEAST * size[0]))))
+    while -(-n // columns) * FLATTEST * size[1] > room[1] and columns < n:
+        columns += 1
+    across = -(-n // -(-n // columns))
+    return [divmod(i, across) for i in range(n)]

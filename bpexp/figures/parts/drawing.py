@@ -1,0 +1,73 @@
+"""The figure class, and the decorator of the functions that draw."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from io import BytesIO
+from typing import Any, ParamSpec
+
+from matplotlib.figure import Figure
+
+from bpexp.figures.parts.look import check_look
+from bpexp.figures.parts.style import in_style
+
+P = ParamSpec("P")
+SHOWN = 100  # pixels an inch in a notebook, where screens of double density show twice as many
+
+
+class Drawing(Figure):
+    """A matplotlib figure in the style of all figures, in notebooks and in files.
+
+    It is not registered with pyplot: a notebook shows it once, as the value of a cell.
+    """
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        """Write the figure as `Figure.savefig` does: at 300 dpi, with TrueType fonts in a PDF."""
+        with in_style():
+            super().savefig(fname, **kwargs)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return what IPython shows, and its width and height."""
+        file = BytesIO()
+        self.savefig(file, format="png", dpi=2 * SHOWN)
+        width, height = (round(SHOWN * inches) for inches in self.get_size_inches())
+        return file.getvalue(), {"width": width, "height": height}
+
+    def make_room(self) -> None:
+        """Make the figure higher by its legend if that is above, and put it below the title.
+
+        Constrained layout reserves the height of the title or of the legend, whichever is larger.
+        """
+        for legend in self.legends:
+            if legend.get_gid() != "above":
+                continue
+            width, height = self.get_size_inches()
+            height += legend.get_window_extent().height / self.dpi
+            self.set_size_inches(width, height)
+            title, engine = self._suptitle, self.get_layout_engine()  # type: ignore[attr-defined]
+            if title is not None and title.get_text() and engine is not None:
+                share = (title.get_window_extent().height / self.dpi + 0.06) / height
+                engine.set(rect=(0, 0, 1, 1 - share))
+                legend.set_bbox_to_anchor((0, 0, 1, 1 - share), transform=self.transFigure)
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Decorate a figure function: check its keywords, and draw in the style of all figures."""
+    own = [
+        name
+        for name, parameter in inspect.signature(draw).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        check_look(kwargs, own)
+        with in_style():
+            figure = draw(*args, **kwargs)
+            if isinstance(figure, Drawing):
+                figure.make_room()
+            return figure
+
+    return drawn
