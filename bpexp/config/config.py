@@ -119,7 +119,11 @@ class Config:
         Raises:
             ConfigError: an unknown or missing key, a value of another kind or out of range.
         """
-        sections: dict[str, Callable[..., Any]] = {"probe": Probe.of, "checkpoint": Checkpoint, "figures": Figures}
+        sections: dict[str, Callable[..., Any]] = {
+            "probe": Probe.of,
+            "checkpoint": Checkpoint,
+            "figures": Figures,
+        }
         names = [field.name for field in fields(cls)]
         for name in mapping:
             if name not in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Unpack
 
 import pandas as pd
@@ -35,17 +36,19 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
     if RATE in layers:
         return layers
     rows = at_start(layers).sort_values("layer")
-    found = []
-    for _, run in rows.groupby(["run", "source"], sort=False):
-        stream = run.get("stream_gradient")
-        if stream is not None and stream.notna().any():
-            summary = decay_of_stream(stream.to_numpy(float))
-        else:
-            summary = decay(run["delta_norm"].to_numpy(float))
-        if RATE in summary:
-            found.append(run.head(1).assign(**{RATE: summary[RATE], ERROR: summary[ERROR]}))
-    none = rows.head(0).assign(**{RATE: [], ERROR: []})
-    return pd.concat(found, ignore_index=True) if found else none
+    of_run = rows.groupby(["run", "source"], sort=False)
+    found = [_decay(run) for _, run in of_run]
+    numbers = {name: [one.get(name, math.nan) for one in found] for name in (RATE, ERROR)}
+    known = of_run.head(1).assign(**numbers)
+    return known.dropna(subset=[RATE]).reset_index(drop=True)
+
+
+def _decay(run: pd.DataFrame) -> dict[str, float]:
+    """Return a run's rate and its error: of the stream's gradient in a residual network."""
+    stream = run.get("stream_gradient")
+    if stream is not None and stream.notna().any():
+        return decay_of_stream(stream.to_numpy(float))
+    return decay(run["delta_norm"].to_numpy(float))
 
 
 @styled

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from bpexp.config.schema import FORMATS
 from bpexp.figures.catalogue import FIGURES
 from bpexp.figures.instruments import of_instrument
 from bpexp.figures.parts.scores import file_name
 from bpexp.figures.parts.style import in_style
 from bpexp.figures.processes import spread
-from bpexp.config.schema import FORMATS
 from bpexp.record.files import make_folder, replacing
 
 if TYPE_CHECKING:

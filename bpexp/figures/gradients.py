@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from bpexp.analysis.averages import Mean
 from bpexp.figures.parts.by_setting import draw_by_setting
+from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, levels, panel_factors
 from bpexp.figures.parts.legends import legend
-from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
@@ -26,7 +26,9 @@ LAYER = "layer $l$ (1 = nearest the input)"
 
 
 @styled
-def gradient_by_layer(layers: pd.DataFrame, *, step: Step = "first", **look: Unpack[Look]) -> Figure:
+def gradient_by_layer(
+    layers: pd.DataFrame, *, step: Step = "first", **look: Unpack[Look]
+) -> Figure:
     """Draw the gradient norm of each layer: a line for each depth, a panel for each activation.
 
     Panels are initializations if only those vary; other settings that vary divide panels further.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
@@ -49,17 +51,18 @@ def gradient_heatmap(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     panels = make_panels(
         rows, factors, look, size=(1.7, 1.25), alone=(4.0, 2.8), columns=4, sharey="row"
     )
-    tables = [_table(part) for part in panels.rows]
-    values = np.concatenate([table.to_numpy(float).ravel() for table in tables] or [np.empty(0)])
+    tables = _tables(panels.rows)
+    values = np.concatenate([table.to_numpy(float).ravel() for table in tables])
     norm = LogNorm(*_limits(values))
-    meshes = [
-        _draw_mesh(panel, table, norm, look)
+    images = [
+        _draw_cells(panel, table, norm, look)
         for panel, table in zip(panels.axes, tables, strict=True)
     ]
+    panels.hide_inner_axes()
     seeds = n_seeds(rows)
     mean = f"{Mean.GEOMETRIC.value} of {seeds} seeds" if seeds > 1 else "one network"
     label = f"{NORM}\n{mean}"
-    bar = panels.figure.colorbar(meshes[0], ax=panels.axes, label=label, aspect=30, fraction=0.05)
+    bar = panels.figure.colorbar(images[0], ax=panels.axes, label=label, aspect=30, fraction=0.05)
     log_ticks(bar.ax.yaxis)
     marks = [(ZERO, "exactly 0", values == 0), (NOT_FINITE, "not finite", np.isinf(values))]
     notes = [note_colour(colour, label) for colour, label, cells in marks if cells.any()]
@@ -68,22 +71,20 @@ def gradient_heatmap(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     return panels.figure
 
 
-def _table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the gradient norms of a panel, a row for each layer and a column for each epoch.
+def _tables(parts: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return the gradient norms of each panel, a row for each layer and a column for each epoch.
 
     They are 0 where that of a seed is, infinite where that of a seed is not finite, and NaN where a
     seed has none.
     """
-    by = ["layer", "epoch"]
-    cells = rows.drop_duplicates([*by, "seed"], keep="last")
-    found = averages(cells, by, "grad_norm", mean=Mean.GEOMETRIC)
-    worst = cells.assign(
-        zero=cells["grad_norm"] == 0, broken=~np.isfinite(cells["grad_norm"])
-    )
-    of = worst.groupby(by)[["zero", "broken"]].any()
-    found = found.set_index(by)["grad_norm"]
-    found = found.mask(of["zero"], 0.0).mask(of["broken"], np.inf)
-    return found.unstack("epoch")
+    line = ["panel", "layer", "epoch"]
+    rows = pd.concat([part.assign(panel=i) for i, part in enumerate(parts)])
+    rows = rows.drop_duplicates([*line, "seed"], keep="last")
+    norms = rows["grad_norm"]
+    worst = rows.assign(zero=norms == 0, broken=~np.isfinite(norms)).groupby(line)
+    found = averages(rows, line, "grad_norm", mean=Mean.GEOMETRIC).set_index(line)["grad_norm"]
+    found = found.mask(worst["zero"].any(), 0.0).mask(worst["broken"].any(), np.inf)
+    return [found[i].unstack("epoch") for i in range(len(parts))]
 
 
 def _limits(norms: NDArray[np.float64]) -> tuple[float, float]:
@@ -96,19 +97,20 @@ def _limits(norms: NDArray[np.float64]) -> tuple[float, float]:
     return 10.0 ** (low - lacking / 2), 10.0 ** (high + lacking / 2)
 
 
-def _draw_mesh(panel: Axes, table: pd.DataFrame, norm: LogNorm, look: Look) -> QuadMesh:
-    """Draw a panel's cells, with ticks at the first and the last layer."""
+def _draw_cells(
+    panel: Axes, table: pd.DataFrame, norm: LogNorm, look: Look
+) -> AxesImage | QuadMesh:
+    """Draw a panel's cells as an image, with ticks at the first and the last layer."""
     norms = table.to_numpy(float)
-    edges = cell_edges(table.columns.to_numpy(float)), cell_edges(table.index.to_numpy(float))
-    common: dict[str, Any] = {"rasterized": True}  # one image in an SVG instead of a path a cell
+    x, y = (cell_edges(axis.to_numpy(float)) for axis in (table.columns, table.index))
     positive = np.isfinite(norms) & (norms > 0)
     cells = np.ma.masked_where(~positive, norms)
-    mesh = panel.pcolormesh(*edges, cells, cmap=colour_map(look), norm=norm, **common)
+    image = panel.pcolorfast(x, y, cells, cmap=colour_map(look), norm=norm)
     for colour, marked in ((ZERO, norms == 0), (NOT_FINITE, np.isinf(norms))):
         if marked.any():
             flat = np.ma.masked_where(~marked, np.ones_like(norms))
-            panel.pcolormesh(*edges, flat, cmap=ListedColormap([colour]), **common)
+            panel.pcolorfast(x, y, flat, cmap=ListedColormap([colour]))
     panel.grid(False)
     integer_ticks(panel.xaxis, most=4)
     panel.yaxis.set_major_locator(FixedLocator([*dict.fromkeys((1, int(table.index.max())))]))
-    return mesh
+    return image

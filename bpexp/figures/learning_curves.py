@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal, Unpack
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bpexp.analysis.averages import Mean
@@ -23,10 +22,10 @@ from bpexp.figures.parts.factors import (
 from bpexp.figures.parts.legends import legend
 from bpexp.figures.parts.lines import draw_lines, line_notes
 from bpexp.figures.parts.look import Look
-from bpexp.figures.parts.panels import Panels, make_panels
+from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.scores import limit_scores, score_name, score_of
-from bpexp.figures.parts.ticks import integer_ticks, log_ticks
+from bpexp.figures.parts.ticks import integer_ticks
 from bpexp.figures.scores import runs_by_setting
 
 ENTROPIES = {"cross_entropy", "binary_cross_entropy"}

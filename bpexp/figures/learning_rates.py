@@ -88,9 +88,7 @@ def _cell(runs: pd.DataFrame) -> Cell:
     """Return which rates train a cell's configuration, and the words that the cell shows."""
     first = runs.iloc[0]
     kind = [*COLOURS][min(int(first["rates"]), 2)]
-    lowest, highest, rate = (
-        number(first[name]) for name in ("trains_from", "trains_to", "rate")
-    )
+    lowest, highest, rate = (number(first[name]) for name in ("trains_from", "trains_to", "rate"))
     span = {"no rate trains": "none", "one rate trains": lowest}.get(kind, f"{lowest} to {highest}")
     words = f"{runs['score/test'].mean():.3f}\nlr {rate}\n({span})"
     return Cell({kind: len(runs)}, words)

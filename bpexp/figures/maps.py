@@ -83,7 +83,9 @@ def trainability_map(
     return panels.figure
 
 
-def _draw_map(panel: Axes, runs: pd.DataFrame, across: str, look: Look, limits: dict[str, Any]) -> QuadMesh:
+def _draw_map(
+    panel: Axes, runs: pd.DataFrame, across: str, look: Look, limits: dict[str, Any]
+) -> QuadMesh:
     table = runs.pivot_table(index="depth", columns=across, values=SCORE, observed=True)
     x, y = table.columns.to_numpy(float), table.index.to_numpy(float)
     panel.set_xscale("log" if is_geometric(x) else "linear")
@@ -161,8 +163,7 @@ def phase_diagram(plane: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         look: see `Look`.
     """
     runs = with_score(measured(plane), "train")
-    shared = {"sharex": False, "sharey": False}
-    panels = make_panels(runs, ["activation"], look, size=(3.0, 2.6), **shared)
+    panels = make_panels(runs, ["activation"], look, size=(3.0, 2.6), sharex=False, sharey=False)
     dots = None
     for panel, own in panels.parts:
         dots = _draw_points(panel, own, look, _limits(runs))

@@ -17,7 +17,7 @@ from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import score_name
 
 # From the mildest to the gravest.
-WIDE = 20  # letters of a cell's line
+WIDE = 17  # letters of a cell's line
 COLOURS = {
     "healthy": "#8fc088",
     "preserved": "#c9f7bd",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bpexp.figures.parts import style
 from bpexp.figures.parts.factors import compared_factor
+from bpexp.figures.parts.look import Look
 
 MOST_STEPS = 60
 MOST_NUMBERS = 300_000  # about 1.5 MB
@@ -31,7 +32,7 @@ def norms_through_training(runs: pd.DataFrame, layers: pd.DataFrame) -> dict[str
         step 0, or null). A norm is round(scale * log10(norm)), zero for 0 and null if not finite.
     """
     factor = compared_factor(runs)
-    palette = style.colours(runs, factor)
+    palette = style.colours(runs, factor, Look())
     parts = {source: rows for source, rows in layers.groupby("source")} if len(layers) else {}
     measured = _tables(parts.get("measured"))
     theory = _tables(parts.get("theory"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
 
@@ -21,8 +20,13 @@ def with_markers(axes):
     return [line for line in axes.lines if line.get_marker() not in ("None", "", "_")]
 
 
-def meshes(axes):
-    return [mesh for mesh in axes.collections if isinstance(mesh, QuadMesh)]
+def cells(axes):
+    """Return the colours of a map's cells, row by row: of a divided cell its first colour."""
+    corners = {}
+    for patch in axes.patches:
+        place = int(patch.get_y()), int(patch.get_x())
+        corners.setdefault(place, to_hex(patch.get_facecolor()))
+    return [corners[place] for place in sorted(corners)]
 
 
 def titles(figure):

@@ -145,13 +145,13 @@ SOURCE = '''
 """Width against depth."""
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.quantities import Quantity
-from bpexp.figures.parts.style import styled
+from bpexp.figures.parts.drawing import styled
 
 
 @styled
-def width_by_depth(runs):
+def width_by_depth(runs, **look):
     """Draw the width against depth."""
-    panels = draw_by_setting(runs, "depth", Quantity("width"))
+    panels = draw_by_setting(runs, "depth", Quantity("width"), look)
     panels.label("Width", x="hidden layers", y="width")
     return panels.figure
 '''
@@ -166,8 +166,8 @@ def test_a_new_figure_is_a_file_and_a_row(tmp_path, monkeypatch):
     row = FigureSpec(widths.width_by_depth, "runs", ("width",))
     monkeypatch.setattr(files, "FIGURES", {"width_by_depth": row})
     runs = tables().runs
-    (file,) = draw_all(only(runs=runs), tmp_path / "figures", metadata={})
-    assert file.name == "width_by_depth.png"
-    written = pd.read_csv(file.with_suffix(".csv"))
-    assert list(written["width"]) == list(runs["width"])
+    folder = tmp_path / "figures"
+    (file,) = draw_all(only(runs=runs), folder, metadata={}, formats=["svg"])
+    assert file.name == "width_by_depth.csv"
+    assert list(pd.read_csv(file)["width"]) == list(runs["width"])
     assert "<svg" in file.with_suffix(".svg").read_text()

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from figures.made_up import tables
+from figures.made_up import only, tables
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
@@ -33,21 +33,43 @@ NAMES = [
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures") / "new"
-    return draw_all(GIVEN, folder, metadata=METADATA, instruments=["q"])
+    formats = ["png", "svg", "pdf"]
+    return draw_all(GIVEN, folder, metadata=METADATA, formats=formats, instruments=["q"])
 
 
-def test_draw_all_writes_three_files_a_figure_and_no_others(drawn):
+def test_draw_all_writes_the_formats_and_the_csv_of_each_figure_and_no_others(drawn):
     names = [*NAMES, "q_through_training"]
     assert [path.stem for path in drawn] == names
-    expected = {f"{name}.{suffix}" for name in names for suffix in ("png", "svg", "csv")}
+    expected = {f"{name}.{suffix}" for name in names for suffix in ("png", "svg", "pdf", "csv")}
     assert {path.name for path in drawn[0].parent.iterdir()} == expected
     assert plt.get_fignums() == []
 
 
 def test_png_carries_the_metadata(drawn):
     for path in drawn:
-        with Image.open(path) as image:
+        with Image.open(path.with_suffix(".png")) as image:
             assert METADATA.items() <= image.text.items()
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+def test_pdf_embeds_truetype_fonts_and_its_title(drawn):
+    for path in drawn:
+        content = path.with_suffix(".pdf").read_bytes()
+        assert b"/CIDFontType2" in content
+        assert b"/FontFile2" in content
+        assert b"/Type3" not in content
+        assert b"/Title (study)" in content
+
+
+def test_by_default_a_figure_is_a_png_and_vectors_have_a_folder_of_their_own(tmp_path):
+    (tmp_path / "vectors").mkdir()
+    runs = only(runs=GIVEN.runs)
+    drawn = draw_all(runs, tmp_path / "figures", metadata={}, vectors=tmp_path / "vectors")
+    stems = {path.stem for path in drawn}
+    assert {path.suffix for path in drawn} == {".csv"}
+    found = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert found == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "csv")}
+    assert {path.name for path in (tmp_path / "vectors").iterdir()} == {f"{s}.svg" for s in stems}
 
 
 def test_svg_carries_the_metadata_and_its_text_as_text(drawn):
@@ -74,14 +96,16 @@ def test_csv_is_what_was_drawn_to_the_last_bit(drawn):
 
 
 def test_two_processes_write_the_same_bytes_as_one(drawn, tmp_path):
-    for path in draw_all(GIVEN, tmp_path, metadata=METADATA, instruments=["q"], jobs=2):
-        for suffix in (".png", ".svg", ".csv"):
+    formats = ["png", "svg", "pdf"]
+    options = {"metadata": METADATA, "formats": formats, "instruments": ["q"], "jobs": 2}
+    for path in draw_all(GIVEN, tmp_path, **options):
+        for suffix in (".png", ".svg", ".pdf", ".csv"):
             other = (drawn[0].parent / path.name).with_suffix(suffix)
             assert path.with_suffix(suffix).read_bytes() == other.read_bytes()
 
 
 def test_figures_without_data_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "save", lambda figure, stem, metadata: None)
+    monkeypatch.setattr(files, "save", lambda figure, files, metadata: None)
     runs = GIVEN.runs.assign(**{"accuracy/test": np.nan})
     some = Tables(runs, GIVEN.layers, GIVEN.curves.head(0))
     names = {path.stem for path in draw_all(some, tmp_path, metadata={})}
@@ -107,7 +131,7 @@ def test_the_others_are_drawn_and_the_failed_one_is_named(tmp_path, one_fails, j
     failed = {}
     drawn = draw_all(GIVEN, tmp_path, metadata={}, jobs=jobs, failed=failed.__setitem__)
     assert [path.stem for path in drawn] == ["good"]
-    assert {path.name for path in tmp_path.iterdir()} == {"good.png", "good.svg", "good.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"good.png", "good.csv"}
     assert [(name, str(error)) for name, error in failed.items()] == [("broken", "no figure")]
 
 

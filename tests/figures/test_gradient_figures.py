@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from figures.artists import assert_line, colour_by_level, legend_of, lines, meshes, titled, titles
+from figures.artists import assert_line, colour_by_level, legend_of, lines, titled, titles
 from figures.made_up import EIGHT, SIX, tables
 from matplotlib.colors import to_hex
 
@@ -89,7 +89,7 @@ def test_seeds_give_the_root_mean_square(n):
         assert (corners[7:12, 1][::-1] > line.get_ydata()).all()
     else:
         assert len(drawn.get_offsets()) == n * 5
-    names = [text.get_text() for text in panel.legend_of(figure).get_texts()]
+    names = [text.get_text() for text in legend_of(panel.figure).get_texts()]
     assert f"root mean square\nof {n} seeds" in names
 
 
@@ -154,49 +154,73 @@ def test_first_layer_by_depth_draws_the_tables_numbers():
             assert_line(line, own["depth"], own["grad_norm"])
 
 
-def test_heatmap_is_log10_on_one_scale():
+def image_of(panel):
+    return panel.images[0].get_array()
+
+
+def test_the_heatmap_shows_the_norms_on_one_log_scale_with_depths_as_rows():
     layers = tables().layers
     figure = gradient_heatmap(layers)
     measured = layers[layers["source"] == "measured"]
+    names = ("sigmoid", "tanh", "relu")
+    assert titles(figure) == [f"{name}, depth {depth}" for name in names for depth in (2, 4, 8)]
     scales = set()
-    for name, rows in measured.groupby("name"):
-        (mesh,) = meshes(titled(figure, name))
-        expected = np.log10(rows.pivot(index="layer", columns="epoch", values="grad_norm"))
-        np.testing.assert_allclose(mesh.get_array(), expected, rtol=1e-12)
-        scales.add(mesh.get_clim())
-    logs = np.log10(measured["grad_norm"])
+    for (name, depth), rows in measured.groupby(["activation", "depth"], observed=True):
+        panel = titled(figure, f"{name}, depth {depth}")
+        expected = rows.pivot(index="layer", columns="epoch", values="grad_norm")
+        np.testing.assert_allclose(image_of(panel), expected, rtol=1e-12)
+        assert list(panel.get_yticks()) == [1, depth + 1]
+        assert panel.get_subplotspec().rowspan.start == (2, 4, 8).index(depth)
+        assert panel.get_subplotspec().colspan.start == names.index(name)
+        scales.add(panel.images[0].get_clim())
     ((low, high),) = scales
-    assert (low, high) == pytest.approx((logs.min(), logs.max()), rel=1e-12)
+    norms = measured["grad_norm"]
+    assert (low, high) == pytest.approx((norms.min(), norms.max()), rel=1e-12)
 
 
-def test_heatmap_marks_zeros_and_what_is_not_finite():
+def test_the_heatmap_is_a_geometric_mean_over_seeds_and_says_so():
+    layers = tables(("tanh",), (4,), seeds=(0, 1, 2)).layers
+    figure = gradient_heatmap(layers)
+    measured = layers[layers["source"] == "measured"].assign(log=lambda f: np.log(f["grad_norm"]))
+    expected = np.exp(measured.pivot_table(index="layer", columns="epoch", values="log"))
+    np.testing.assert_allclose(image_of(figure.axes[0]), expected, rtol=1e-12)
+    assert figure.axes[-1].get_ylabel().endswith("geometric mean of 3 seeds")
+
+
+def test_the_heatmap_marks_zeros_and_what_is_not_finite():
     layers = tables(("sigmoid",), (4,), zero_below=1e-1, broken_from=3).layers
-    measured = layers[layers["source"] == "measured"]
-    norms = measured.pivot(index="layer", columns="epoch", values="grad_norm").to_numpy(copy=True)
-    norms[-1, 1] = math.inf
     layers.loc[(layers["layer"] == 5) & (layers["epoch"] == 1), "grad_norm"] = math.inf
+    measured = layers[layers["source"] == "measured"]
+    norms = measured.pivot(index="layer", columns="epoch", values="grad_norm").to_numpy()
     figure = gradient_heatmap(layers)
-    mesh, zeros = meshes(figure.axes[0])
+    cells, zeros, broken = figure.axes[0].images
     drawable = np.isfinite(norms) & (norms > 0)
-    np.testing.assert_array_equal(mesh.get_array().mask, ~drawable)
+    np.testing.assert_array_equal(cells.get_array().mask, ~drawable)
     np.testing.assert_array_equal(~zeros.get_array().mask, norms == 0)
-    figure.draw_without_rendering()  # gives cells their colours
-    bad, zero = mesh.get_facecolors().reshape(5, 4, 4), zeros.get_facecolors().reshape(5, 4, 4)
-    assert {to_hex(c) for c in bad[~np.isfinite(norms)]} == {"#e31a1c"}
-    assert {to_hex(c) for c in zero[norms == 0]} == {"#e4e4e4"}
-    assert [text.get_text() for text in legend_of(figure).get_texts()] == [
-        "exactly 0",
-        "not finite",
-    ]
+    np.testing.assert_array_equal(~broken.get_array().mask, ~np.isfinite(norms))
+    colours = [to_hex(image.cmap(0.5)) for image in (zeros, broken)]
+    assert colours == ["#e4e4e4", "#e31a1c"]
+    names = [text.get_text() for text in legend_of(figure).get_texts()]
+    assert names == ["exactly 0", "not finite"]
 
 
-def test_heatmap_draws_48_runs_of_one_seed_and_says_so():
-    layers = tables(SIX, EIGHT, seeds=(0, 1), epochs=0, theory=False).layers
-    figure = gradient_heatmap(layers)
-    names = [title for title in titles(figure) if title]
+def test_the_heatmap_of_two_seeds_marks_a_zero_of_one():
+    layers = tables(("tanh",), (2,), seeds=(0, 1), epochs=1).layers
+    layers.loc[(layers["layer"] == 1) & (layers["epoch"] == 1) & (layers["seed"] == 1),
+               "grad_norm"] = 0.0  # fmt: skip
+    cells, zeros = gradient_heatmap(layers).axes[0].images
+    expected = np.zeros((3, 2), bool)
+    expected[0, 1] = True
+    np.testing.assert_array_equal(cells.get_array().mask, expected)
+    np.testing.assert_array_equal(~zeros.get_array().mask, expected)
+
+
+def test_the_heatmap_has_a_panel_for_each_configuration_whatever_the_seeds():
+    figure = gradient_heatmap(tables(SIX, EIGHT, seeds=(0, 1), epochs=0, theory=False).layers)
+    names = titles(figure)
     assert len(names) == 48
-    assert names[:9] == [*(f"sigmoid-d{d}-s0" for d in EIGHT), "tanh-d1-s0"]
-    assert "48 of 96 runs: the first with seed 0" in figure.get_suptitle()
+    assert names[:9] == [*(f"sigmoid, depth {d}" for d in EIGHT), "tanh, depth 1"]
+    assert figure.get_suptitle() == "Gradient norm of each layer through training"
 
 
 @pytest.mark.parametrize("draw", [gradient_by_layer, first_layer_by_depth])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figures.artists import legend_of, meshes, titles
+from figures.artists import cells, legend_of, titles
 from figures.made_up import only, tables
 from matplotlib.colors import to_hex
 
@@ -30,19 +30,30 @@ def texts_in(figure):
 def test_verdict_map_names_and_colours_cells():
     runs = tables(("sigmoid", "relu"), (2, 8), seeds=(0, 1, 2)).runs
     runs.loc[runs["name"] == "relu-d8-s1", "verdict"] = "dead"
-    figure = verdict_map(runs)
-    (panel,) = figure.axes
+    (panel,) = verdict_map(runs).axes
     words = [text.get_text().split("\n") for text in panel.texts]
-    headlines = ["healthy", "healthy", "vanishing", "healthy 2/3"]
+    headlines = ["healthy", "healthy", "vanishing", "healthy 2, dead 1"]
     assert [word for word, _, _ in words] == headlines
     means = runs.groupby(["depth", "activation"], observed=True)["accuracy/test"].mean()
     did = [(word, float(number)) for word, number in (line.split() for _, line, _ in words)]
     assert [word for word, _ in did] == ["learnt", "learnt", "stalled", "learnt"]
     assert [number for _, number in did] == pytest.approx(list(means), abs=5e-4)
     assert [word for _, _, word in words] == ["preserved", "preserved", "vanishing", "preserved"]
-    figure.draw_without_rendering()
-    colours = [to_hex(colour) for colour in meshes(panel)[0].get_facecolors().reshape(-1, 4)]
-    assert colours == [verdicts.COLOURS[word.split()[0]] for word in headlines]
+    assert cells(panel) == [verdicts.COLOURS[word.split()[0]] for word in headlines]
+
+
+def test_the_shares_of_verdicts_divide_a_cell():
+    runs = tables(("relu",), (2,), seeds=range(5)).runs
+    runs["verdict"] = ["healthy", "dead", "healthy", "diverged", "healthy"]
+    (panel,) = verdict_map(runs).axes
+    shares = {to_hex(patch.get_facecolor()): patch.get_width() for patch in panel.patches}
+    whole = sum(shares.values())
+    expected = {"healthy": 0.6, "diverged": 0.2, "dead": 0.2}
+    assert {c: s / whole for c, s in shares.items()} == pytest.approx(
+        {verdicts.COLOURS[word]: share for word, share in expected.items()}
+    )
+    (text,) = panel.texts
+    assert text.get_text().startswith("healthy 3, others 2\n")
 
 
 def test_a_cell_tells_the_gradient_at_both_ends_and_leaves_out_what_the_record_lacks():
@@ -61,7 +72,7 @@ def test_of_verdicts_as_common_the_gravest_is_named():
     runs = tables(("relu",), (2,), seeds=(0, 1)).runs
     runs.loc[0, "verdict"] = "dead"
     (text,) = verdict_map(runs).axes[0].texts
-    assert text.get_text().startswith("dead 1/2")
+    assert text.get_text().startswith("dead 1, healthy 1")
 
 
 def test_verdict_map_over_other_factors():
@@ -186,6 +197,8 @@ def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train
         ["0.190", "lr 0.1", "(none)"], ["0.890", "lr 0.1", "(0.1)"],
     ]  # fmt: skip
     assert "mean of 2 seeds; in brackets: the rates that train" in figure.get_suptitle()
+    names = [text.get_text() for text in legend_of(figure).get_texts()]
+    assert names == ["no rate trains", "one rate trains", "several rates train"]
     assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
 
 
@@ -194,9 +207,8 @@ def test_cells_of_a_large_map_are_small_and_explained_by_a_legend():
     figure = verdict_map(runs)
     assert max(figure.get_size_inches()) <= 17
     assert texts_in(figure) == []
-    assert [t.get_text() for t in legend_of(figure).get_texts()] == [*verdicts.COLOURS]
-    figure.draw_without_rendering()
-    colours = [to_hex(c) for c in meshes(figure.axes[0])[0].get_facecolors().reshape(-1, 4)]
-    assert colours == [
+    names = [text.get_text() for text in legend_of(figure).get_texts()]
+    assert names == [word for word in verdicts.COLOURS if word in {*runs["verdict"]}]
+    assert cells(figure.axes[0]) == [
         verdicts.COLOURS[word] for word in runs.sort_values(["depth", "activation"])["verdict"]
     ]

@@ -18,6 +18,7 @@ from bpexp.figures import (
     score_by_setting,
 )
 from bpexp.figures.paired import paired_scores
+from bpexp.figures.parts.numbers import number
 from bpexp.figures.scores import runs_by_depth, runs_by_setting
 from bpexp.results import paired_differences
 
@@ -135,4 +136,4 @@ def test_the_axis_of_the_loss_has_labels_whatever_it_spans(largest):
     ticks = [tick for tick in above.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
     assert 3 <= len(ticks) <= 12
     for tick in ticks:
-        assert float(tick.label1.get_text()) == pytest.approx(tick.get_loc(), rel=1e-5)
+        assert tick.label1.get_text() == number(tick.get_loc())

@@ -59,12 +59,13 @@ SPECS = FIGURES | dict([of_instrument("q")])
 def test_the_users_settings_change_no_file_and_are_not_changed(name, tmp_path):
     spec = SPECS[name]
     study = next(study for study in STUDIES if not spec.data(study).empty)
-    save(spec(study), tmp_path / "plain", {})
+    suffixes = (".png", ".svg", ".pdf")
+    save(spec(study), [tmp_path / f"plain{suffix}" for suffix in suffixes], {})
     with mpl.rc_context(HOSTILE):
         before = dict(mpl.rcParams)
-        save(spec(study), tmp_path / "hostile", {})
+        save(spec(study), [tmp_path / f"hostile{suffix}" for suffix in suffixes], {})
         assert dict(mpl.rcParams) == before
-    for suffix in (".png", ".svg"):
+    for suffix in suffixes:
         plain, hostile = (tmp_path / f"{stem}{suffix}" for stem in ("plain", "hostile"))
         assert plain.read_bytes() == hostile.read_bytes(), suffix
 

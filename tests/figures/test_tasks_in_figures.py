@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from figures.artists import labels_of, titles
 
 from bpexp.analysis.scores import scores, tasks_in
 from bpexp.figures import FIGURES, learning_curves, score_by_depth, trainability_map, verdict_map
@@ -59,7 +60,7 @@ def test_figures_name_the_metric_of_their_task(tasks, name, label, file):
     assert score_label(frame, "test") == label
     assert file_name("score_by_depth", frame) == file
     figure = score_by_depth(frame)
-    assert figure.get_supylabel() == label
+    assert labels_of(figure)[1] == [label]
     assert figure.get_suptitle() == f"Test {name} after training"
     panels = sorted(tasks) if len(tasks) > 1 else [""]
     assert titles(figure) == panels

@@ -70,7 +70,9 @@ def arrange(
         if len(keys) >= FULL * len(heads) * len(sides)
     ]
     # The first factor makes the columns, unless panels are clearly larger if it makes the rows.
-    scale, best = max(fitting, key=lambda fit: fit[0] * (1.25 if fit[1] == 0 else 1), default=(0, 0))
+    scale, best = max(
+        fitting, key=lambda fit: fit[0] * (1.25 if fit[1] == 0 else 1), default=(0, 0)
+    )
     if scale >= LEAST:
         heads, sides, places = crossings[best]
     else:

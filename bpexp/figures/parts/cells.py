@@ -21,7 +21,7 @@ from bpexp.figures.parts.style import chosen
 
 WIDEST, HIGHEST = 10.5, 14.0  # inches of the panels side by side, and above each other
 BESIDE = 0.3, 0.35  # inches for the labels of a panel's ticks, and its title
-LEGIBLE = 0.5  # of a cell's own size, from which words are written
+NARROWEST, FLATTEST = 0.5, 0.85  # of a cell's own width and height, for words to be written
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def draw_word_map(
     n_down, n_across = max(len(levels(rows, down)), 1), max(len(levels(rows, across)), 1)
     room = look.get("width", WIDEST + MARGIN[0]) - MARGIN[0] - BESIDE[0]
     room -= LEGEND if explained and place_of_legend(look) == "right" else 0
-    scale = min(1.0, room / (n_across * size[0]), HIGHEST / (n_down * size[1]))
-    legible = scale >= LEGIBLE
+    scale, flat = min(1.0, room / (n_across * size[0])), min(1.0, HIGHEST / (n_down * size[1]))
+    legible = scale >= NARROWEST and flat >= FLATTEST
     width = min(max(n_across * size[0] + BESIDE[0], least), WIDEST)
     height = min(n_down * size[1] + BESIDE[1], HIGHEST)
     columns = max(1, int(WIDEST / width))
@@ -120,7 +120,8 @@ def draw_cells(
     """
     gap = 0.02 if fontsize else 0.0
     for (row, column), one in cells.items():
-        x, y, n = across.index(column), down.index(row), sum(one.kinds.values())
+        x, y = float(across.index(column)), float(down.index(row))
+        n = sum(one.kinds.values())
         for kind, count in one.kinds.items():
             part = (1 - 2 * gap) * count / n
             corner = x + gap, y + gap

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any, ParamSpec
 
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bpexp.figures.parts.look import check_look
 from bpexp.figures.parts.style import in_style
@@ -47,7 +48,7 @@ class Drawing(Figure):
             height += legend.get_window_extent().height / self.dpi
             self.set_size_inches(width, height)
             title, engine = self._suptitle, self.get_layout_engine()  # type: ignore[attr-defined]
-            if title is not None and title.get_text() and engine is not None:
+            if title is not None and isinstance(engine, ConstrainedLayoutEngine):
                 share = (title.get_window_extent().height / self.dpi + 0.06) / height
                 engine.set(rect=(0, 0, 1, 1 - share))
                 legend.set_bbox_to_anchor((0, 0, 1, 1 - share), transform=self.transFigure)

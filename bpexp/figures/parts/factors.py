@@ -123,20 +123,20 @@ def shown(value: object) -> str:
 
 
 def panel_title(factor: str, value: object) -> str:
-    """Return a factor's value as the title of a panel: as `describe`, with symbols.
+    r"""Return a factor's value as the title of a panel: as `describe`, with symbols.
 
     >>> panel_title("lr", 1e-4), panel_title("init.sigma_w2", 1.5)
-    ('lr 10⁻⁴', '$\\\\sigma_w^2$ = 1.5')
+    ('lr 10⁻⁴', '$\\sigma_w^2$ = 1.5')
     """
     symbol = SYMBOLS.get(factor.split(".")[-1])
     return f"{symbol} = {shown(value)}" if symbol else describe(factor, value)
 
 
 def axis_label(factor: str) -> str:
-    """Return the label of an axis along a factor: its symbol, or its name in words.
+    r"""Return the label of an axis along a factor: its symbol, or its name in words.
 
     >>> axis_label("init.sigma_w2"), axis_label("depth"), axis_label("batch_size")
-    ('$\\\\sigma_w^2$', 'hidden layers', 'batch size')
+    ('$\\sigma_w^2$', 'hidden layers', 'batch size')
     """
     name = factor.split(".")[-1]
     return SYMBOLS.get(name) or WORDS.get(name) or name.replace("_", " ")

@@ -59,17 +59,24 @@ def draw_lines(
             fill the panel.
         kwargs: style of the measured lines, as `Line2D` takes it.
     """
+    numbered = [rows.assign(panel=i) for i, (_, rows) in enumerate(parts)]
+    rows = pd.concat(numbered) if len(numbered) > 1 else numbered[0]
+    values = rows[y.name].where(rows[y.name] > 0) if y.log else rows[y.name]
+    drawable, theory = rows.assign(**{y.name: values}), is_theory(rows)
+    by = ["panel", hue, x]
+    means = averages(drawable[~theory], by, y.name, mean=y.mean, within=y.within)
+    single = per_draw(drawable[~theory], by, y.name, mean=y.mean)
     drawn: list[tuple[Axes, list[Line2D]]] = []
-    for panel, rows in parts:
+    for i, (panel, _) in enumerate(parts):
         panel.set_yscale("log" if y.log else "linear")
-        values = rows[y.name].where(rows[y.name] > 0) if y.log else rows[y.name]
-        drawable = rows.assign(**{y.name: values})
-        theory = is_theory(rows)
-        own = _draw_means(panel, drawable[~theory], x, y, hue, palette, markers, kwargs)
-        _draw_theory(panel, drawable[theory], x, y.name, hue, palette)
-        drawn.append((panel, own))
-    for panel, own in drawn:
-        separate(panel, own)
+        own, seeds, told = (
+            frame[frame["panel"] == i] for frame in (means, single, drawable[theory])
+        )
+        lines = _draw_means(panel, own, seeds, x, y.name, hue, palette, markers, kwargs)
+        drawn.append((panel, lines))
+        _draw_theory(panel, told, x, y.name, hue, palette)
+    for panel, lines in drawn:
+        separate(panel, lines)
     if y.log:
         zeros = [(panel, rows[rows[y.name] == 0]) for panel, rows in parts]
         n = max((rows[hue].nunique() for _, rows in zeros), default=0)
@@ -113,46 +120,56 @@ def line_notes(rows: pd.DataFrame, y: Quantity, *, mean: str | None = None) -> l
 
 def _draw_means(
     panel: Axes,
-    rows: pd.DataFrame,
+    means: pd.DataFrame,
+    single: pd.DataFrame,
     x: str,
-    y: Quantity,
+    y: str,
     hue: str,
     palette: style.Palette,
     markers: Mapping[Any, str] | None,
     kwargs: dict[str, Any],
 ) -> list[Line2D]:
-    """Draw the means with their bands or seeds, and return their lines."""
-    by, order = [hue, x], levels(rows, hue)
-    found: list[Line2D] = []
-    means = averages(rows, by, y.name, mean=y.mean, within=y.within)
-    single = per_draw(rows, by, y.name, mean=y.mean)
-    for level in order:
+    """Draw a panel's means with their bands or seeds, and return their lines."""
+    found, dots, order = list[Line2D](), list[pd.DataFrame](), levels(means, hue)
+    for place, level in enumerate(order):
         line = means[means[hue] == level]
         if not line["n"].any():
             continue
         look = {"marker": (markers or {}).get(level, "o"), **style.MEASURED, **kwargs}
-        whole = line.loc[line[y.name].first_valid_index() : line[y.name].last_valid_index()]
-        if whole[y.name].notna().any():
-            found += panel.plot(whole[x], whole[y.name], color=palette[level], **look)
+        whole = line.loc[line[y].first_valid_index() : line[y].last_valid_index()]
+        if whole[y].notna().any():
+            found += panel.plot(whole[x], whole[y], color=palette[level], **look)
         if line["lower"].notna().any():
             ends = line["lower"], line["upper"]
             panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
-        seeds = single[single[hue] == level].rename(columns={x: "x", y.name: "y"})
-        _draw_seeds(panel, seeds, set(line.loc[line[y.name].isna(), x]), palette[level])
+        seeds = single[single[hue] == level].rename(columns={x: "x", y: "y"})
+        gaps = set(line.loc[line[y].isna(), x])
+        dots.append(_draw_seeds(panel, seeds, gaps, palette[level]).assign(colour=place))
+    _draw_dots(panel, dots, [palette[level] for level in order])
     return found
 
 
-def _draw_seeds(panel: Axes, seeds: pd.DataFrame, gaps: set[float], colour: Any) -> None:
-    """Draw each of a few seeds; of more seeds those with a value where the mean has a gap."""
+def _draw_seeds(panel: Axes, seeds: pd.DataFrame, gaps: set[float], colour: Any) -> pd.DataFrame:
+    """Draw each of a few seeds as a thin line if they have many points, and return the others.
+
+    These are dots: of a few seeds all points, of more seeds those where the mean has a gap.
+    """
     n = seeds["seed"].nunique()
     if 1 < n <= FEW and seeds["x"].nunique() > MOST_DOTS:
         ordered = seeds.sort_values("x").groupby("seed")
         paths = [own[["x", "y"]].to_numpy(float) for _, own in ordered]
         panel.add_collection(LineCollection(paths, colors=[colour], **style.SEED_LINES))
-    elif n > 1:
-        shown = seeds.dropna() if n <= FEW else seeds[seeds["x"].isin(gaps)].dropna()
-        if len(shown):
-            panel.scatter(shown["x"], shown["y"], color=[colour], **style.SEED_DOTS)
+        return seeds.head(0)
+    shown = seeds if 1 < n <= FEW else seeds[seeds["x"].isin(gaps) & (n > 1)]
+    return shown.dropna(subset=["x", "y"])
+
+
+def _draw_dots(panel: Axes, dots: Sequence[pd.DataFrame], colours: Sequence[Any]) -> None:
+    """Draw the dots of all lines of a panel, whose column `colour` says which colour they have."""
+    shown = pd.concat(dots) if dots else pd.DataFrame()
+    if len(shown):
+        own = [colours[place] for place in shown["colour"]]
+        panel.scatter(shown["x"], shown["y"], c=own, **style.SEED_DOTS)
 
 
 def _draw_theory(

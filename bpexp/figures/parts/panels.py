@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ Key = tuple[str, ...]
 Shared = Literal[True, False, "row", "col"]
 Parts = list[tuple[Key, pd.DataFrame]]
 
+FORMULA = re.compile(r"\$[^$]*\$")
 MOST_PANELS = 48
 MANY = 8  # of more panels than these, those that are 0 throughout are left out
 LEGEND = 1.25  # inches beside the panels
@@ -51,6 +53,12 @@ class Panels:
     def axes(self) -> list[Axes]:
         """The axes of each panel, of stacked ones the uppermost."""
         return [stack[0] for stack in self.stacks]
+
+    def hide_inner_axes(self) -> None:
+        """Hide the axes that have no labels, with their ticks and grid lines."""
+        for axes in (one for stack in self.stacks for one in stack):
+            for axis, side in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft")):
+                axis.set_visible(axis.get_tick_params()[side])
 
     @property
     def parts(self) -> list[tuple[Axes, pd.DataFrame]]:
@@ -159,12 +167,14 @@ def _subplots(
         for level in range(stack):
             keys = ("x", places[sharex]), ("y", level, places[sharey])
             shared = {f"share{key[0]}": first.get(key) for key in keys}
-            axes = figure.add_subplot(grid[row * stack + level, column], **shared)  # type: ignore[arg-type]
+            axes = figure.add_subplot(grid[row * stack + level, column], **shared)
             for key in keys:
                 first.setdefault(key, axes)
             lowest = level == stack - 1 and not (sharex and (row + 1, column) in taken)
             leftmost = not (sharey in (True, "row") and (row, column - 1) in taken)
             axes.tick_params(which="both", labelbottom=lowest, labelleft=leftmost)
+            for spine in axes.spines.values():
+                spine.set_in_layout(False)  # it is the panel's own edge; measuring it takes long
             stacked.append(axes)
         found.append(tuple(stacked))
     return found
@@ -222,11 +232,25 @@ def fold_words(text: str, inches: float, points: float = 9.5) -> str:
     >>> fold_words("gradient norm of layer 1", 1.0)
     'gradient norm\nof layer 1'
     """
-    pieces = text.split("$")
-    whole = "$".join(p.replace(" ", "\xa0") if i % 2 else p for i, p in enumerate(pieces))
-    most = max(int(inches * 72 / (0.56 * points)), 8)
-    lines = [
-        textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False)
-        for line in whole.split("\n")
-    ]
-    return "\n".join(lines).replace("\xa0", " ")
+    most = max(inches * 72 / (0.56 * points), 8)
+    folded = []
+    for line in text.split("\n"):
+        words = [word.replace("\xa0", " ") for word in FORMULA.sub(_unbroken, line).split(" ")]
+        kept = words[0]
+        for word in words[1:]:
+            longer = f"{kept} {word}"
+            if _letters(longer.rpartition("\n")[2]) <= most:
+                kept = longer
+            else:
+                kept = f"{kept}\n{word}"
+        folded.append(kept)
+    return "\n".join(folded)
+
+
+def _unbroken(formula: re.Match[str]) -> str:
+    return formula[0].replace(" ", "\xa0")
+
+
+def _letters(text: str) -> int:
+    """Return about how many letters wide a text is; a command of a formula is one letter."""
+    return len(re.sub(r"[{}^_$]", "", re.sub(r"\\[a-zA-Z]+", "x", text)))

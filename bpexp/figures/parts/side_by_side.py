@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ def separate(panel: Axes, lines: Sequence[Line2D]) -> None:
     for i, own in enumerate(heights):
         near = [group for group in groups if any(_coincide(own, heights[j]) for j in group)]
         groups = [group for group in groups if group not in near]
-        groups.append([*sum(near, []), i])
+        groups.append([*chain.from_iterable(near), i])
     for group in groups:
         for place, i in enumerate(sorted(group)):
             points = ((len(group) - 1) / 2 - place) * float(lines[i].get_linewidth())
@@ -46,4 +47,4 @@ def _coincide(one: dict[float, float], other: dict[float, float]) -> bool:
     near = [abs(one[x] - other[x]) < NEAR for x in shared]
     if len(near) == 1:
         return near[0]
-    return any(a and b for a, b in zip(near, near[1:], strict=False))
+    return any(a and b for a, b in pairwise(near))

@@ -8,8 +8,7 @@ from typing import Any
 
 import matplotlib.style
 import pandas as pd
-import seaborn as sns
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 from bpexp.figures.parts.factors import levels
 from bpexp.figures.parts.look import Look
@@ -37,9 +36,19 @@ NEUTRAL = "0.35"  # of legend entries that hold for lines of any colour
 GUESS: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
 ZERO_LINE: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.6, "zorder": 1}
 
+# From light to dark; close to seaborn's "crest".
+SHADES = LinearSegmentedColormap.from_list(
+    "shades",
+    ["#a5cd90", "#76b791", "#509e90", "#33858d", "#1d6c8a", "#234f81", "#2c3172"],
+)
+
 RC: dict[Any, Any] = {
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper"),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), "0.15"),
+    **dict.fromkeys(("xtick.color", "ytick.color"), "0.15"),
+    "lines.linewidth": 1.2,
+    "lines.solid_capstyle": "round",
+    "xtick.major.size": 4,
+    "ytick.major.size": 4,
     "axes.grid": True,
     "grid.color": "0.92",
     "axes.axisbelow": True,
@@ -99,8 +108,8 @@ def _appearances(frame: pd.DataFrame, factor: str) -> dict[Hashable, tuple[str, 
 
 def shades(values: Sequence[Any], look: Look) -> Palette:
     """Return a colour for each of some ordered values, from light to dark."""
-    crest = sns.color_palette("crest", len(values))
-    return chosen(dict(zip(values, crest, strict=True)), look)
+    places = [(i + 1) / (len(values) + 1) for i in range(len(values))]
+    return chosen(dict(zip(values, map(SHADES, places), strict=True)), look)
 
 
 def chosen(own: Palette, look: Look) -> Palette:
@@ -109,6 +118,8 @@ def chosen(own: Palette, look: Look) -> Palette:
     if palette is None:
         return own
     if not isinstance(palette, Mapping):
+        import seaborn as sns  # takes half a second
+
         palette = dict(zip(own, sns.color_palette(palette, len(own)), strict=False))
     return {level: palette.get(level, colour) for level, colour in own.items()}
 

@@ -79,7 +79,7 @@ def log_ticks(axis: Axis, floor: float = 0.0) -> None:
     low = max(low, floor)
     wide = high > 100 * low
     axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    if high > 1e4 * low:
+    if not wide or high > 1e4 * low:
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(_text))
     axis.set_minor_formatter(NullFormatter())
