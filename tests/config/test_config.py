@@ -79,6 +79,7 @@ CHANGES = {
     "fail_fast": True,
     "progress": True,
     "forecast": "on",
+    "figures.format": {"figures": {"format": ["svg", "pdf"]}},
     "draw": ["dead"],
 }
 

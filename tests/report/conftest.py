@@ -12,6 +12,7 @@ from bpexp.report import write_report
 from bpexp.results import Tables, study_runs
 from bpexp.sweeping.driver import run_sweep
 
+FORMATS = {"format": ["png", "svg"]}
 VOID = {"meta", "input", "br", "img", "link", "hr"}
 
 
@@ -25,7 +26,7 @@ class Study(NamedTuple):
 
     @property
     def drawn(self):
-        return sorted((self.sweep / "figures").glob("*.png"))
+        return sorted((self.sweep / "figures").glob("*.csv"))
 
 
 @pytest.fixture(scope="package")
@@ -33,7 +34,9 @@ def study(tmp_path_factory):
     """Twelve runs: sigmoid and ReLU, two depths, three seeds."""
     root = tmp_path_factory.mktemp("study")
     configs = [
-        make_config(activation=name, depth=depth, seed=seed, study="small", width=16)
+        make_config(
+            activation=name, depth=depth, seed=seed, study="small", width=16, figures=FORMATS
+        )
         for name in ("sigmoid", "relu")
         for depth in (2, 3)
         for seed in range(3)
@@ -88,7 +91,8 @@ def page(tmp_path):
     def written(study, runs=None, commands=("python -m bpexp -m depth=2,3",)):
         runs = study.runs if runs is None else runs
         tables = study.tables if runs is study.runs else Tables.of(runs)
-        file = write_report(runs, tables, tmp_path, drawn=study.drawn, commands=commands)
+        vectors = study.sweep / "figures"
+        file = write_report(runs, tables, tmp_path, study.drawn, vectors, commands)
         text = file.read_text()
         return text, Document(text)
 

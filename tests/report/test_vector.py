@@ -17,11 +17,11 @@ NUMBER = r"-?[\d.]+(?:e-?\d+)?"
 def inlined(study):
     drawings = Drawings()
     figures = {
-        png.stem: (
-            png.with_suffix(".svg"),
-            drawings.add(png.with_suffix(".svg"), f"{png.stem} <&>"),
+        data.stem: (
+            data.with_suffix(".svg"),
+            drawings.add(data.with_suffix(".svg"), f"{data.stem} <&>"),
         )
-        for png in study.drawn
+        for data in study.drawn
     }
     assert len(figures) > 5
     return figures, drawings
