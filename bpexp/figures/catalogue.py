@@ -26,7 +26,7 @@ from bpexp.figures.maps import (
     trainability_map,
 )
 from bpexp.figures.paired import paired_by_depth, paired_scores
-from bpexp.figures.parts.selection import at_start, first_layer, measured
+from bpexp.figures.parts.selection import at_start, first_layer, measured, several
 from bpexp.figures.scores import (
     runs_by_depth,
     runs_by_frozen,
@@ -48,16 +48,21 @@ GRADIENT = ("grad_norm", "grad_norm_lower", "grad_norm_upper", *AT)
 # Each row: function, table of the study, columns drawn, and which rows of the table.
 FIGURES: dict[str, FigureSpec] = {
     "gradient_norm_by_layer": FigureSpec(gradient_by_layer, "layers", GRADIENT, at_start),
-    "first_layer_by_depth": FigureSpec(first_layer_by_depth, "layers", GRADIENT, first_layer),
+    "first_layer_by_depth": FigureSpec(
+        first_layer_by_depth, "layers", GRADIENT, lambda rows: several(first_layer(rows))
+    ),
     "decay_rate_by_depth": FigureSpec(
-        decay_rate_by_depth, "layers", (RATE, ERROR, "source"), decay_rates
+        decay_rate_by_depth,
+        "layers",
+        (RATE, ERROR, "source"),
+        lambda rows: several(decay_rates(rows)),
     ),
     "score_by_depth": FigureSpec(score_by_depth, "runs", SCORED, runs_by_depth),
     "gradient_norm_by_epoch": FigureSpec(
         gradient_heatmap, "layers", ("grad_norm", "epoch", "layer", "source"), measured
     ),
     "learning_curves": FigureSpec(learning_curves, "curves", ("loss/test", TEST, "epoch", "cost")),
-    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, *SCORED)),
+    "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, *SCORED), several),
     "score_by_setting": FigureSpec(score_by_setting, "runs", SCORED, runs_by_setting),
     "score_at_best_rate": FigureSpec(
         best_rate_map, "runs", (TEST, "lr", "trains_from", "trains_to", "rates"), runs_at_best_rate

@@ -15,17 +15,19 @@ from bpexp.figures.parts.factors import axis_label, levels, numeric_settings, va
 from bpexp.figures.parts.legends import note_guess
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import limit_scores, score_label, score_name, score_of
+from bpexp.figures.parts.selection import several
 from bpexp.figures.parts.style import GUESS
 
 
 def runs_by_depth(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs if depth is the abscissa: it varies, or no other numeric setting does."""
-    return runs if varies(runs, "depth") or not numeric_settings(runs) else runs.head(0)
+    """Return several runs if depth is the abscissa: it varies, or no other numeric setting does."""
+    by_depth = varies(runs, "depth") or not numeric_settings(runs)
+    return several(runs) if by_depth else runs.head(0)
 
 
 def runs_by_setting(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs if all have one depth and a numeric setting has at least three values."""
-    return runs.head(0) if len(runs_by_depth(runs)) else runs
+    return runs if varies(runs, "run") and runs_by_depth(runs).empty else runs.head(0)
 
 
 def runs_by_frozen(runs: pd.DataFrame) -> pd.DataFrame:

@@ -137,7 +137,10 @@ WORDS = [
         "measure: jacobian_spectrum has a key of its own, probe.jacobian",
     ),
     ("draw=dead", "draw: 'dead' is not <draw>"),
-    ("figures.format=[pgn]", "figures.format: 'pgn' is not one of pdf, png, svg; did you mean 'png'?"),
+    (
+        "figures.format=[pgn]",
+        "figures.format: 'pgn' is not one of pdf, png, svg; did you mean 'png'?",
+    ),
     ("figures.format=pdf", "figures.format: 'pdf' is not <figures.format>"),
     ("figures.format=[]", "figures.format: [] is not <figures.format>"),
     ("forecast=maybe", "forecast: 'maybe' is not one of off, on, only"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 WIDEST = 12.0  # inches of a figure, unless it has a given width
 HIGHEST = 16.2
@@ -18,6 +19,7 @@ class Arrangement:
 
     Attributes:
         places: row and column of each panel.
+        titles: of the panels: their titles in those factors that differ.
         heads: the titles of the columns; none if panels are in reading order.
         sides: the titles of the rows.
         panel: width and height of a panel, in inches, with the labels of its ticks.
@@ -25,6 +27,7 @@ class Arrangement:
     """
 
     places: list[tuple[int, int]]
+    titles: list[str]
     heads: list[str]
     sides: list[str]
     panel: tuple[float, float]
@@ -63,6 +66,7 @@ def arrange(
         margin: inches beside and above the panels.
     """
     room = (width or WIDEST) - margin[0], HIGHEST - margin[1]
+    keys = _varying(keys)
     crossings = [_cross(keys, turned) for turned in (False, True)] if len(keys[0]) > 1 else []
     fitting = [
         (min(1.0, room[0] / size[0] / len(heads), room[1] / size[1] / len(sides)), i)
@@ -82,7 +86,14 @@ def arrange(
     flat = size[1] * min(1.0, max(wide / size[0], FLATTEST))
     panel = wide, min(flat, room[1] / down)
     whole = width or panel[0] * across + margin[0]
-    return Arrangement(places, heads, sides, panel, (whole, panel[1] * down + margin[1]))
+    titles = [", ".join(key) for key in keys]
+    return Arrangement(places, titles, heads, sides, panel, (whole, panel[1] * down + margin[1]))
+
+
+def _varying(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the titles in those factors that differ between panels."""
+    differs = [len({*levels}) > 1 for levels in zip(*keys, strict=True)]
+    return [tuple(compress(key, differs)) for key in keys] if any(differs) else [*keys]
 
 
 def _cross(

@@ -39,19 +39,21 @@ class Drawing(Figure):
     def make_room(self) -> None:
         """Make the figure higher by its legend if that is above, and put it below the title.
 
-        Constrained layout reserves the height of the title or of the legend, whichever is larger.
+        Constrained layout reserves room for the title or for the legend, not for both: here it
+        reserves that of the title, and its rectangle is lower by the legend.
         """
         for legend in self.legends:
             if legend.get_gid() != "above":
                 continue
             width, height = self.get_size_inches()
-            height += legend.get_window_extent().height / self.dpi
+            added = legend.get_window_extent().height / self.dpi
+            height += added
             self.set_size_inches(width, height)
             title, engine = self._suptitle, self.get_layout_engine()  # type: ignore[attr-defined]
             if title is not None and isinstance(engine, ConstrainedLayoutEngine):
-                share = (title.get_window_extent().height / self.dpi + 0.06) / height
-                engine.set(rect=(0, 0, 1, 1 - share))
-                legend.set_bbox_to_anchor((0, 0, 1, 1 - share), transform=self.transFigure)
+                below = 1 - (title.get_window_extent().height / self.dpi + 0.06) / height
+                legend.set_bbox_to_anchor((0, 0, 1, below), transform=self.transFigure)
+                engine.set(rect=(0, 0, 1, 1 - added / height))
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:

@@ -137,11 +137,10 @@ def make_panels(
     figure = Drawing(figsize=plan.size, layout="constrained")
     grid = figure.add_gridspec(plan.rows * stack, plan.columns)
     stacks = _subplots(figure, grid, plan, stack, sharex, sharey)
-    keys = [key for key, _ in kept]
-    for axes, key in zip(stacks, keys, strict=True):
+    for axes, (key, _) in zip(stacks, kept, strict=True):
         for one in axes:
             one.set_label(", ".join(key))
-    _set_titles(plan, [axes[0] for axes in stacks], keys)
+    _set_titles(plan, [axes[0] for axes in stacks])
     places = {(row, column) for row in range(plan.rows) for column in range(plan.columns)}
     spare = [
         grid[row * stack : (row + 1) * stack, column]
@@ -180,13 +179,13 @@ def _subplots(
     return found
 
 
-def _set_titles(plan: Arrangement, axes: Sequence[Axes], keys: Sequence[Key]) -> None:
+def _set_titles(plan: Arrangement, axes: Sequence[Axes]) -> None:
     """Title the columns above and the rows at the right, or else each panel."""
     width = int(12 * plan.panel[0])
     small = 8 if plan.panel[0] < 2 else None
     if not plan.crossed:
-        for panel, key in zip(axes, keys, strict=True):
-            panel.set_title(fold(", ".join(key), width), fontsize=small)
+        for panel, title in zip(axes, plan.titles, strict=True):
+            panel.set_title(fold(title, width), fontsize=small)
         return
     for column, title in enumerate(plan.heads):
         at = [i for i, place in enumerate(plan.places) if place[1] == column]

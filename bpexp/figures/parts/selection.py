@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bpexp.errors import out_of_range
-from bpexp.figures.parts.factors import PANEL_KEYS, group
+from bpexp.figures.parts.factors import PANEL_KEYS, group, varies
 
 Step = Literal["first", "last"] | int
 
@@ -72,6 +72,11 @@ def once_a_draw(rows: pd.DataFrame, others: Sequence[str]) -> pd.DataFrame:
     rows = rows.drop(columns=[name for name in rows if group(name) in TRAINING_KEYS])
     initial = [name for name in rows if group(name) in {*PANEL_KEYS, "seed"}]
     return rows.drop_duplicates([*initial, *others])
+
+
+def several(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows if they are of several runs: figures that compare say nothing of one."""
+    return rows if varies(rows, "run") else rows.head(0)
 
 
 def first_layer(layers: pd.DataFrame) -> pd.DataFrame:
