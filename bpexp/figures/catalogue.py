@@ -26,7 +26,7 @@ from bpexp.figures.maps import (
     trainability_map,
 )
 from bpexp.figures.paired import paired_by_depth, paired_scores
-from bpexp.figures.parts.selection import at_start, first_layer, measured, several
+from bpexp.figures.parts.selection import at_start, first_layer, measured, over_depths, several
 from bpexp.figures.scores import (
     runs_by_depth,
     runs_by_frozen,
@@ -49,13 +49,13 @@ GRADIENT = ("grad_norm", "grad_norm_lower", "grad_norm_upper", *AT)
 FIGURES: dict[str, FigureSpec] = {
     "gradient_norm_by_layer": FigureSpec(gradient_by_layer, "layers", GRADIENT, at_start),
     "first_layer_by_depth": FigureSpec(
-        first_layer_by_depth, "layers", GRADIENT, lambda rows: several(first_layer(rows))
+        first_layer_by_depth, "layers", GRADIENT, lambda rows: over_depths(first_layer(rows))
     ),
     "decay_rate_by_depth": FigureSpec(
         decay_rate_by_depth,
         "layers",
         (RATE, ERROR, "source"),
-        lambda rows: several(decay_rates(rows)),
+        lambda rows: over_depths(decay_rates(rows)),
     ),
     "score_by_depth": FigureSpec(score_by_depth, "runs", SCORED, runs_by_depth),
     "gradient_norm_by_epoch": FigureSpec(

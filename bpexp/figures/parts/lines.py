@@ -36,9 +36,9 @@ def draw_lines(
 ) -> None:
     """Draw y against x, a line for each level of hue, in panels that share their axes.
 
-    Lines that coincide stand side by side, half a line's width from their places. A line is a mean
-    over seeds, as `bpexp.analysis.averages` takes it: it ends, or has a gap, where
-    a seed has no finite value. Of two to five seeds each is drawn as well, as dots or thin lines.
+    With `markers`, lines that coincide stand side by side; see `separate`. A line is a mean over
+    seeds, as `bpexp.analysis.averages` takes it: it ends, or has a gap, where a seed has no finite
+    value. Of two to five seeds each is drawn as well, as dots or thin lines.
     Of more seeds a band is the mean's 95 % interval, and where the mean has a gap the seeds that
     have a value are dots. A line of one seed is one network.
 
@@ -75,7 +75,7 @@ def draw_lines(
         lines = _draw_means(panel, own, seeds, x, y.name, hue, palette, markers, kwargs)
         drawn.append((panel, lines))
         _draw_theory(panel, told, x, y.name, hue, palette)
-    for panel, lines in drawn:
+    for panel, lines in drawn if markers is not None else ():
         separate(panel, lines)
     if y.log:
         zeros = [(panel, rows[rows[y.name] == 0]) for panel, rows in parts]

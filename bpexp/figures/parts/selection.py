@@ -79,6 +79,11 @@ def several(rows: pd.DataFrame) -> pd.DataFrame:
     return rows if varies(rows, "run") else rows.head(0)
 
 
+def over_depths(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows if depth varies: figures against depth say nothing of one depth."""
+    return rows if varies(rows, "depth") else rows.head(0)
+
+
 def first_layer(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of layer 1 at each run's first probe."""
     start = at_start(layers)
