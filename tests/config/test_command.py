@@ -19,6 +19,11 @@ CONFIGS = {
         "optimizer": "adam",
         "schedule": {"name": "cosine", "warmup": 3},
     },
+    "residual": {
+        "depth": 5,
+        "skip": {"name": "identity", "order": "full", "every": 2, "scale": "1/sqrt(blocks)"},
+        "norm": {"name": "batch", "affine": False, "momentum": 0.01},
+    },
     "numbers": {"depth": 0, "lr": 1e-05, "seed": 2**62, "batch_size": 7, "dtype": "float64"},
     "lists": {"measure": ["weight_norm", "global_grad_norm"]},
     "text": {"study": "a study + 1", "data": {"name": "npz", "path": "it's $HOME/a b\\\\'.npz"}},
