@@ -8,14 +8,14 @@ In a notebook, without Hydra and MLflow:
     history = bpexp.train(net, digits, lr=0.1, epochs=20)
     net.gradients(digits.x_train, digits.y_train)
 
-a sweep, and its frames:
+Running a sweep and loading its frames:
 
     study = bpexp.sweep(activation=["sigmoid", "relu"], depth=[2, 4, 8])
     runs = bpexp.load_runs(study)
     layers = bpexp.load_layers(study)
     net = bpexp.load_network(runs.iloc[0])
 
-A study that the command line made is loaded by its name: bpexp.load_runs("bpexp").
+A study of the command line is loaded by its name: bpexp.load_runs("bpexp").
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ __all__ = [
     "train",
 ]
 
-# Imported at first use: the result tables pay for pandas, and a worker must not.
+# Imported at first use: the result tables import pandas, which workers do not need.
 _HOMES = {
     "Choice": "bpexp.nn",
     "Network": "bpexp.nn",
@@ -96,12 +96,12 @@ _HOMES = {
 
 
 def __dir__() -> list[str]:
-    """Tell the public names, those that are not imported yet among them."""
+    """Return the public names, including those that are not imported yet."""
     return __all__
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its room."""
+    """Import a public name from the subpackage that defines it."""
     if name not in _HOMES:
         raise AttributeError(f"module 'bpexp' has no attribute {name!r}")
     module = importlib.import_module(_HOMES[name])

@@ -1,4 +1,4 @@
-"""`python -m bpexp`: Hydra's entry, with one-line errors and a help of its own."""
+"""`python -m bpexp`: subcommands, help, and Hydra's entry point with one-line errors."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def main() -> None:
     except MemoryError as error:
         warn(f"out of memory: {error or 'a smaller network, batch or data set'}")
         code = 1
-    except KeyboardInterrupt:  # before or after training, which has handlers of its own
+    except KeyboardInterrupt:  # outside training, where bpexp.sweep.signals handles it
         code = 130
-    except Exception:  # a defect; its message may hold a secret
+    except Exception:  # a defect; `warn` removes secrets from the traceback
         warn(traceback.format_exc().rstrip())
         code = 1
     sys.exit(code)
@@ -65,26 +65,22 @@ def _main(arguments: list[str]) -> int:
 
 
 def _require_folder() -> None:
-    """Refuse to start in a folder that was deleted.
-
-    Raises:
-        ConfigError: the current folder does not exist.
-    """
+    """Raise ConfigError if the current folder was deleted."""
     try:
         Path.cwd()
     except OSError:
-        raise ConfigError("the current folder does not exist any more") from None
+        raise ConfigError("the current folder no longer exists") from None
 
 
 def _run(arguments: list[str]) -> int:
-    """Refuse what the overrides alone show to be wrong, then let Hydra compose and run."""
+    """Refuse invalid overrides, then let Hydra compose the configurations and run them."""
     from bpexp.config.overrides import with_home
     from bpexp.sweeping.hydra_private import flag_parser
 
     arguments = [*map(with_home, arguments)]
     given = flag_parser().parse_intermixed_args(arguments)
     _refuse_flags(given)
-    # Hydra's parser takes overrides in one piece only: depth=1 -m lr=1 fails there.
+    # Hydra's parser accepts consecutive overrides only: it fails on depth=1 -m lr=1.
     flags = [word for word in arguments if word not in given.overrides]
     sys.argv[1:] = [*flags, *given.overrides]
     studies = tree("experiments")
@@ -95,7 +91,7 @@ def _run(arguments: list[str]) -> int:
             return 0
     else:
         _check(given, studies)
-    # Hydra prints its own errors and exits with 1 unless this is set; then it raises them.
+    # With this Hydra raises its errors; otherwise it prints them and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
     from hydra.errors import HydraException
@@ -105,7 +101,7 @@ def _run(arguments: list[str]) -> int:
     from bpexp.sweeping.hydra import register, register_experiments, single
 
     register()
-    # Reading all studies takes as long as composing a run; only these words can ask for one.
+    # Reading all studies takes as long as composing a run, so they are read only if needed.
     if given.shell_completion or _may_name_a_study(arguments):
         register_experiments(studies)
     codes: list[int] = []
@@ -115,7 +111,7 @@ def _run(arguments: list[str]) -> int:
         try:
             outcome = single(composed)
         except (BpexpError, OmegaConfBaseException) as error:
-            refusals.append(error)  # raised here, Hydra would print a line of its own before it
+            refusals.append(error)  # Hydra would print a line before an error raised here
             return None
         codes.append(outcome.code)
         return outcome.scores[0]
@@ -125,7 +121,7 @@ def _run(arguments: list[str]) -> int:
         entry: Any = hydra.main(
             config_path=str(tree("conf").resolve()), config_name="config", **base
         )
-        with redirect_stdout(cast(TextIO, SafeStream(sys.stdout))):  # of --cfg and --info
+        with redirect_stdout(cast(TextIO, SafeStream(sys.stdout))):  # for --cfg and --info
             entry(task)()
         if refusals:
             raise refusals[0]
@@ -135,11 +131,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _refuse_flags(given: Any) -> None:
-    """Refuse flags that Hydra cannot combine.
-
-    Raises:
-        ConfigError: a configuration is to be shown of a sweep.
-    """
+    """Raise ConfigError for flags that Hydra cannot combine."""
     shows = "--cfg" if given.cfg else "--info" if given.info else ""
     if shows and given.multirun:
         raise ConfigError(f"{shows}: shows one run; leave out -m, and give each key one value")
@@ -148,11 +140,11 @@ def _refuse_flags(given: Any) -> None:
 
 
 def _check(given: Any, studies: Path) -> None:
-    """Check the overrides, unless Hydra reads another configuration."""
+    """Check the overrides; only their syntax if another configuration folder or file is given."""
     from bpexp.config import overrides
 
     if given.config_path or given.config_name or given.config_dir:
-        overrides.parsed(given.overrides)  # what the groups hold there is known to Hydra only
+        overrides.parsed(given.overrides)  # only Hydra knows that configuration's keys
         return
     overrides.refuse(
         given.overrides,
@@ -169,7 +161,7 @@ def _may_name_a_study(arguments: list[str]) -> bool:
 
 
 def _reworded(error: Exception) -> str:
-    """Return Hydra's refusal of what it composed in one line."""
+    """Return the message of Hydra's composition error in one line."""
     message = str(error)
     if found := re.search(r"[Cc]ould not override '([^'.]*)\.([^']*)'", message):
         group, key = found.groups()

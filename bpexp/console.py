@@ -1,7 +1,7 @@
-"""Printing that cannot end the work and shows no secret.
+"""Print text without secrets; failing writes are ignored.
 
-`| head`, `> /dev/full`, a closed standard output and a terminal that was closed make a write fail.
-What was to be printed is lost then, and all else goes on. Secrets of addresses are cut.
+A write fails after `| head`, to /dev/full, and when standard output or the terminal was closed. The
+text is lost then, and the program continues.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from bpexp.secrets import without_secrets
 
 
 def say(*lines: str) -> None:
-    """Print lines on standard output, at once."""
+    """Print lines on standard output and flush it."""
     _write(sys.stdout, lines)
 
 
 def warn(*lines: str) -> None:
-    """Print lines on standard error, at once."""
+    """Print lines on standard error and flush it."""
     _write(sys.stderr, lines)
 
 
 def aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
-    """Return the lines of a table, columns two spaces apart.
+    """Return the lines of a text table with two spaces between columns.
 
     Args:
-        head: the columns' names.
-        body: cells of each row.
-        left: names of columns that begin at their left; the others end at their right.
+        head: the column names.
+        body: the cells of each row.
+        left: names of the left-aligned columns; the others are right-aligned.
     """
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
 
@@ -46,10 +46,10 @@ def aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: Collection
 
 
 class SafeStream:
-    """A stream for what others print; a failing write silences it."""
+    """A text stream for other libraries' output; after a failing write it discards its text."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        """Wrap a stream, or None where the process has none."""
+        """Wrap a stream; None if the process has none."""
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -72,9 +72,9 @@ class SafeStream:
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def fileno(self) -> int:
-        """Return the descriptor, from which the width of the terminal is found."""
+        """Return the file descriptor; terminal libraries determine the width from it."""
         if self._stream is None:
-            raise OSError("no such stream")
+            raise OSError("the stream is closed")
         return self._stream.fileno()
 
 
@@ -88,7 +88,7 @@ def _write(stream: TextIO | None, lines: list[str] | tuple[str, ...], end: str =
 
 
 def _silence(stream: TextIO) -> None:
-    """Let the stream's descriptor lead nowhere, so that its last flush does not fail either."""
+    """Redirect the stream's descriptor to the null device, so that its last flush succeeds."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -7,27 +7,27 @@ from collections.abc import Iterable
 
 from bpexp.secrets import without_secrets
 
-MOST_LISTED = 15  # names in a message that also has the nearest one
+MOST_LISTED = 15  # a longer list of allowed names is omitted if there is a nearest match
 
 
 class BpexpError(Exception):
-    """Base class of errors that a user can cause. The message is one line; the exit code is 2."""
+    """Base class of errors that a user can cause; the message is one line, the exit code 2."""
 
     def __init__(self, message: str) -> None:
-        """Take the message, without the secrets of addresses in it."""
+        """Store the message without secrets, see `bpexp.secrets`."""
         super().__init__(without_secrets(message))
 
 
 class ConfigError(BpexpError):
-    """A configuration value that cannot be used: an unknown name, a wrong type, a bad range."""
+    """An invalid configuration value: an unknown name, a wrong type, a value out of range."""
 
 
 class DataError(BpexpError):
-    """A data file that is missing, damaged or not what it claims to be."""
+    """A data file that is missing, damaged, or has other contents than its format requires."""
 
 
 class StorageError(BpexpError):
-    """A disk that is full or not writable, so that runs cannot be recorded; the exit code is 1."""
+    """A full or read-only disk, on which runs cannot be recorded; the exit code is 1."""
 
 
 def one_of(field: str, received: object, allowed: Iterable[str]) -> str:

@@ -32,9 +32,9 @@ def appearance(factor: str, level: object, position: int) -> tuple[str, str]:
     """Return the colour and marker of a level: an activation's own, else one by its position.
 
     Args:
-        factor: the key that the levels are values of.
-        level: its value.
-        position: of the level among all levels, from 0.
+        factor: the configuration key whose values are the levels.
+        level: a value of the key.
+        position: the level's index among all levels, from 0.
     """
     own = ACTIVATIONS.get(str(level)) if factor == "activation" else None
     return own or (OTHERS[position % len(OTHERS)], MARKERS[position % len(MARKERS)])

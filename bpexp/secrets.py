@@ -1,8 +1,8 @@
-"""What may be written and printed: text and configurations without the secrets of addresses.
+"""Remove passwords and tokens from addresses in text and configurations.
 
-A tracking store's address may hold a password or a token. `without_secrets` cuts it, and whatever
-is written to a file, sent to a store, raised or printed passes through it. A process that needs the
-secret receives the address in an environment variable.
+A tracking store's address may hold a password or a token. All that is written to a file, sent to a
+store, raised or printed passes through `without_secrets`. A process that needs the secret receives
+the address in an environment variable.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from urllib.parse import urlsplit, urlunsplit
 T = TypeVar("T")
 
 CUT = "***"
-# What follows the scheme, unless it is a path. Paths that are made of addresses have one slash.
+# The text after a scheme, unless it is a path. Paths derived from addresses have one slash there.
 ADDRESS = re.compile(r"(?<=\w\w:/)(/?)([^\s/]\S*)")
 QUERY = re.compile(r"([?&#])([\w.%-]+)=([^&;#\s'\"]+)")
 SECRET_NAME = re.compile(r"token|secret|pass|pwd|key|auth|sig|cred|session|jwt|code", re.IGNORECASE)
-HARMLESS = {"viewStateShareKey"}  # names a view in addresses of MLflow's pages
+HARMLESS = {"viewStateShareKey"}  # a query parameter of MLflow's pages that names a saved view
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~+/=%-]{16,}")
 PORT = re.compile(r"\d*(\W|$)")
 
 
 def without_secrets(value: T) -> T:
-    """Return text, or nested mappings and lists of text, as it may be written.
+    """Return text, or nested mappings and lists of text, with secrets replaced by ***.
 
-    The part before @ in addresses, and values of queries that are called or look like tokens, are
-    replaced by ***. Other values are returned as they are.
+    Secrets are the part of an address before @, and the values of query parameters whose name or
+    form is that of a token. Values other than text are returned unchanged.
 
     >>> without_secrets("http://me:s3cr3t@host:5000/x?token=t&page=2")
     'http://***@host:5000/x?token=***&page=2'
@@ -36,7 +36,7 @@ def without_secrets(value: T) -> T:
     {'uri': 'sqlite:////home/a@b/mlflow.db', 'depth': 2}
     """
     if isinstance(value, str):
-        # Messages of HTTP libraries show a query without the rest of its address.
+        # HTTP libraries print queries without the rest of the address, so QUERY needs no address.
         return cast(T, QUERY.sub(_cut_query, ADDRESS.sub(lambda a: a[1] + _cut_user(a[2]), value)))
     if isinstance(value, Mapping):
         return cast(T, {key: without_secrets(entry) for key, entry in value.items()})
@@ -46,21 +46,21 @@ def without_secrets(value: T) -> T:
 
 
 def has_secret(text: str) -> bool:
-    """Return whether a text holds what `without_secrets` cuts."""
+    """Return whether `without_secrets` would change a text."""
     return without_secrets(text) != text
 
 
 def without_user(address: str) -> str:
-    """Return an address as a link that can be opened: without the part before @."""
+    """Return an address without user and password, as a link that can be opened."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _cut_user(address: str) -> str:
-    """Cut user and password of an address without its scheme.
+    """Replace user and password in an address given without its scheme.
 
-    A password that is not encoded may hold / ? # and @. A message may show the beginning of an
-    address only: what follows a colon and is no port is a password then.
+    A password that is not percent-encoded may contain / ? # and @. If a message shows only the
+    beginning of an address, text after a colon that is not a port is taken to be a password.
     """
     authority = re.split("[/?#]", address, maxsplit=1)[0]
     host, colon, port = authority.partition(":")

@@ -257,7 +257,7 @@ def test_a_deleted_folder_is_one_line(here, monkeypatch, capsys):
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert run("depth=1", monkeypatch) == 2
-    assert capsys.readouterr().err == "the current folder does not exist any more\n"
+    assert capsys.readouterr().err == "the current folder no longer exists\n"
 
 
 def test_a_second_run_of_a_command_trains_nothing(here, monkeypatch, capsys):

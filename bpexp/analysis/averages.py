@@ -1,9 +1,9 @@
-"""Averages over seeds: which mean, of how many draws, and its 95 % interval.
+"""Averages over seeds: the kind of mean, the number of draws, and the 95 % interval.
 
-All figures and tables average here. The unit is the draw: a network with its own seed. Several
+All figures and tables compute their averages here. A draw is a network with its own seed. Several
 values of one draw, such as those of several examples, are averaged first and count once. An average
-is over all draws or it is missing: where a run diverged, or a logarithm of 0 is wanted, the others
-alone are not averaged.
+is over all draws or it is NaN: if one run diverged, or a geometric mean meets a 0, the remaining
+draws are not averaged without it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Interval = tuple[float, float]
 UNBOUNDED: Interval = (-math.inf, math.inf)
 SHARE: Interval = (0.0, 1.0)
 FEW = 5
-"""Up to this many draws are shown one by one in figures, more by their interval."""
+"""Figures show up to this many draws one by one, and an interval for more."""
 UNDEFINED = math.nan, math.nan
-NORMAL = 1.959964  # the 97.5 % quantile
+NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution
 
 
 class Mean(Enum):
@@ -57,11 +57,11 @@ def averages(
 
     Args:
         rows: columns `by`, `value` and, where there are several draws, seed.
-        by: what the averages are taken at; the last column is the abscissa, the others say which
-            line a point belongs to.
-        value: the column.
+        by: the columns that are grouped by; the last one is the abscissa, the others identify the
+            line that a point belongs to.
+        value: the column that is averaged.
         mean: the kind of mean.
-        within: the least and the greatest value that there can be.
+        within: the least and the greatest possible value.
 
     Returns:
         A row for each value of `by` that occurs, NaN among them: `by`, `value` (the mean; NaN where
@@ -91,10 +91,10 @@ def averages(
 def per_draw(
     rows: pd.DataFrame, by: Sequence[str], value: str, *, mean: Mean = Mean.ARITHMETIC
 ) -> pd.DataFrame:
-    """Return one value for each draw and value of `by`: the mean of the draw's own values.
+    """Return one value for each draw and combination of `by`: the mean of the draw's values.
 
-    Arguments as `averages`. The value is NaN where one of the draw's own is not finite, or is 0 and
-    the mean geometric.
+    The arguments are those of `averages`. The mean is NaN if one of the draw's values is not
+    finite, or is not positive and the mean is geometric.
     """
     seeds = rows["seed"] if "seed" in rows else 0
     frame = rows[list(by)].assign(seed=seeds, **{value: rows[value].astype(float)})
@@ -130,7 +130,7 @@ def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Any:
 
 
 def average(values: ArrayLike, mean: Mean = Mean.ARITHMETIC) -> float:
-    """Return the mean of values, one of each draw."""
+    """Return the mean of values, one for each draw."""
     there, back = TRANSFORMS[mean]
     return float(back(np.mean(there(np.asarray(values, float)))))
 
@@ -140,31 +140,33 @@ def interval(
 ) -> Interval:
     """Return the 95 % interval of the expected mean from independent draws.
 
-    Geometric mean, and arithmetic mean without bounds: Student's t, of the logarithms or values.
+    Geometric mean, and arithmetic mean without bounds: Student's t interval, of the logarithms or
+    of the values.
 
-    Arithmetic mean between two bounds, as of an accuracy: Wilson's score interval for a share. It
-    takes the variance p (1 - p), the largest that a variable of mean p can have between 0 and 1. So
-    it covers what few draws do not show: if a fifth of all networks collapses, five seeds include
-    none of them in a third of all cases, and an interval from their scatter excludes the truth.
+    Arithmetic mean between two bounds (an accuracy): Wilson's score interval for a share. It
+    assumes the variance p (1 - p), the largest that a variable of mean p can have between 0 and 1.
+    So it allows for outcomes that few draws do not show: if a fifth of all networks collapses, five
+    seeds include none of them in a third of all cases, and an interval from their standard
+    deviation excludes the true mean.
 
     Root mean square, and arithmetic mean with one bound, as of a mean square or of R2: Cox's
     interval log m = mu + s^2 / 2 +- t sqrt(s^2 / n + s^4 / (2 (n - 1))) for log-normal values, or
     distances from the bound; m is the mean square of a root mean square. A value on the bound has
     no logarithm. There the interval is Student's t, cut at the bound.
 
-    Covers of 4000 simulated samples of 3 to 20 values: Student's t .95 (normal values); Wilson's
+    Coverage in 4000 simulated samples of 3 to 20 values: Student's t .95 (normal values); Wilson's
     at least .96 where a fifth of the values is .1 and the others about .97 (Student's t: .50 to
     .92), at least .82 for shares of 0 and 1 (exact); Cox's .92 to .95 for s up to 1; with up to a
     fifth of the values on the bound .84 to .96.
 
     Args:
-        values: one of each draw, (n,).
+        values: one for each draw, (n,).
         mean: the kind of mean.
-        within: the least and the greatest value that there can be.
+        within: the least and the greatest possible value.
 
     Returns:
-        The lower and the upper end, inside of the bounds; NaN of fewer than three values: two have
-        an interval 13 times as wide as their distance.
+        The lower and the upper end, within the bounds. NaN for fewer than three values: the
+        interval of two is 13 times as wide as their distance.
 
     >>> low, high = interval(np.array([1.0, 2.0, 3.0]))
     >>> f"{low:.3f} {high:.3f}"
@@ -190,7 +192,7 @@ def interval(
 
 
 def half_width(values: ArrayLike) -> float:
-    """Return half the width of Student's 95 % interval of an arithmetic mean, for `m +- h`."""
+    """Return half the width h of Student's 95 % interval m +- h of an arithmetic mean m."""
     values = np.asarray(values, float)
     t = stdtrit(len(values) - 1, 0.975)
     return float(t * np.std(values, ddof=1) / math.sqrt(len(values)))

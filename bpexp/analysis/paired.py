@@ -1,4 +1,4 @@
-"""Paired differences: runs that share every draw but for one factor."""
+"""Paired differences: runs that have the same seed and differ in one factor only."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def paired_differences(
 
     The batch order and the base draw of the weights depend on the seed alone; an initialization
     transforms that draw (`bpexp.nn.initializers` says how closely two of them correlate). Such runs
-    are therefore paired, and the scatter of their differences over seeds is less than that of the
-    values themselves.
+    are therefore paired, and their differences vary less over seeds than the values themselves.
 
     Args:
         runs: as `load_runs` returns them.
-        factor: a configuration key. The parameters of a choice, such as "activation" or "init",
-            follow it; of a parameter, such as "init.sigma_w2", all others are equal in a pair.
-        value: the column that is subtracted, e.g. "accuracy/test".
-        base: the factor's level that is subtracted; by default that of the first row.
+        factor: a configuration key. The parameters of a choice, such as "activation" or "init", may
+            differ with it. If it is a parameter, such as "init.sigma_w2", all others are equal in a
+            pair.
+        value: the column of the values, such as "accuracy/test".
+        base: the level of the factor whose runs are subtracted; by default that of the first row.
 
     Returns:
         The rows of the other levels that have a partner, in their order, with columns `factor`,
@@ -33,8 +33,8 @@ def paired_differences(
 
     Raises:
         BpexpError: no run has the base level, or a run has several partners: the base level occurs
-            with several values of a parameter that the other level lacks, or superseded runs are
-            among the rows.
+            with several values of a parameter that the other level lacks, or the rows include
+            superseded runs.
     """
     known = runs[runs[factor].notna()]
     first = known[factor].iloc[0] if base is None and len(known) else base
@@ -87,6 +87,6 @@ def _refuse_several(
 
 
 def _pair(runs: pd.DataFrame, shared: list[str]) -> pd.Series[str]:
-    """Return a word for each run, the same for the runs of a pair."""
-    words: pd.Series[str] = runs[shared].astype(str).fillna("").agg("|".join, axis=1)
-    return words
+    """Return a text for each run that is equal for the runs of a pair."""
+    texts: pd.Series[str] = runs[shared].astype(str).fillna("").agg("|".join, axis=1)
+    return texts

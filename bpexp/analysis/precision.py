@@ -1,4 +1,4 @@
-"""The floating-point audit: where a network's numbers leave their dtype's range or lose digits."""
+"""The floating-point audit: zeros, subnormals, overflow, and differences between precisions."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import pandas as pd
 
 
 def audit(layers: pd.DataFrame) -> pd.DataFrame:
-    """Audit every probe of every run: zeros, subnormals, overflow.
+    """Count the layers with zeros and subnormals and locate overflow, for each probe of each run.
 
-    Subnormal numbers have fewer digits the smaller they are; below them there is 0, and the weights
-    that such a gradient belongs to stand still for ever.
+    Subnormal numbers have fewer significant digits the smaller they are. Smaller numbers are
+    rounded to 0, and a weight whose gradient is 0 does not change.
 
     Args:
         layers: columns run, step, layer, q, delta_norm, zero_share, subnormal_share.
 
     Returns:
-        A row a run and step, in the order of `layers`: run, step; zero_layers and subnormal_layers
-        (how many layers have a weight gradient with exact zeros only, and with subnormal entries);
-        non_finite_layer (where the first number that is not finite arises: the lowest layer whose
-        z^(l) is not, else the highest whose delta^(l) is not; NaN where all are finite) and
-        non_finite_pass (forward, backward, or "").
+        A row for each run and step, in the order of `layers`, with columns run and step;
+        zero_layers, the number of layers whose weight gradient is exactly 0 in all entries;
+        subnormal_layers, the number of layers with subnormal entries; non_finite_layer, where the
+        first number that is not finite arises (the lowest layer whose z^(l) is not finite, else the
+        highest whose delta^(l) is not; NaN if all are finite); and non_finite_pass (forward,
+        backward, or "").
     """
     rows = []
     for (run, step), probe in layers.groupby(["run", "step"], sort=False):
@@ -43,17 +44,17 @@ def audit(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def match_precisions(layers: pd.DataFrame, probe: str, same: Sequence[str]) -> pd.DataFrame:
-    """Compare each float32 run with its float64 twin: the same configuration and draw.
+    """Compare each float32 run with the float64 run of the same configuration and seed.
 
     Args:
-        layers: columns dtype, step, layer, the probe's, and those of `same`.
-        probe: the quantity compared.
-        same: the columns that make two runs twins, such as activation, depth and seed.
+        layers: columns dtype, step, layer, `probe`, and those of `same`.
+        probe: the column that is compared.
+        same: the columns that are equal in a pair of runs, such as activation, depth and seed.
 
     Returns:
-        The float32 rows that have a twin's finite number other than 0 at their step and layer, with
-        a column `difference`, |float32 / float64 - 1|; infinite where the float32 number is not
-        finite.
+        The float32 rows whose float64 number at the same step and layer exists, is finite and not
+        0, with a column `difference`, |float32 / float64 - 1|; infinite if the float32 number is
+        not finite.
     """
     at = [*same, "step", "layer"]
     halves = dict(list(layers.groupby("dtype", observed=True)))

@@ -1,8 +1,8 @@
 """The best learning rate of each configuration, and the rates that train it.
 
-Configurations that are compared at one learning rate differ in how well that rate suits them. Here
-each has its own rate, chosen on some seeds and reported on others: the best of several noisy scores
-is too good on the seeds that it was chosen on.
+A comparison at one learning rate also compares how well that rate suits each configuration. Here
+each configuration has its own rate. It is chosen on some seeds and reported on others, because the
+best of several noisy scores is biased upwards on the seeds that it was chosen on.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from bpexp.analysis.scores import scores
 from bpexp.nn.tasks import find_task
 
 CHOOSING = 2  # seeds
-TRAINED = 0.5  # of the way from guessing to perfection, as the forecast has it
+TRAINED = 0.5  # of the way from guessing to a perfect score, as in the forecast
 
 
 def at_best_rate(
     runs: pd.DataFrame, by: Sequence[str], *, choosing: int = CHOOSING
 ) -> pd.DataFrame:
-    """Return the runs of each configuration at its best learning rate, on seeds of their own.
+    """Return the runs of each configuration at its best learning rate, on seeds not used to choose.
 
-    The lowest `choosing` seeds choose the rate with the greatest mean score on the training split,
-    the lowest of equal ones. A run that diverged scores as the best constant guess. The runs of the
-    other seeds at that rate are returned.
+    The best rate is the one with the greatest mean score on the training split over the lowest
+    `choosing` seeds; of equal ones the lowest rate. A run that diverged scores as the best constant
+    guess. The runs of the other seeds at that rate are returned.
 
     Args:
         runs: columns `by`, lr, seed, task, chance, diverged_at and the tasks' primary metrics.
-        by: the keys that tell configurations apart.
-        choosing: how many seeds choose.
+        by: the keys that identify a configuration.
+        choosing: the number of seeds that the rate is chosen on.
 
     Returns:
-        Rows of `runs`, with columns `trains_from` and `trains_to`: the least and the greatest rate
-        that trains the configuration, and `rates`, how many do. A rate trains it if at least half
-        of the reported seeds come half way from guessing to a perfect score on the training split.
-        Without such a rate the first two are NaN. No rows if there are not more than `choosing`
-        seeds.
+        Rows of `runs` with three more columns: `trains_from` and `trains_to`, the least and the
+        greatest rate that trains the configuration, and `rates`, the number of rates that do. A
+        rate trains it if at least half of the reported seeds score more than half way from guessing
+        to a perfect score on the training split. Without such a rate the first two are NaN. There
+        are no rows if there are at most `choosing` seeds.
     """
     seeds = np.sort(runs["seed"].unique())
     chooses = runs["seed"].isin(seeds[:choosing])
@@ -62,7 +62,7 @@ def at_best_rate(
 
 
 def _trained(runs: pd.DataFrame, score: pd.Series[float]) -> pd.Series[bool]:
-    """Return whether each run came more than half way from guessing to a perfect score."""
+    """Return whether each run scores more than half way from guessing to a perfect score."""
     perfect = runs["task"].astype(str).map(lambda name: find_task(name).perfect).astype(float)
     gain: pd.Series[float] = (score - runs["chance"]) / (perfect - runs["chance"])
     return gain > TRAINED

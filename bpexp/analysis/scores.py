@@ -1,7 +1,7 @@
 """The score of each run: its task's primary metric on a split, as one column.
 
-A network that diverged has no outputs. It is scored as the best constant guess, so that a mean over
-seeds is over all of them.
+A run that diverged has no score. It is scored as the best constant guess, so that means over seeds
+include it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bpexp.nn.tasks import TASKS, Task
 
 
 def tasks_in(frame: pd.DataFrame, split: str) -> list[Task]:
-    """Return the tasks of which a frame has scores on a split, in the order of their table."""
+    """Return the tasks for which a frame has scores on a split, in the order of TASKS."""
     names = {task: f"{task.metric}/{split}" for task in TASKS.values()}
     return [task for task, name in names.items() if name in frame and frame[name].notna().any()]
 
@@ -22,7 +22,7 @@ def scores(frame: pd.DataFrame, split: str) -> pd.Series[float]:
     """Return the primary metric of each row on a split, NaN where there is none.
 
     Args:
-        frame: the primary metrics of the runs' tasks, and if known diverged_at and chance.
+        frame: columns of the tasks' primary metrics, and optionally diverged_at and chance.
         split: train or test.
     """
     found = pd.Series(np.nan, frame.index)

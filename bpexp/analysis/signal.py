@@ -1,4 +1,4 @@
-"""The gradient at one step, judged by what of it reaches the first trained layer."""
+"""Classify the gradient at one step by its size in the first trained layer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-# A factor of ten is beyond the scatter of one draw, and a learning rate that suits the last layer
-# is then ten times off in the first.
+# One draw of the weights varies by less than a factor of ten. A learning rate that suits the last
+# layer is then ten times too small or too large for the first.
 END_TO_END = 10.0
-# With fewer than a tenth of its slopes left, a layer passes next to nothing on.
+# A layer that is saturated in more than this share passes almost no gradient on.
 SATURATED = 0.9
 
 GRADIENT = {
@@ -46,18 +46,18 @@ class Signal:
 
     @classmethod
     def of(cls, probe: Mapping[str, Any], *, first: int, start: bool, wrong: bool) -> Signal:
-        """Judge one probe by the rules of GRADIENT.
+        """Classify one probe by the rules of GRADIENT.
 
-        The first that holds: exploding for a norm that is not finite, saturated, dead, then
-        vanishing or exploding by the ratio.
+        The rules apply in this order: exploding for a norm that is not finite, saturated, dead,
+        then vanishing or exploding by the ratio.
 
-        A gradient of 0 is not dead where a weight that starts at 0 makes it so. At step 0 that is
-        taken to be the cause unless the signal ends in a layer without slopes, or subnormal entries
-        show that products underflowed. Nor is it dead where the outputs are right and leave no
-        error.
+        A gradient of 0 is not called dead if its cause is a weight that starts at 0. At step 0 this
+        is assumed, unless the signal ends in a layer whose units are all dead, or subnormal entries
+        show that products underflowed. It is not called dead either if the outputs are right, so
+        that there is no error.
 
         Args:
-            probe: the instruments' values by name, (L,) if one a layer.
+            probe: the instruments' values by name; (L,) for one value a layer.
             first: k - 1.
             start: whether no step has been taken.
             wrong: whether the network scores no better than guessing.
@@ -74,7 +74,7 @@ class Signal:
         if probe["zero_share"][first] == 1:
             if delta[-1] == 0 and not wrong:
                 return cls("preserved", "0 because no error is left")
-            lost = np.flatnonzero(delta == 0)  # the last of these layers is where the signal ends
+            lost = np.flatnonzero(delta == 0)  # the signal ends in the last of these layers
             is_blocked = lost.size > 0 and probe["dead"][first:][lost[-1]] == 1
             has_underflowed = _largest(probe["subnormal_share"][first:]) > 0
             if start and delta[-1] != 0 and not (is_blocked or has_underflowed):

@@ -1,4 +1,4 @@
-"""Summaries: the metrics that a run shows of an instrument that gives more than one number."""
+"""Summaries: scalar metrics computed from instruments that have more than one value."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def decay(delta_norm: NDArray[np.float64], hop: int = 1) -> dict[str, float]:
         hop: layers from one norm to the next.
 
     Returns:
-        The numbers that are defined: none if a norm is zero or not finite, and the rate only from
-        two increments on.
+        The metrics that are defined: none if a norm is zero or not finite; the rate and its error
+        only for two increments or more.
     """
     if not (np.isfinite(delta_norm).all() and (delta_norm > 0).all()):
         return {}
@@ -61,7 +61,7 @@ def ends(grad_norm: NDArray[np.float64]) -> dict[str, float]:
     """Return the norm of the weights' gradient in the first and the last layer.
 
     Args:
-        grad_norm: of each layer, (L,).
+        grad_norm: the norm of each layer, (L,).
     """
     return {"grad_norm/first": float(grad_norm[0]), "grad_norm/last": float(grad_norm[-1])}
 
@@ -73,7 +73,7 @@ def isometry(spectrum: NDArray[np.float64]) -> dict[str, float]:
         spectrum: s, (E, n).
 
     Returns:
-        The numbers that are defined: none if a value is not finite.
+        The metrics that are defined: none if a value is not finite.
     """
     if not np.isfinite(spectrum).all():
         return {}
@@ -87,7 +87,7 @@ def isometry(spectrum: NDArray[np.float64]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Summary:
-    """How an instrument is summarised.
+    """The metrics that summarise an instrument.
 
     Attributes:
         of: from the instrument's value to the metrics that are defined.

@@ -1,9 +1,9 @@
 """The verdict on a run: what the gradient did, what training did, and one word for both.
 
-The gradient is judged at step 0 and at the end, by the signal that backpropagation brings to the
-first trained layer. Training is judged by the task's own score, epoch by epoch. Nothing else of a
-run is used, so a verdict does not depend on how often the run is measured. All comparisons are
-ratios within the run: a scale of the cost, the data or the weights changes no verdict.
+The gradient is classified at step 0 and at the end, by its size in the first trained layer.
+Training is classified by the task's score after each epoch. Nothing else of a run is used, so the
+verdict does not depend on how often the run is measured. All comparisons are ratios within the run,
+so rescaling the cost, the data or the weights does not change the verdict.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import numpy as np
 from bpexp.analysis.signal import END_TO_END, GRADIENT, Signal
 from bpexp.nn.tasks import Task
 
-# A tenth of the way to a perfect score is beyond the scatter of an epoch's score about guessing.
+# Scores of a network that only guesses vary by less than a tenth of the way to a perfect score.
 GAINED = 0.1
-# Twice as much, so that a score about that border has not fallen when it crosses it.
+# Twice GAINED, so that a score that varies about GAINED does not count as having fallen.
 FELL_FROM = 0.2
-# Above its value at step 0 by a tenth at the end, or by its double in any epoch, the cost has risen
-# further than batches scatter.
+# Batches make the cost vary by less than this factor at the end, or this one in any epoch.
 ROSE_AT_LAST, ROSE_EVER = 1.1, 2.0
 # Layers of wide networks learn while they move by a few hundredths of their norm.
 STOOD_STILL = 0.01
@@ -40,7 +39,7 @@ TRAINING = {
 }
 """What training did, by the task's primary metric on the training split."""
 
-# From the mildest to the gravest.
+# In order of severity.
 VERDICTS = {
     "healthy": "training learnt, and the rule of vanishing does not hold",
     "preserved": "a network that was not trained, and whose gradient is preserved",
@@ -54,7 +53,7 @@ VERDICTS = {
     "wrecked": "training was wrecked, and the gradient does not explode at step 0",
     "diverged": "training diverged",
 }
-"""The headline: one word for the gradient and training; without training the gradient's word."""
+"""The headline: one word for gradient and training; without training the gradient's word."""
 
 AXES: dict[str, Mapping[str, str]] = {
     "verdict/gradient_start": GRADIENT,
@@ -65,17 +64,17 @@ AXES: dict[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict rests on.
+    """The measurements that a verdict is computed from.
 
     Attributes:
         start, end: the gradient at step 0 and at the end.
         diverged_at: the optimizer step of the first non-finite cost, or None.
         metric: the task's primary metric.
-        origin: where the way to perfection begins: at guessing, or at step 0 if that scored better.
-        gains: the share of that way that the metric came by each epoch, on the training split.
-        costs: loss/train at step 0 and of each epoch.
-        distance_first, distance_last: how far the first trained layer and the last moved (see
-            `bpexp.training.distances`).
+        origin: the score that gains are counted from: "guessing", or "step 0" if that is better.
+        gains: (score - origin) / (perfect score - origin) on the training split, for each epoch.
+        costs: loss/train at step 0 and after each epoch.
+        distance_first, distance_last: how far the first trained layer and the last layer moved, see
+            `bpexp.training.distances`.
     """
 
     start: Signal
@@ -99,14 +98,14 @@ class Evidence:
         frozen: int = 0,
         diverged_at: int | None = None,
     ) -> Evidence:
-        """Gather it from what was measured, in the order of time.
+        """Collect the evidence from a run's observations, in the order of their steps.
 
         Args:
             probes: values of instruments by name, at step 0, at the end, and at any steps between.
-            metrics: of step 0 and of every epoch.
-            task: what is learnt.
-            chance: the task's primary metric on the training split, of the best constant guess.
-            frozen: layers that keep their weights.
+            metrics: the metrics at step 0 and after each epoch.
+            task: the run's task.
+            chance: the primary metric of the best constant guess on the training split.
+            frozen: the number of layers that keep their weights.
             diverged_at: the optimizer step of the first non-finite cost, or None.
         """
         initial, *scores = (seen[f"{task.metric}/train"] for seen in metrics)
@@ -136,7 +135,7 @@ class Verdict:
         word: the headline, one of VERDICTS.
         gradient_start, gradient_end: what the gradient did, each one of GRADIENT.
         training: what training did, one of TRAINING; None if there was none.
-        evidence: why, as a sentence.
+        evidence: the reason, as a sentence.
     """
 
     word: str
@@ -146,23 +145,23 @@ class Verdict:
     evidence: str
 
     def fields(self) -> dict[str, str]:
-        """Return it as columns, tags and fields of a journal's end name it."""
+        """Return the verdict under its names in journals, frames and MLflow's tags."""
         axes = (self.gradient_start, self.gradient_end, self.training)
         named = {name: word for name, word in zip(AXES, axes, strict=True) if word is not None}
         return {"verdict": self.word, **named, "evidence": self.evidence}
 
 
 def verdict(evidence: Evidence) -> Verdict:
-    """Name what the gradient and what training did, and the word for both."""
+    """Return the verdict on a run."""
     e = evidence
     trained = training(e)
     return Verdict(_headline(e, trained), e.start.word, e.end.word, trained, _sentence(e, trained))
 
 
 def training(e: Evidence) -> str | None:
-    """Name what training did by the rules of TRAINING; None if there was none.
+    """Return what training did by the rules of TRAINING; None if there was none.
 
-    The first that holds: diverged, learnt, wrecked, stalled.
+    The rules apply in this order: diverged, learnt, wrecked, stalled.
     """
     if e.diverged_at is not None or not np.isfinite([e.costs[0], e.costs[-1]]).all():
         return "diverged"
@@ -175,19 +174,19 @@ def training(e: Evidence) -> str | None:
 
 
 def _lost(e: Evidence) -> bool:
-    """Return whether training lost a gradient that was preserved at step 0."""
+    """Return whether the gradient was preserved at step 0 and is not at the end."""
     if e.start.word != "preserved" or math.isnan(e.start.ratio):
         return False
-    change = e.end.ratio / e.start.ratio  # NaN where the gradient is dead or saturated at the end
+    change = e.end.ratio / e.start.ratio  # NaN if the gradient is dead or saturated at the end
     return e.end.word != "preserved" and not 1 / END_TO_END <= change <= END_TO_END
 
 
 def _headline(e: Evidence, trained: str | None) -> str:
-    """Return the word that explains the run, by the rules of VERDICTS.
+    """Return the headline by the rules of VERDICTS.
 
-    Where the gradient vanished and the first trained layer stood still, the layers above learnt
-    without it. A gradient that vanishes or explodes does not explain a stall if no layer was moved:
-    then the steps were too small or too few.
+    If a network learns although the gradient vanished and the first trained layer did not move, the
+    layers above learnt without it: the headline is vanishing. A vanishing or exploding gradient
+    does not explain a stall in which no layer moved: the steps were too small or too few.
     """
     if trained is None:
         return e.start.word
@@ -206,7 +205,7 @@ def _headline(e: Evidence, trained: str | None) -> str:
 
 
 def _sentence(e: Evidence, trained: str | None) -> str:
-    """Return the evidence in words."""
+    """Return the evidence as a sentence."""
     signal = f"The gradient that reaches the first trained layer is {e.start.phrase} at step 0"
     if trained is None:
         return f"{signal}; no step was taken."
