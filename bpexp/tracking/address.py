@@ -1,4 +1,4 @@
-"""What a store's address says: its database file, and how its pages are opened."""
+"""Addresses of stores: the database file, the artifact folder, and the addresses of pages."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from urllib.parse import unquote, urlsplit
 from bpexp.secrets import has_secret, without_user
 
 SQLITE = "sqlite:///"
-PORT = 5000  # of `mlflow ui`, unless another program has it
-TRIED = 20  # ports from PORT on
+PORT = 5000  # the default of `mlflow ui`; used unless another program has it
+TRIED = 20  # number of ports tried, from PORT on
 
 
 def database(uri: str) -> Path | None:
-    """Return the file of a local SQLite store, None for other stores."""
+    """Return the file of a local SQLite store; None for other stores."""
     if not uri.startswith(SQLITE):
         return None
     return Path(uri.removeprefix(SQLITE).partition("?")[0])
 
 
 def local_folder(location: str) -> Path | None:
-    """Return the folder of artifacts at a location, None unless it is on this machine."""
+    """Return the folder of an artifact location; None unless it is on this machine."""
     parts = urlsplit(location)
     if parts.scheme not in ("", "file"):
         return None
@@ -35,7 +35,7 @@ class Pages(NamedTuple):
     """How to open a study's pages in MLflow.
 
     Attributes:
-        ui: the command that serves them, None if the store is a server and serves them itself.
+        ui: the command that serves them; None if the store is a server, which serves them itself.
         table: the address of the table of runs.
         charts: the address of the charts.
     """
@@ -49,9 +49,9 @@ def pages(uri: str, experiment: str, view: str | None = None) -> Pages:
     """Return how to open a study's pages.
 
     Args:
-        uri: the store.
+        uri: the store's address.
         experiment: MLflow's id of the study's experiment.
-        view: the key of the shared view to open, if there is one.
+        view: the key of the shared view to open; None for MLflow's default view.
     """
     # Without a type MLflow shows an experiment's traces instead of its runs.
     page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"

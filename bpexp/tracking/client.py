@@ -1,4 +1,4 @@
-"""A tracking store: its default address, and MLflow's client with settings that suit us."""
+"""MLflow's client: the default store, settings, connecting, and searching for runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# By MLflow's defaults a server that is down blocks a client for four minutes.
+# With MLflow's default time-outs an unreachable server blocks a client for four minutes.
 SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -25,21 +25,22 @@ SETTINGS = {
 }
 LOGGERS = ("mlflow", "alembic")
 TRACKING_URI = "MLFLOW_TRACKING_URI"  # the environment variable that holds a store's address
+IS_RUN = "tags.kind = 'run'"  # the condition of `search` that excludes the runs of sweeps
 
 
 def default_uri(root: Path) -> str:
-    """Return the store that `mlflow ui`, started in the folder `root`, shows by default."""
+    """Return the address of the store that `mlflow ui` shows when it is started in `root`."""
     return os.environ.get(TRACKING_URI) or f"sqlite:///{root.resolve()}/mlflow.db"
 
 
 def configure() -> None:
-    """Set MLflow's time-outs and silence it, in this process from now on.
+    """Set MLflow's time-outs and silence its logs and warnings, for the rest of this process.
 
     Environment variables that are set keep their values.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401  # before the filters, because its import sets others
+    import mlflow  # noqa: F401  # its import sets filters, so ours must follow
 
     warnings.filterwarnings("ignore", module="mlflow")
     for name in LOGGERS:
@@ -48,7 +49,7 @@ def configure() -> None:
 
 @contextmanager
 def configured() -> Iterator[None]:
-    """Configure MLflow and restore environment, log levels and warning filters at the end."""
+    """Configure MLflow in a context, then restore environment, log levels and warning filters."""
     environment = {name: os.environ.get(name) for name in SETTINGS}
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
     with warnings.catch_warnings():
@@ -66,7 +67,7 @@ def configured() -> Iterator[None]:
 
 
 def connect(uri: str) -> MlflowClient:
-    """Return a client of a store; a local SQLite store is created if it does not exist."""
+    """Return a client of a store. A local SQLite store is created if it does not exist."""
     from mlflow import MlflowClient
 
     with initialising(uri):
@@ -75,22 +76,23 @@ def connect(uri: str) -> MlflowClient:
     return client
 
 
-def runs_of(
-    client: MlflowClient, experiment: str, condition: str = "", **options: Any
+def search(
+    client: MlflowClient, experiment: str, *conditions: str, **options: Any
 ) -> Iterator[Run]:
-    """Yield the runs of an experiment without those that stand for sweeps.
+    """Yield the runs of an experiment that satisfy all conditions, page by page.
 
     Args:
-        client: of the store.
-        experiment: its id.
-        condition: a further condition, " and ...", in MLflow's filter language.
-        options: of MLflow's `search_runs`.
+        client: the client of the store.
+        experiment: the experiment's id.
+        conditions: in MLflow's filter language.
+        options: arguments of MLflow's `search_runs`.
     """
-    token: str | None = ""
-    while token is not None:
+    condition, token = " and ".join(conditions), None
+    while True:
         page = client.search_runs(
-            [experiment], f"tags.kind = 'run'{condition}", max_results=1000,
-            page_token=token or None, **options,
-        )  # fmt: skip
+            [experiment], condition, max_results=1000, page_token=token, **options
+        )
         yield from page
-        token = page.token or None
+        token = page.token
+        if not token:
+            return

@@ -1,4 +1,4 @@
-"""`python -m bpexp.sync`: mirror all journals once; restore or relocate what is in the store."""
+"""`python -m bpexp.sync`: mirror all journals once; restore runs or relocate artifacts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError
@@ -20,29 +19,28 @@ from bpexp.tracking.failures import LOG, is_defect, report, trouble
 from bpexp.tracking.follow import connected, follow, mirror_sweep
 from bpexp.tracking.relocation import MLRUNS, relocate
 
-if TYPE_CHECKING:
-    pass
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Mirror what the arguments name and return the exit code: 0 if all of it is in the store."""
+    """Mirror the runs that the arguments select; return the exit code, 0 if all were mirrored."""
     parser = argparse.ArgumentParser(
         prog="python -m bpexp.sync",
-        description="Mirror the journals below runs/ into MLflow. Doing it twice changes nothing.",
+        description="Mirror the journals below runs/ into MLflow. Repeating it changes nothing.",
     )
     parser.add_argument("study", nargs="?", help="a study; all by default")
     parser.add_argument("run", nargs="?", help="one run of it, by identity")
     parser.add_argument(
         "--tracking-uri",
         metavar="ADDRESS",
-        help="the store; by default MLFLOW_TRACKING_URI, which also keeps a password out of the "
-        "list of processes, or else the folder's own",
+        help="the store; by default that of MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the "
+        "root folder. Put an address with a password into MLFLOW_TRACKING_URI: other users of the "
+        "machine can read arguments",
     )
     parser.add_argument("--root", type=Path, default=Path(), help="the folder that holds runs/")
     parser.add_argument(
         "--relocate",
         action="store_true",
-        help="in a copied or moved folder: have the store's artifacts in this folder",
+        help="after the folder was copied or moved: change the paths of the store's artifacts to "
+        "this folder",
     )
     parser.add_argument(
         "--restore", action="store_true", help="restore runs that were deleted in MLflow"
@@ -98,9 +96,9 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
                     mirror.run(path.parent)
             except BpexpError as error:
                 failed.add(path.parent)
-                if str(error) not in told:  # what is wrong with a study is said once
+                if str(error) not in shown:  # all runs of a study may raise the same
                     progress.note(str(error))
-                told.add(str(error))
+                shown.add(str(error))
             except Exception as error:
                 if not is_defect(error):
                     raise _refused(uri, error) from None
@@ -115,9 +113,10 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
 
 
 def left_deleted(number: int, study: str | None) -> str:
-    """Return the line that tells of runs that were deleted in MLflow and stay so."""
+    """Return the message about runs that a user deleted in MLflow and that were not restored."""
     command = shlex.join(["python", "-m", "bpexp.sync", "--restore", *([study] if study else [])])
-    return f"{number} runs were deleted in MLflow and stay so; `{command}` restores them"
+    were = "1 run is" if number == 1 else f"{number} runs are"
+    return f"{were} deleted in MLflow; `{command}` restores them"
 
 
 def _refused(uri: str, error: Exception) -> BpexpError:

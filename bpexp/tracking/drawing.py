@@ -1,6 +1,6 @@
 """A run's gradient norms by layer as SVG, for its page in MLflow.
 
-It is written without a plotting library: importing one takes longer than mirroring a run.
+The SVG is written without a plotting library: importing one takes longer than mirroring a run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ COLOURS = {"before training": "#999999", "after training": "#0072b2"}
 
 
 def layer_figure(run: Run) -> str:
-    """Return ||dC/dW^(l)|| of each layer before and after training, on a logarithmic axis.
+    """Draw ||dC/dW^(l)|| of each layer before and after training, on a logarithmic axis.
 
-    A norm that is zero or not finite has no point.
+    Norms that are zero or not finite are left out.
     """
     columns = run.tables("layers")["layers"]
     steps, norms = columns["step"], columns["grad_norm"]

@@ -1,4 +1,4 @@
-"""The experiment of a study in MLflow: found or created, and its runs found or created."""
+"""The experiment of a study in MLflow: find or create it and its runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpexp.config.identity import configuration
 from bpexp.tracking.address import database
-from bpexp.tracking.client import runs_of
+from bpexp.tracking.client import IS_RUN, search
 from bpexp.tracking.failures import StoreError
 from bpexp.tracking.locks import initialising
 from bpexp.tracking.relocation import MLRUNS, refuse_misplaced
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-ALL = 3  # mlflow.entities.ViewType.ALL, which need not be imported: active and deleted runs
+ALL = 3  # mlflow.entities.ViewType.ALL, active and deleted runs, without importing MLflow
 
 Key = tuple[str, str]
 """A run's identity and attempt."""
 
 
 class Experiment:
-    """A study's experiment and the runs of it that are known.
+    """A study's experiment and its runs that are known.
 
     Attributes:
         id: MLflow's id of the experiment.
@@ -34,13 +34,14 @@ class Experiment:
         """Find the experiment or create it.
 
         Args:
-            client: of the store.
+            client: the client of the store.
             uri: the store's address.
             study: the experiment's name.
-            root: the folder that holds runs/, absolute; a local store has its artifacts in mlruns/.
+            root: the folder that holds runs/, absolute. The artifacts of a local store are in its
+                mlruns/.
 
         Raises:
-            StoreError: the experiment was deleted, or its artifacts lie in the folder from which
+            StoreError: the experiment was deleted, or its artifacts are in the folder from which
                 this one was copied or moved.
         """
         self._client = client
@@ -63,24 +64,25 @@ class Experiment:
         self._runs = self._search()
 
     def running(self) -> Iterator[tuple[str, int, Run]]:
-        """Yield identity, attempt and run of those that the store says are running."""
+        """Yield identity, attempt and run of each run whose status in the store is RUNNING."""
         for (identity, attempt), run in self._runs.items():
             if run.info.status == "RUNNING" and not is_deleted(run):
                 yield identity, int(attempt), run
 
     def find_or_create(self, start: dict[str, Any], shown: dict[str, str], first: bool) -> Run:
-        """Return the run of a journal, with tags of where it stands.
+        """Return the run of a journal and update its tags.
 
-        It is a deleted one if a user deleted it in MLflow and its journal was not begun anew since.
+        If a user deleted the run in MLflow, the deleted run is returned, unless the journal was
+        started anew since.
 
         Args:
             start: the journal's start line.
             shown: tags as `bpexp.tracking.view.place_tags` returns them.
-            first: no process has mirrored this run before, so that the store need not be asked.
+            first: whether no process has mirrored this run before; the store is not searched then.
         """
         key = (start["identity"], str(start["attempt"]))
         if key not in self._runs and not first:  # another process may have created it meanwhile
-            self._runs |= self._search(f" and tags.identity = '{key[0]}'")
+            self._runs |= self._search(f"tags.identity = '{key[0]}'")
         known = self._runs.get(key)
         begun = milliseconds(start["time"])
         if known is None or (is_deleted(known) and known.info.start_time != begun):
@@ -108,14 +110,14 @@ class Experiment:
         run.data.tags.update(tags)
 
     def set_tags(self, tags: dict[str, str]) -> None:
-        """Set the experiment's tags that differ."""
+        """Set those tags of the experiment whose values differ."""
         for name, value in tags.items():
             if self._tags.get(name) != value:
                 self._client.set_experiment_tag(self.id, name, value)
                 self._tags[name] = value
 
     def find_sweep(self, sweep: str) -> Run | None:
-        """Return a sweep's own run, None if there is none; one that was deleted only if no other.
+        """Return a sweep's own run, or None. A deleted one is returned only if there is no other.
 
         Args:
             sweep: the sweep's id.
@@ -130,10 +132,10 @@ class Experiment:
         found = self._client.search_runs([self.id], "tags.kind = 'sweep'")
         return {run.data.tags["sweep"]: run.info.run_id for run in found}
 
-    def _search(self, condition: str = "") -> dict[Key, Run]:
-        """Return runs by identity and attempt; an active one before one that was deleted."""
+    def _search(self, *conditions: str) -> dict[Key, Run]:
+        """Return runs by identity and attempt; a deleted one only if there is no active one."""
         found = sorted(
-            runs_of(self._client, self.id, condition, run_view_type=ALL),
+            search(self._client, self.id, IS_RUN, *conditions, run_view_type=ALL),
             key=is_deleted,
             reverse=True,
         )
@@ -149,5 +151,5 @@ def is_deleted(run: Run) -> bool:
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a time as MLflow counts it."""
+    """Convert seconds to MLflow's milliseconds."""
     return round(seconds * 1000)

@@ -1,7 +1,7 @@
-"""What an exception of the mirror means: trouble with the store, or a defect of the mirror.
+"""Exceptions of the mirror: trouble with the store, or a defect of the mirror.
 
-Trouble passes or is the user's to mend, so one line about the store suffices. A defect is neither:
-its line names the exception and the file that holds the traceback.
+Trouble is temporary or the user can end it, so its message is one line about the store. The message
+of a defect names the exception and the file that holds the traceback.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 from bpexp.errors import BpexpError, reason
 from bpexp.secrets import without_secrets
 
-LOG = "mirror.log"  # in the sweep's folder, or in runs/ where no sweep is followed
+LOG = "mirror.log"  # in the folder of the sweep that is followed, else in runs/
 
 
 class StoreError(BpexpError):
-    """A store that cannot be written before a user acts; the message says how."""
+    """A store that cannot be written until a user acts; the message says what to do."""
 
 
 def trouble(error: Exception, uri: str) -> str:
-    """Return the line of trouble with a store, with the place that it is about."""
+    """Return the message of trouble with a store: the file or address, and the reason."""
     if isinstance(error, BpexpError):
         return str(error)
     place = getattr(error, "filename", None) or uri
@@ -32,8 +32,8 @@ def trouble(error: Exception, uri: str) -> str:
 def is_defect(error: Exception) -> bool:
     """Return whether an exception is a defect of the mirror.
 
-    It is not if a user can cause it, if the operating system or the network raised it, if a module
-    is missing, or if MLflow or its database raised it.
+    Errors that a user can cause, errors of the operating system and the network, missing modules,
+    and errors of MLflow and its database are not.
     """
     if isinstance(error, BpexpError | OSError | ImportError | sqlite3.Error):
         return False
@@ -46,7 +46,7 @@ def is_defect(error: Exception) -> bool:
 
 
 def report(error: Exception, log: Path) -> str:
-    """Append the traceback of a defect to a file and return the line that tells of it.
+    """Append the traceback of a defect to a file and return the message.
 
     Args:
         error: the defect.

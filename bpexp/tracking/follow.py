@@ -1,4 +1,4 @@
-"""The mirror process of a sweep: it mirrors the journals while they are written."""
+"""The main loop of the mirror process: it mirrors a sweep's journals while they are written."""
 
 from __future__ import annotations
 
@@ -21,23 +21,30 @@ if TYPE_CHECKING:
 
 POLL = 1.0  # seconds between two rounds over the journals of a running sweep
 LIVE = 10.0  # seconds between two writes of a run that is still in training
-NICENESS = 5  # of a mirror beside training: scheduling priority below that of the other processes
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # after a failure, doubled each time
+NICENESS = 5  # lowers the scheduling priority below that of training
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds after a failure, doubled each time
 
 
 def follow(path: Path, uri: str, root: Path) -> int:
-    """Follow a sweep until standard input says it is over, then mirror the rest.
+    """Follow a sweep until it ends, mirror the rest, and return the exit code.
 
-    Standard input that closes without a word means that the sweep was killed: the same command
-    will start another mirror. Lines on standard output are JSON: {"mirrored", "total"}, with
-    "error" and "final" (whether a user has to act first) if there is trouble, and, last, {"ui",
-    "table", "charts", "left", "deleted", "error"}.
+    Bytes on standard input mean that the sweep has ended. If standard input closes without any, the
+    sweep was killed and the process exits; the next run of the command starts another mirror.
+
+    Each line on standard output is a JSON object: {"mirrored", "total"}, with "error" and "final"
+    (whether a user has to act first) if there is trouble; the last one is {"ui", "table",
+    "charts", "left", "deleted", "error"}.
+
+    Args:
+        path: the sweep's sweep.json.
+        uri: the store's address.
+        root: the folder that holds runs/.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # clusters signal every process; the sweep decides
+        signal.signal(number, signal.SIG_IGN)  # clusters signal all processes; the sweep ends this
     os.nice(NICENESS)
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print to the log
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries goes to the log
     sys.stdout = sys.stderr = cast(TextIO, SafeStream(sys.stderr))
 
     def send(**fields: object) -> None:
@@ -55,7 +62,7 @@ def follow(path: Path, uri: str, root: Path) -> int:
                 return 0
             pause, troubled = FIRST_PAUSE, False
         except Exception as error:
-            followed.tell(error)
+            followed.send_error(error)
             mirror, troubled = None, True
             if over:
                 return 1
@@ -67,15 +74,15 @@ def follow(path: Path, uri: str, root: Path) -> int:
 
 
 class _Followed:
-    """A sweep that is followed: which of its runs are in the store, and which cannot be."""
+    """A sweep that is followed: the runs that are left to mirror, and those that failed."""
 
     def __init__(self, path: Path, uri: str, send: Callable[..., None]) -> None:
-        """Begin with none of the runs in the store.
+        """Begin with all runs left to mirror.
 
         Args:
             path: the sweep's sweep.json.
-            uri: the store.
-            send: sends a message to the sweep.
+            uri: the store's address.
+            send: sends a message to the sweep's process.
         """
         self._path, self._uri, self._send = path, uri, send
         self._sweep = json.loads(path.read_text())
@@ -86,9 +93,9 @@ class _Followed:
         self._defect: str | None = None  # the first one
 
     def write(self, mirror: Mirror, over: bool) -> None:
-        """Mirror the runs that have ended or were not written for a while; all if it is over.
+        """Mirror the runs that have ended or were not written for LIVE seconds; all if it is over.
 
-        A run at which the mirror has a defect is reported and left out from then on.
+        A run whose mirroring raises a defect is reported once and then skipped.
         """
         for name, folder in list(self._left.items()):
             try:
@@ -104,7 +111,7 @@ class _Followed:
                 if not is_defect(error):
                     raise
                 self._failed.add(self._left.pop(name))
-                self.tell(error)
+                self.send_error(error)
 
     def finish(self, mirror: Mirror) -> None:
         """Mirror the sweep's own run and send the last message."""
@@ -113,20 +120,20 @@ class _Followed:
         except Exception as error:
             if not is_defect(error):
                 raise
-            self.tell(error)
+            self.send_error(error)
         left = len(self._left) + len(self._failed)
         opened = mirror.study(self._path.parents[2])._asdict()
         deleted = len(mirror.left_deleted)
         self._send(**opened, left=left, deleted=deleted, error=self._defect)
 
-    def tell(self, error: Exception) -> None:
-        """Send the message of an exception; the traceback of a defect goes into the log."""
-        told = trouble(error, self._uri)
+    def send_error(self, error: Exception) -> None:
+        """Send the message of an exception; write the traceback of a defect to the log."""
+        message = trouble(error, self._uri)
         if is_defect(error):
-            told = report(error, self._path.parent / LOG)
-            self._defect = self._defect or told
+            message = report(error, self._path.parent / LOG)
+            self._defect = self._defect or message
         final = isinstance(error, StoreError)
-        self._send(mirrored=self._mirrored, total=self._total, error=told, final=final)
+        self._send(mirrored=self._mirrored, total=self._total, error=message, final=final)
 
     @property
     def _mirrored(self) -> int:
@@ -137,9 +144,9 @@ def mirror_sweep(mirror: Mirror, path: Path, without: Collection[Path]) -> None:
     """Mirror a sweep's members, add its models, and mirror its own run.
 
     Args:
-        mirror: of the store.
+        mirror: the mirror of the store.
         path: the sweep's sweep.json.
-        without: folders of members that cannot be mirrored.
+        without: folders of members to skip.
     """
     sweep = json.loads(path.read_text())
     for member in sweep["members"]:
@@ -152,7 +159,13 @@ def mirror_sweep(mirror: Mirror, path: Path, without: Collection[Path]) -> None:
 
 
 def connected(uri: str, root: Path, restore: bool = False) -> Mirror:
-    """Return the mirror of a store, whose module imports MLflow."""
+    """Configure MLflow and return the mirror of a store.
+
+    Args:
+        uri: the store's address.
+        root: the folder that holds runs/.
+        restore: see `Mirror`.
+    """
     from bpexp.tracking.mirror import Mirror
 
     configure()

@@ -1,4 +1,4 @@
-"""Locks between processes that write to one store or mirror one run, and what was mirrored."""
+"""Locks between processes that create one store or mirror one run; the note of what is mirrored."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bpexp.record.history import count_lines
 from bpexp.secrets import without_secrets
 from bpexp.tracking.address import database
 
-LOCK = "mirror.lock"  # in the folder of a run or a sweep; what was mirrored, as JSON
+LOCK = "mirror.lock"  # in the folder of a run or a sweep; holds the note of a run, as JSON
 
 
 @contextlib.contextmanager
 def initialising(uri: str) -> Iterator[None]:
-    """Let one process at a time create or migrate a local SQLite store.
+    """Allow one process at a time to create or migrate a local SQLite store.
 
-    Several at once race in MLflow's migration and leave the file unusable. The first use switches
-    on write-ahead logging, with which several processes write faster.
+    Concurrent migrations by MLflow leave the file unusable. Write-ahead logging is switched on,
+    because several processes write faster with it.
 
     Args:
-        uri: the store; nothing is locked unless it is a local SQLite file.
+        uri: the store's address; nothing is locked unless it is a local SQLite file.
     """
     path = database(uri)
     if path is None:
@@ -40,10 +40,10 @@ def initialising(uri: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def mirroring(folder: Path) -> Iterator[bool]:
-    """Let one process at a time mirror a run or a sweep.
+    """Allow one process at a time to mirror a run or a sweep.
 
     Args:
-        folder: of the run or sweep.
+        folder: the folder of the run or sweep.
 
     Yields:
         Whether no process has mirrored it before.
@@ -56,12 +56,12 @@ def mirroring(folder: Path) -> Iterator[bool]:
 
 
 def note_mirrored(folder: Path, lines: int, uri: str) -> None:
-    """Note how much of a run is in a store. The caller holds the lock of `mirroring`.
+    """Note how much of a run's journal is in a store. The caller holds the lock of `mirroring`.
 
     Args:
         folder: the run's folder.
-        lines: how many of the journal's lines.
-        uri: the store.
+        lines: the number of the journal's lines that are in the store.
+        uri: the store's address.
     """
     noted = json.dumps({"lines": lines, "store": without_secrets(uri)})
     path = folder / LOCK
@@ -70,9 +70,10 @@ def note_mirrored(folder: Path, lines: int, uri: str) -> None:
 
 
 def is_mirrored(folder: Path) -> bool:
-    """Return whether all of a run's journal is in a store, as far as the last mirror noted.
+    """Return whether the whole journal of a run is in a store, according to the last note.
 
-    Neither MLflow nor a server is asked. A local store that is not there any more does not count.
+    MLflow is not imported and no server is queried. A local store that no longer exists does not
+    count.
     """
     try:
         noted = json.loads((folder / LOCK).read_text())

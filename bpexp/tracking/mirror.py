@@ -1,7 +1,7 @@
-"""The mirror: journals into MLflow, idempotently.
+"""The mirror: it copies journals into MLflow, and repeating it changes nothing.
 
-A run in MLflow is found again by its tags `identity` and `attempt`, and a sweep's own run by its
-tag `sweep`, before one is created. Mirroring twice changes nothing.
+Before a run is created in MLflow, it is searched for by its tags `identity` and `attempt`; a
+sweep's own run by its tag `sweep`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from bpexp.tracking.experiment import Experiment, is_deleted, milliseconds
 from bpexp.tracking.locks import mirroring, note_mirrored
 from bpexp.tracking.run import RunMirror
 from bpexp.tracking.shared_view import KEY, TAG
-from bpexp.tracking.study import NOTE, experiment_tags
+from bpexp.tracking.study import experiment_tags
 from bpexp.tracking.sweep import sweep_description, sweep_metrics, sweep_params
-from bpexp.tracking.view import place_tags
+from bpexp.tracking.view import NOTE, place_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as StoredRun
@@ -34,11 +34,11 @@ LONGEST_TAG = 5000  # characters
 
 
 class Mirror:
-    """A tracking store and what is known of the studies in it.
+    """Writes runs, sweeps and studies into a tracking store.
 
     Attributes:
         uri: the store's address.
-        left_deleted: MLflow's ids of the runs that a user deleted there and that stay so.
+        left_deleted: MLflow's ids of the runs that a user deleted there and that stay deleted.
     """
 
     def __init__(self, uri: str, root: Path, *, restore: bool = False) -> None:
@@ -47,7 +47,7 @@ class Mirror:
         Args:
             uri: MLflow's tracking URI.
             root: the folder that holds runs/; artifacts of a local store go to its mlruns/.
-            restore: restore the runs that a user deleted in MLflow; without it they stay deleted.
+            restore: restore the runs that a user deleted in MLflow; otherwise they stay deleted.
         """
         self._restore = restore
         self.left_deleted: set[str] = set()
@@ -58,7 +58,7 @@ class Mirror:
         self._places: dict[Path, dict[str, Place]] = {}
 
     def study(self, folder: Path) -> Pages:
-        """Mirror what a study's page shows and return how to open it.
+        """Write the tags of a study's experiment and return how to open its pages.
 
         Args:
             folder: the study's folder.
@@ -71,25 +71,26 @@ class Mirror:
         return pages(self.uri, experiment.id, KEY if TAG in tags else None)
 
     def ended(self, folder: Path) -> bool:
-        """Return whether a run's journal has an end by now."""
-        if folder in self._runs:  # its journal is read on from where it was
+        """Return whether a run's journal has an end line."""
+        if folder in self._runs:  # its journal is read from where the last read ended
             return self._runs[folder].ended
         return ends(folder)[1] is not None
 
     def run(self, folder: Path, model: bool = False) -> bool:
-        """Mirror one run's journal as far as it goes.
+        """Mirror what one run's journal holds so far.
 
         Args:
             folder: the run's folder.
-            model: add the trained network as a served model.
+            model: whether to add the trained network as a served model.
 
         Returns:
-            Whether the run has ended and all of it is in the store, or is deleted there.
+            Whether nothing is left to mirror: the run has ended and all of it is in the store, or
+            it is deleted there.
         """
         start = first(folder)
         if not start:
             return False
-        experiment = self._experiment(start["config"]["study"])  # before the lock: it takes others
+        experiment = self._experiment(start["config"]["study"])  # it locks runs, so before the lock
         shown = place_tags(start, self._place(folder))
         with mirroring(folder) as new:
             stored = experiment.find_or_create(start, shown, new)
@@ -101,21 +102,21 @@ class Mirror:
             return ended
 
     def _place(self, folder: Path) -> Place:
-        """Return where a run stands among the sweeps of its study, which are read once."""
+        """Return a run's place in the sweeps of its study, which are read once."""
         study = folder.parent
         if study not in self._places:
             self._places[study] = places(Study(study).sweeps)
         return self._places[study].get(folder.name, Place())
 
     def sweep(self, folder: Path) -> None:
-        """Mirror a sweep's own run: what was swept, its outcome, its files and a description."""
+        """Mirror a sweep's own run: its swept values, outcome, files and description."""
         sweep = json.loads((folder / SWEEP).read_text())
         experiment = self._experiment(sweep["study"])
         with mirroring(folder):
             self._write_sweep(folder, sweep, experiment)
 
     def _stays_deleted(self, stored: StoredRun) -> bool:
-        """Return whether a run is deleted in MLflow and stays so; restore it if that is asked."""
+        """Return whether a run is deleted in MLflow, after restoring it if that was requested."""
         if not is_deleted(stored):
             return False
         if self._restore:
@@ -151,9 +152,9 @@ class Mirror:
             [
                 Metric(name, value, ended, 0)
                 for name, value in sweep_metrics(sweep, runs).items()
-                if run.data.metrics.get(name) != value  # as when the command is given again
+                if run.data.metrics.get(name) != value  # equal if the command is repeated
             ],
-            # A param cannot be changed, and another order of the same values is the same sweep.
+            # A param cannot be changed. The same values in another order are the same sweep.
             [Param(*p) for p in sweep_params(sweep).items() if p[0] not in run.data.params],
             [RunTag(*tag) for tag in tags.items()],
         )
@@ -171,7 +172,7 @@ class Mirror:
         return self._experiments[study]
 
     def _mark_abandoned(self, study: str, experiment: Experiment) -> None:
-        """Set the status of runs that the store says are running and that no process trains."""
+        """Set the status of runs that the store lists as RUNNING and that no process trains."""
         for identity, attempt, stored in experiment.running():
             folder = attempt_folder(self._root / RUNS / study, identity, attempt)
             if not folder.exists():
@@ -183,7 +184,7 @@ class Mirror:
 
 
 def _begun_since(folder: Path, sweep: dict[str, Any], stored: StoredRun) -> bool:
-    """Return whether a member of a sweep was begun after the sweep's own run had ended."""
+    """Return whether a member of a sweep was started after the sweep's own run had ended."""
     members = [first(folder.parents[1] / member["folder"]) for member in sweep["members"]]
     latest = max((milliseconds(start["time"]) for start in members if start), default=0)
     return latest > (stored.info.end_time or 0)

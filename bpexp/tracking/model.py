@@ -1,7 +1,7 @@
-"""A trained network as an MLflow model: this file is the model's code, its npz the weights.
+"""A trained network as an MLflow model: this file is the model's code, weights.npz its weights.
 
-MLflow runs the file itself ('models from code'), so that no pickle is written or read. The package
-travels with the model: serving needs NumPy and MLflow, and bpexp need not be installed.
+MLflow runs this file ('models from code'), so that no pickle is written or read. The model contains
+a copy of the package: serving needs NumPy and MLflow, and bpexp need not be installed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class ServedNetwork(PythonModel):
                 spec.loader.exec_module(importlib.util.module_from_spec(spec))
         self._network = Network.load(context.artifacts["weights"])
 
-    # MLflow reads hints as a schema of its own; the signature below says more.
+    # Without type hints: MLflow would take them for the schema instead of the signature below.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return the outputs (N, K): of classes probabilities, in regression the numbers.
+        """Return the outputs (N, K): probabilities of classes, or the predictions of a regression.
 
-        Names of classes, if there are, are the model's metadata `classes`.
+        The names of the classes, if any, are in the model's metadata `classes`.
         """
         return self._network.outputs(np.asarray(model_input))
 

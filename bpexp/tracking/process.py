@@ -1,4 +1,4 @@
-"""The mirror process of a sweep, as the sweep controls it: start, poll, finish, abandon."""
+"""Control of the mirror process by the sweep: start, poll, finish, abandon."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from bpexp.tracking.failures import LOG
 class MirrorProcess:
     """`python -m bpexp.sync --follow`, the only process of a sweep that imports MLflow.
 
-    It mirrors the journals while training goes on and reports its progress on a pipe. A word on its
-    standard input means that the sweep is over.
+    It mirrors the journals during training and reports its progress on a pipe. Bytes on its
+    standard input mean that the sweep has ended.
     """
 
     def __init__(self, sweep: Path, uri: str | None, root: Path) -> None:
@@ -30,11 +30,11 @@ class MirrorProcess:
 
         Args:
             sweep: the sweep's sweep.json.
-            uri: the tracking store; None is the default one.
+            uri: the address of the tracking store; None for the default store.
             root: the folder that holds runs/.
         """
         command = [sys.executable, "-m", "bpexp.sync", "--follow", str(sweep), "--root", str(root)]
-        # Every user of the machine can read a process's arguments, and the address may be secret.
+        # Other users of the machine can read arguments, and the address may hold a password.
         environment = os.environ | ({} if uri is None else {TRACKING_URI: uri})
         with space(sweep.parent), (sweep.parent / LOG).open("ab") as log:
             self._process = subprocess.Popen(
@@ -44,7 +44,7 @@ class MirrorProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                process_group=0,  # Ctrl-C reaches the sweep alone, which ends the mirror
+                process_group=0,  # Ctrl-C signals the sweep only, which ends the mirror
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout
@@ -74,7 +74,7 @@ class MirrorProcess:
         return messages
 
     def finish(self, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-        """End the sweep for the process and yield its messages until it exits.
+        """Tell the process that the sweep has ended, and yield its messages until it exits.
 
         Args:
             stopped: returns whether to abandon the process instead of waiting.

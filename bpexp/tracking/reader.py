@@ -1,4 +1,4 @@
-"""Reading a study from a tracking store: the same rows as from journals."""
+"""Read a study from a tracking store, as the same rows that journals give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bpexp.config.schema import KEYS, Group
 from bpexp.errors import BpexpError
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import newest
-from bpexp.tracking.client import configured, connect, runs_of
+from bpexp.tracking.client import IS_RUN, configured, connect, search
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,7 +34,7 @@ def stored_rows(study: str, uri: str, superseded: bool) -> list[dict[str, Any]]:
 
 
 def stored_layers(study: str, uri: str, superseded: bool) -> list[Part]:
-    """Return the own columns of each finished run, and its table of probes.
+    """Return the identifying columns of each finished run, and its table of layer statistics.
 
     Raises:
         BpexpError: the store has no such study.
@@ -50,7 +50,7 @@ def _stored_runs(study: str, uri: str, superseded: bool) -> list[Run]:
     experiment = client.get_experiment_by_name(study)
     if experiment is None:
         raise BpexpError(f"study: {uri} has no experiment {study!r}")
-    found = runs_of(client, experiment.experiment_id, order_by=["attributes.start_time"])
+    found = search(client, experiment.experiment_id, IS_RUN, order_by=["attributes.start_time"])
     if superseded:
         return list(found)
     return newest((_configuration(run), (_algorithm(run), _attempt(run)), run) for run in found)
@@ -63,13 +63,13 @@ def _own(run: Run, study: str) -> dict[str, Any]:
 
 
 def _recorded(run: Run) -> dict[str, Any]:
-    """Return the configuration as it was recorded."""
+    """Return the configuration as it was recorded, nested."""
     params = run.data.params
     return nest({key: _value(text, _types(key, params)) for key, text in params.items()})
 
 
 def _types(name: str, params: Mapping[str, str]) -> tuple[type, ...]:
-    """Return the types that the schema declares for a param; none for one that it does not know.
+    """Return the types that the schema declares for a param; empty if it has no such key.
 
     A param of a group's row, such as data.root, has the types of the row's keyword argument.
     """
@@ -87,7 +87,7 @@ def _types(name: str, params: Mapping[str, str]) -> tuple[type, ...]:
 
 
 def _value(text: str, types: tuple[type, ...]) -> Any:
-    """Return the value that MLflow holds as text; text that may be text is not converted."""
+    """Return the value that MLflow stores as text; it stays text if `types` allow text."""
     if str in types:
         return None if text == "None" and NoneType in types else text
     try:
@@ -101,20 +101,20 @@ def _attempt(run: Run) -> int:
 
 
 def _algorithm(run: Run) -> int:
-    """Return the number of the run's algorithm, as `bpexp.record.run` tells it."""
+    """Return the number of the run's algorithm; version 0.1 did not store it."""
     if "algorithm" in run.data.tags:
         return int(run.data.tags["algorithm"])
     return recorded_algorithm(_recorded(run), _digest(run), run.data.tags["identity"])
 
 
 def _configuration(run: Run) -> str:
-    """Return what is equal for runs of which one supersedes the others."""
+    """Return the hash that is equal for runs of which one supersedes the others."""
     known: str | None = run.data.tags.get("configuration")
     return known or configuration(completed(_recorded(run)), _digest(run))
 
 
 def _digest(run: Run) -> str:
-    """Return the digest of the run's data set; the run's identity before it has ended."""
+    """Return the digest of the run's data set; the run's identity if it has not ended."""
     entries = run.inputs.dataset_inputs if run.inputs else []
     return str(entries[0].dataset.digest if entries else run.data.tags["identity"])
 

@@ -1,7 +1,7 @@
-"""Artifacts of a folder that was copied or moved: found by the store's paths, and put right.
+"""Artifact paths of a folder that was copied or moved: detect and correct them.
 
-MLflow stores the absolute path of every experiment's and run's artifacts. In a copy of a folder the
-store would write into the original; in a folder that was moved it would create the old one again.
+MLflow stores the absolute path of the artifacts of every experiment and run. The store of a copied
+folder would write into the original; that of a moved folder would create the old folder again.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ COLUMNS = (
 
 
 def former_folder(uri: str, root: Path, location: str) -> Path | None:
-    """Return the folder from which a store was copied or moved, None if it was not.
+    """Return the folder from which a store was copied or moved; None if it was not.
 
-    A location that has another form than <folder>/mlruns/<name> was chosen by a user and is
-    respected, and so is that of a store that several folders share.
+    A location of another form than <folder>/mlruns/<name> was chosen by a user, and a store outside
+    of `root` may be shared by several folders; neither counts as moved.
 
     Args:
-        uri: the store.
+        uri: the store's address.
         root: the folder that holds runs/, absolute.
         location: the artifact location of an experiment.
     """
@@ -44,29 +44,29 @@ def former_folder(uri: str, root: Path, location: str) -> Path | None:
 
 
 def refuse_misplaced(uri: str, root: Path, study: str, location: str) -> None:
-    """Refuse to touch artifacts in the folder from which this one was copied or moved.
+    """Refuse to change artifacts in the folder from which this one was copied or moved.
 
     Args:
-        uri: the store.
+        uri: the store's address.
         root: the folder that holds runs/, absolute.
         study: the study's name.
         location: the artifact location of its experiment.
 
     Raises:
-        StoreError: they lie there; the message names the command that puts it right.
+        StoreError: the artifacts are there; the message names the command that corrects it.
     """
     if former := former_folder(uri, root, location):
         raise StoreError(
-            f"study: the artifacts of {study!r} lie in {former}, from which this folder was copied "
-            f"or moved; `python -m bpexp.sync --relocate` has them in {root}"
+            f"study: the artifacts of {study!r} are in {former}, from which this folder was copied "
+            f"or moved; `python -m bpexp.sync --relocate` changes their paths to {root}"
         )
 
 
 def relocate(uri: str, root: Path) -> int:
-    """Let a copied or moved store have its artifacts in its own folder.
+    """Change the artifact paths of a copied or moved store to its own folder.
 
     Args:
-        uri: the store.
+        uri: the store's address.
         root: the folder that holds runs/, absolute.
 
     Returns:
@@ -81,7 +81,7 @@ def relocate(uri: str, root: Path) -> int:
         for (location,) in connection.execute(query).fetchall():
             if former_folder(uri, root, location) is None:
                 continue
-            name = Path(location).name  # quoted, if the location is an address
+            name = Path(location).name  # percent-encoded if the location is a URI
             folders = [root / MLRUNS, store / MLRUNS]
             there = next((folder for folder in folders if folder.exists()), folders[0])
             new = f"{there.as_uri()}/{name}"

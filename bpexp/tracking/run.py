@@ -1,8 +1,8 @@
-"""Mirroring one run: its journal and files into MLflow, as far as they go.
+"""Mirror one run: write what its journal and files hold so far into MLflow.
 
-Metric rows are unique by key, step, timestamp and value, and the timestamps are the journal's, so
-that writing a point twice changes nothing. A run takes few calls: one to create it, one for each
-few hundred points, one to end it.
+MLflow's metric rows are unique by key, step, timestamp and value. The timestamps are the journal's,
+so writing a point twice changes nothing. A run takes few calls: one to create it, one for each 900
+points, one to end it.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as StoredRun
 
-BATCH = 900  # points a call: with all else below MLflow's 1000, where its client sends tags first
+# Points a call. MLflow's client sends tags in a separate, earlier call if points, params and tags
+# are more than 1000 together.
+BATCH = 900
 CURVES = "curves"  # a table that is not uploaded: its columns are metrics
 
 
 class RunMirror:
-    """One run's journal and what of it the store has."""
+    """Writes one run's journal and files into a store."""
 
     def __init__(self, client: MlflowClient, folder: Path) -> None:
         """Begin with the journal's first line.
 
         Args:
-            client: of the store.
+            client: the client of the store.
             folder: the run's folder.
         """
         self._client, self._folder = client, folder
@@ -47,20 +49,20 @@ class RunMirror:
 
     @property
     def lines(self) -> int:
-        """How many of the journal's lines are in the store, after `write`."""
+        """The number of the journal's lines that are in the store, after `write`."""
         return self._lines
 
     @property
     def ended(self) -> bool:
-        """Whether the journal has an end by now."""
+        """Whether the journal has an end line."""
         return self._journal.poll().end is not None
 
     def write(self, stored: StoredRun, model: bool) -> bool:
-        """Write what the store does not have yet and return whether the run has ended.
+        """Write what the store lacks and return whether the run has ended.
 
         Args:
             stored: the run in MLflow.
-            model: add the trained network as a served model.
+            model: whether to add the trained network as a served model.
         """
         tags = stored.data.tags
         self._lines = count_lines(self._folder)
@@ -78,7 +80,7 @@ class RunMirror:
         return end is not None
 
     def write_status(self, stored: StoredRun, end: dict[str, Any] | None) -> None:
-        """Write how and when the run ended; a run without an end that no process trains is KILLED.
+        """Write status and end time; a run without an end that no process trains is KILLED.
 
         Args:
             stored: the run in MLflow.
@@ -97,9 +99,9 @@ class RunMirror:
         self._written = current, moment
 
     def _write_lines(self, stored: StoredRun, history: History) -> None:
-        """Write parameters, new observations and how the run ended.
+        """Write params, new observations and the end.
 
-        The tag `mirrored`, which says how much is there, goes with the last points.
+        The tag `mirrored`, the number of lines in the store, is written with the last points.
         """
         from mlflow.entities import Metric, Param, RunTag
 
@@ -115,7 +117,7 @@ class RunMirror:
         if history.end is not None:
             run = Run(self._folder, history.start, history.end)
             self._write_files(stored, run)
-            begun = stored.info.start_time  # the one time that is the same at every mirroring
+            begun = stored.info.start_time  # the same whenever the run is mirrored
             points += [
                 Metric(name, value, begun, 0) for name, value in view.run_metrics(run).items()
             ]
@@ -130,27 +132,27 @@ class RunMirror:
     def _moments(self, stored: StoredRun) -> dict[int, int]:
         """Return the timestamp of each step that the store holds.
 
-        A power cut may take lines from a journal that were mirrored already. Their steps are
-        computed again at another time, which would make them other points.
+        A power cut may remove lines from a journal that were mirrored already. Their steps are
+        computed again later, and with another timestamp they would be added as other points.
         """
         if not stored.data.metrics:
             return {}
-        points = self._client.get_metric_history(stored.info.run_id, "epoch")  # each step has it
+        points = self._client.get_metric_history(stored.info.run_id, "epoch")  # of every step
         return {point.step: point.timestamp for point in points}
 
     def _write_files(self, stored: StoredRun, run: Run) -> None:
-        """Upload the files of a run that has ended, and name its data set."""
+        """Upload the files of a run that has ended, and log its data set."""
         from mlflow.entities import Dataset, DatasetInput
 
         run_id, data = stored.info.run_id, run.start["data"]
-        if run.finished and "error" in stored.data.tags:  # of an earlier try
+        if run.finished and "error" in stored.data.tags:  # left by an earlier end that failed
             self._client.delete_tag(run_id, "error")
         entry = Dataset(data["name"], run.start["digest"], "local", json.dumps(data))
         self._client.log_inputs(run_id, [DatasetInput(entry)])
         complete(self._folder)
         tables = sorted({*self._folder.glob("*.parquet")} - {table_file(self._folder, CURVES)})
         files = [*(self._folder / name for name in (CONFIG, WEIGHTS, TRACEBACK)), *tables]
-        with TemporaryDirectory() as staged:  # one call for all files
+        with TemporaryDirectory() as staged:  # so that one call uploads all files
             for path in files:
                 if path.exists():
                     (Path(staged) / path.name).symlink_to(path.absolute())
@@ -159,13 +161,13 @@ class RunMirror:
             self._client.log_artifacts(run_id, staged)
 
     def _log_model(self, stored: StoredRun) -> None:
-        # MLflow asks for type hints, which it takes for schemas, and no filter stops it.
+        # MLflow warns that `predict` has no type hints, and no warning filter prevents it.
         with warnings.catch_warnings(record=True):
             self._log_network(stored)
         self._client.set_tag(stored.info.run_id, "model", "true")
 
     def _log_network(self, stored: StoredRun) -> None:
-        """Add the network, unless a mirror that was killed had added it."""
+        """Add the network as a model, unless an earlier mirror process did."""
         import mlflow
 
         from bpexp.tracking.model import log_model
@@ -179,10 +181,10 @@ class RunMirror:
                 self._client.delete_logged_model(model.model_id)
         if not any(model.status == "READY" for model in logged):
             mlflow.set_tracking_uri(self._client.tracking_uri)
-            self._written = "RUNNING", None  # by start_run, which ends the run at the present time
+            self._written = "RUNNING", None  # start_run sets it, and a wrong end time at its exit
             run = Run(self._folder, *ends(self._folder))
-            # MLflow gives a model the points of one step. It refuses one that is given twice, and
-            # those of step 0 follow.
+            # MLflow attaches the points of one step to the model and refuses to attach a point
+            # twice. `_log_results` attaches those of step 0.
             step = max(1, int(max(run.tables("curves")["curves"]["step"])))
             with mlflow.start_run(run_id=run_id):
                 note = view.description(run, run_id)
@@ -191,10 +193,7 @@ class RunMirror:
             self._log_results(stored, run, model_id)
 
     def _log_results(self, stored: StoredRun, run: Run, model_id: str) -> None:
-        """Give a model the final metrics, with the data set on which they were measured.
-
-        As points of the run they are there already.
-        """
+        """Attach the final metrics to a model, with the data set that they were measured on."""
         from mlflow.entities import Metric
 
         about = {

@@ -1,8 +1,8 @@
-"""A shared view of an experiment: which columns and charts MLflow's pages show.
+"""The shared view of an experiment: the columns and charts that MLflow's pages show.
 
-It is a tag of the experiment, in a format of MLflow's own that a browser test checks. A page whose
-address names the tag shows the view. Other versions of MLflow may have another format: they get
-addresses without it.
+A shared view is a tag of the experiment, in a format of MLflow's own that a browser test checks. A
+page whose address names the tag shows the view. Other versions of MLflow may have another format;
+addresses of their pages do not name the tag.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import Any
 from bpexp.secrets import without_user
 
 FORMAT = (3, 17)  # the version of MLflow, major and minor, whose format this is
-KEY = "bpexp"  # one for each experiment, so that a later sweep updates it
+KEY = "bpexp"  # one view for each experiment; later sweeps update it
 TAG = f"mlflow.sharedViewState.{KEY}"
 LONGEST = 5000  # characters of an experiment's tag
-TIMEOUT = 5.0  # seconds for a server to tell its version
+TIMEOUT = 5.0  # seconds to wait for a server's version
 RUNS_SHOWN = 100  # in a chart
-LOGARITHMIC = ("gradient/first_to_last", "grad_norm/")  # beginnings of metrics that may vanish
+LOGARITHMIC = ("gradient/first_to_last", "grad_norm/")  # prefixes of metrics with log axes
 NAME_COLUMN = "attributes.`Run Name`"
 WIDTHS = {NAME_COLUMN: 130, "runDateAndNestInfo": 100}  # pixels of MLflow's own columns
-WIDTH_OF = {"params": (60, 120), "metrics": (100, 160), "tags": (86, 160)}  # at least, at most
-CLOSED = ("final", "start")  # sections of numbers that do not change with the step
+WIDTH_OF = {"params": (60, 120), "metrics": (100, 160), "tags": (86, 160)}  # least, greatest
+CLOSED = ("final", "start")  # collapsed sections: their numbers do not change with the step
 
 
 def is_known(uri: str) -> bool:
-    """Return whether the pages of a store are of a version whose format is known."""
+    """Return whether the MLflow version that serves a store's pages has the known format."""
     try:
         if uri.startswith("http"):
             address = f"{without_user(uri).rstrip('/')}/version"
@@ -48,11 +48,12 @@ def encoded(title: str, columns: Sequence[str], metrics: Sequence[str], moment: 
     """Return the tag's value.
 
     Args:
-        title: of the view.
+        title: the view's title.
         columns: as MLflow names them, such as params.`depth`, from left to right.
-        metrics: that charts show, in their order; the part before the first / is the section. The
-            last ones are left out if the tag would be too long. MLflow draws those too.
-        moment: when the view was made, milliseconds.
+        metrics: the metrics of the charts, in their order; the part before the first / is the
+            section. The last ones are left out if the tag would be too long; MLflow draws them
+            with its default settings.
+        moment: the time of the view's creation in milliseconds.
     """
     while True:
         text = json.dumps(_state(columns, metrics), separators=(",", ":"))
@@ -106,7 +107,7 @@ def _state(columns: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _width(column: str) -> int:
-    """Return the pixels of a column: most of its name, and the exponent of a small number."""
+    """Return a column's width in pixels, which shows most of its name and a number's exponent."""
     name = column.partition("`")[2].rstrip("`")
     narrowest, widest = WIDTH_OF[column.partition(".")[0]]
     return min(max(narrowest, 24 + 6 * len(name)), widest)

@@ -1,4 +1,4 @@
-"""What MLflow's page of a study shows: a description, and the shared view of its runs."""
+"""MLflow's page of a study: its description, and the shared view of its runs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from bpexp.record.studies import Study
 from bpexp.secrets import without_secrets
 from bpexp.tracking import shared_view
 from bpexp.tracking.experiment import milliseconds
+from bpexp.tracking.view import NOTE
 
-NOTE = "mlflow.note.content"
 ALWAYS = ("activation", "depth")
-SHOWN_SWEEPS, SHOWN_COMMAND = 6, 400  # characters of each; MLflow refuses a tag of more than 5000
+# Sweeps, and characters of each command: MLflow refuses a tag of more than 5000 characters.
+SHOWN_SWEEPS, SHOWN_COMMAND = 6, 400
 READING = """\
-A row is a run. `final/` are numbers at the end of training, `start/` before the first step.
-`gradient_first_to_last` is the norm of delta in the first layer over that in the last: below 1 the
-gradient vanishes towards the input, above 1 it explodes. `verdict` names what the gradient did
-(`verdict/gradient_start`) and what training did (`verdict/training`). Gradient charts have
-logarithmic axes."""
+Each row is a run. Columns `final/` are measured at the end of training, `start/` before the first
+step. `gradient_first_to_last` is the norm of delta in the first layer divided by that in the last:
+below 1 the gradient vanishes towards the input, above 1 it explodes. `verdict` summarises what the
+gradient did (`verdict/gradient_start`) and what training did (`verdict/training`). Gradient charts
+have logarithmic axes."""
 
 
 def experiment_tags(
@@ -34,8 +35,8 @@ def experiment_tags(
     """Return the tags of a study's experiment.
 
     Args:
-        study: on disk.
-        uri: the store.
+        study: the study on disk.
+        uri: the store's address.
         experiment: MLflow's id of the experiment.
         sweeps: MLflow's id of each sweep's own run, by the sweep's id.
     """
@@ -51,7 +52,7 @@ def experiment_tags(
 
 
 def columns(runs: Sequence[Run]) -> list[str]:
-    """Return the columns of the runs' table: what was swept, verdicts, and numbers."""
+    """Return the columns of the table of runs: swept keys, verdicts, and metrics."""
     keys = dict.fromkeys([*ALWAYS, *_varied(runs)])
     scores = [flat_name(f"{metric}/test") for metric in _scores(runs)]
     numbers = [*scores, "gradient_first_to_last", "loss_test"]

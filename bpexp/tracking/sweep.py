@@ -1,4 +1,4 @@
-"""What MLflow shows of a sweep: its own run, with what was swept, its outcome and its figures."""
+"""A sweep's own run in MLflow: the swept values, the outcome, and a description with figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
 from bpexp.tracking.view import LONGEST_PARAM, artifact
 
-LONGEST, SHOWN_COMMAND = 7500, 1000  # characters of a description, which MLflow cuts at 8000
+# Characters of a description, which MLflow cuts at 8000, and of the command in it.
+LONGEST, SHOWN_COMMAND = 7500, 1000
 MAIN = ("verdicts", "gradient_norm_by_layer", "score_by_depth", "score_by_setting", "forecast")
 REPORT = "report.html"
 
@@ -29,7 +30,7 @@ def sweep_params(sweep: Mapping[str, Any]) -> dict[str, str]:
 
 
 def sweep_metrics(sweep: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, float]:
-    """Return how many runs ended how, the best score and the forecast's score.
+    """Return the number of runs by status and verdict, the best score and the forecast's accuracy.
 
     Args:
         sweep: the sweep's record.
@@ -53,7 +54,7 @@ def sweep_metrics(sweep: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, fl
 def sweep_description(
     sweep: Mapping[str, Any], runs: Sequence[Run], folder: Path, run_id: str
 ) -> str:
-    """Return Markdown: question, command, the summary as a table, and the main figures.
+    """Return the question, the command, a table of runs and the main figures, as Markdown.
 
     Args:
         sweep: the sweep's record.
@@ -79,7 +80,7 @@ def sweep_description(
 
 
 def summary_table(runs: Sequence[Run], swept: Sequence[str]) -> list[str]:
-    """Return the lines of a Markdown table: a row a run, in the order given."""
+    """Return the lines of a Markdown table with a row for each run, in the order given."""
     keys = [*dict.fromkeys(["activation", "depth", *swept])]
     metrics = [*dict.fromkeys(find_task(run.task).metric for run in runs)]
     numbers = [*(f"{metric}/test" for metric in metrics), "loss/test", "gradient/first_to_last"]

@@ -1,4 +1,4 @@
-"""What MLflow shows of a run: params, metrics, tags, a colour and a description."""
+"""A run in MLflow: its params, metrics, tags, colour and description."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from bpexp.record.run import Run
 from bpexp.tracking.drawing import LAYER_FIGURE
 
 COLOUR = "mlflow.runColor"
+NOTE = "mlflow.note.content"  # the tag that MLflow's pages show as the description
 LONGEST_PARAM = 6000  # MLflow cuts longer values silently; the whole config is an artifact
 
 
 def params(start: dict[str, Any]) -> dict[str, str]:
-    """Return what decides a run's numbers, by the keys of the command line."""
+    """Return the keys that decide a run's numbers, with their values as text."""
     flat = flatten(start["config"])
     return {key: str(value)[:LONGEST_PARAM] for key, value in flat.items() if decides(key)}
 
 
 def place_tags(start: dict[str, Any], place: Place) -> dict[str, str]:
-    """Return the tags of where a run stands: its sweep, its order in the table, its colour.
+    """Return the tags for a run's sweep, its order in the table of runs, and its colour.
 
-    Runs are coloured as figures colour them: by activation, or by the first key that was swept if
-    there is one activation. A run alone keeps the sweep that it has.
+    Colours are those of figures: by activation, or by the first swept key if that is not swept.
+    Without a sweep there is no tag `sweep`, so that the run keeps the one that it has.
     """
     swept = {key: values for key, values in place.swept.items() if key != "seed"}
     factor = "activation" if "activation" in swept or not swept else next(iter(swept))
@@ -41,15 +42,15 @@ def place_tags(start: dict[str, Any], place: Place) -> dict[str, str]:
 
 def step_metrics(line: dict[str, Any]) -> dict[str, float]:
     """Return the finite metrics of an observation, by MLflow's names."""
-    ends = ("grad_norm/first", "grad_norm/last")  # grad_norm/layer_001 and the last layer's
+    ends = ("grad_norm/first", "grad_norm/last")  # those of layer_metrics include them
     summary = {name: value for name, value in summary_metrics(line).items() if name not in ends}
     return finite(summary | layer_metrics(line))
 
 
 def run_metrics(run: Run) -> dict[str, float]:
-    """Return the metrics of a run's row, as final/... and start/...; empty unless it is finished.
+    """Return the metrics of a run's row as final/... and start/...; empty unless it is finished.
 
-    A run that was stopped may go on, and MLflow cannot delete a point.
+    A run that was stopped may be continued, and MLflow cannot delete a point.
     """
     if not run.finished:
         return {}
@@ -63,8 +64,8 @@ def run_tags(run: Run, run_id: str) -> dict[str, str]:
     """Return the tags of a run that has ended.
 
     Args:
-        run: on disk.
-        run_id: MLflow's id of it.
+        run: the run on disk.
+        run_id: its id in MLflow.
     """
     end = run.end or {}
     names = ("verdict", *AXES, "evidence", "diverged_at", "error", "seconds")
@@ -72,7 +73,7 @@ def run_tags(run: Run, run_id: str) -> dict[str, str]:
         "task": run.task,
         "chance": str(run.chance),
         "folder": str(run.folder),
-        "mlflow.note.content": description(run, run_id),
+        NOTE: description(run, run_id),
     }
 
 
@@ -82,7 +83,7 @@ def artifact(path: str, run_id: str) -> str:
 
 
 def description(run: Run, run_id: str) -> str:
-    """Return a few lines of Markdown: what the run is, how it ended, and its layer figure."""
+    """Return a run's configuration, verdict and layer figure, as a few lines of Markdown."""
     config = run.start["config"]
     layers = "-".join(str(n) for n in run.start["sizes"])
     lines = [
@@ -102,5 +103,5 @@ def description(run: Run, run_id: str) -> str:
         lines.append(f"Status: {run.status}. {run.end.get('error', '')}")
     if run.finished:
         lines.append(f"![gradient norm by layer]({artifact(LAYER_FIGURE, run_id)})")
-    lines.append("All that was measured of the layers: artifact `layers.parquet`.")
+    lines.append("All layer statistics are in the artifact `layers.parquet`.")
     return "\n\n".join(lines)

@@ -74,8 +74,8 @@ def test_a_copied_or_moved_folder_leaves_the_old_one_alone(proj, move, capsys):
     assert main(["--root", str(copy)]) == 1
     told = capsys.readouterr().err
     assert told == (
-        f"study: the artifacts of 'bpexp' lie in {proj}, from which this folder was copied or "
-        f"moved; `python -m bpexp.sync --relocate` has them in {copy}\n"
+        f"study: the artifacts of 'bpexp' are in {proj}, from which this folder was copied or "
+        f"moved; `python -m bpexp.sync --relocate` changes their paths to {copy}\n"
     )
     assert main(["--relocate", "--root", str(copy)]) == 0
     assert "1 runs mirrored" in capsys.readouterr().out
@@ -122,7 +122,7 @@ def test_a_run_that_was_deleted_stays_so_until_it_is_restored(proj, capsys):
     client.delete_run(run.info.run_id)
     assert main(["--root", str(proj)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "1 runs were deleted in MLflow and stay so; `python -m bpexp.sync --restore` restores them"
+        "1 run is deleted in MLflow; `python -m bpexp.sync --restore` restores them"
     )
     assert client.search_runs([experiment]) == []
     assert main(["bpexp", "--restore", "--root", str(proj)]) == 0
