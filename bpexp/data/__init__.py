@@ -43,5 +43,5 @@ def load(name: str, **parameters: bool | int | float | str | None) -> Dataset:
 
 @lru_cache(maxsize=8)
 def load_once(name: str, **parameters: bool | int | float | str | None) -> Dataset:
-    """Load a data set as `load` does, and keep it in memory."""
+    """Load a data set as `load` does, with a cache."""
     return load(name, **parameters)

@@ -1,4 +1,4 @@
-"""A user's own data set: the arrays of an npz file."""
+"""Data sets of users: the arrays of an npz file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bpexp.data.preparation import readable
 from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 MAGIC = b"\x93NUMPY"
-LARGEST = 2**32  # bytes of a file, unpacked
+LARGEST = 2**32  # bytes of the arrays that are read
 SPLITS = ("x_train", "y_train", "x_test", "y_test")
 SPARSE = {"indices", "indptr", "data", "shape"}  # what scipy.sparse.save_npz writes
 SAVE = "save x and y as arrays with numpy.savez"
-# What other files begin with, as users call them.
+# The first bytes of files of other formats, and the message about each.
 BEGINNINGS = {
     MAGIC: f"is a single array (npy), not an npz file; {SAVE}",
     b"\x89HDF": f"is an HDF5 file, not an npz file; {SAVE}",
@@ -43,9 +43,10 @@ def npz(
 ) -> Dataset:
     """A file of your own: x and y (split 80/20), or x_train, y_train, x_test and y_test.
 
-    Labels are what occurs in y: integers, booleans, text or whole numbers, at least ten examples a
-    class on average, are a classification, and other floating-point numbers a regression. Labels
-    other than 0 .. K - 1 are mapped to these in sorted order, and their names are kept.
+    By default the task depends on y. Integers, booleans and text are labels of a classification.
+    Floating-point numbers are labels if they are whole and there are at least ten examples a class
+    on average; otherwise they are targets of a regression. Labels other than 0 .. K - 1 are mapped
+    to these in sorted order, and their names are kept.
 
     Args:
         path: the npz file; x (N, ...) numbers; y labels (N,), or targets (N,) or (N, K). Other
@@ -71,14 +72,14 @@ def npz(
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """Read the arrays that are used: x and y, or those of SPLITS, in this order.
 
-    At most LARGEST bytes are unpacked, and no pickles.
+    At most LARGEST bytes are unpacked, and pickles are not read.
     """
     try:
         with readable(path).open("rb") as opened:
             start = opened.read(8)
-        for beginning, told in BEGINNINGS.items():
+        for beginning, message in BEGINNINGS.items():
             if start.startswith(beginning):
-                raise DataError(f"{path}: {told}")
+                raise DataError(f"{path}: {message}")
         with zipfile.ZipFile(path) as archive:
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
             used = _used(path, members)
@@ -88,13 +89,13 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             arrays = {key: _array(path, archive, members[name]) for key, name in used.items()}
     except DataError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
+    except Exception as error:  # zipfile, zlib and numpy.lib.format raise many types
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None
     return {name: check_kind(str(path), name, array) for name, array in arrays.items()}
 
 
 def _used(path: Path, members: Collection[str]) -> dict[str, str]:
-    """Return the member that holds each array; capitals are as good as small letters."""
+    """Return the member of the archive that holds each array; case does not matter."""
     found = {name.lower(): name for name in members} | {name: name for name in members}
     for wanted in (SPLITS, ("x", "y")):
         if found.keys() >= {*wanted}:
@@ -108,10 +109,10 @@ def _used(path: Path, members: Collection[str]) -> dict[str, str]:
 
 
 def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    """Read an array. Its header must not claim more than is there: NumPy allocates by it."""
+    """Read an array after checking its header: NumPy allocates what the header declares."""
     with archive.open(member) as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise DataError(f"{path}: {member.filename} is no NumPy array")
+            raise DataError(f"{path}: {member.filename} is not a NumPy array")
         file.seek(0)
         version = np.lib.format.read_magic(file)
         form = np.lib.format

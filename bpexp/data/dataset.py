@@ -1,4 +1,4 @@
-"""A data set: two splits of examples with their targets, checked once and never changed."""
+"""A data set: a training and a test split, checked once and read-only."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Dataset:
     """Training and test examples; all arrays are C-contiguous and read-only.
 
     Attributes:
-        name: of the loader.
-        x_train: inputs (N, n), float32 for images (exact quotients rounded once), else float64.
-        y_train: labels (N,) int64, 0 .. K - 1, or targets (N, K) float64, as the task says.
+        name: the loader's name.
+        x_train: inputs (N, n), float32 for images, else float64.
+        y_train: labels (N,) int64, 0 .. K - 1, or targets (N, K) float64, depending on the task.
         x_test: inputs (M, n).
         y_test: labels (M,) or targets (M, K).
-        n_outputs: K, the number of classes, or of targets an example.
-        digest: 32 hexadecimal digits that stand for the four arrays and the task.
-        source: where the examples came from, for people.
-        task: the name of what is learnt, a row of `bpexp.nn.tasks.TASKS`.
-        image_shape: (height, width) where the inputs are images, else None.
-        classes: the name of each class, where labels were others than 0 .. K - 1, else None.
-        notes: what a user should know of how the examples were read, a line each.
+        n_outputs: K, the number of classes, or of targets of an example.
+        digest: a hash of the four arrays, the task and the classes, 32 hexadecimal digits.
+        source: a description of the examples' origin.
+        task: the name of the task, a row of `bpexp.nn.tasks.TASKS`.
+        image_shape: (height, width) if the inputs are images, else None.
+        classes: the name of each class if the labels were not 0 .. K - 1, else None.
+        notes: messages for the user about how the examples were read.
     """
 
     name: str
@@ -61,28 +61,34 @@ class Dataset:
 
     @cached_property
     def chance(self) -> float:
-        """Primary metric of the best constant guess on the training split.
+        """The primary metric of the best constant guess on the training split.
 
-        The guess is the mean target of that split: its commonest class in classification.
+        The guess is the mean target of that split, which is its most frequent class in
+        classification.
         """
         task, targets = TASKS[self.task], self.targets(self.y_train)
         guess = targets.mean[:, None]
         return task.score(np.broadcast_to(guess, targets.columns.shape), targets)
 
     def targets(self, y: Array, dtype: DTypeLike = np.float64) -> Targets:
-        """Return labels or targets of this data set as columns of a table of floats."""
+        """Return labels or targets of this data set as `Targets`.
+
+        Args:
+            y: labels (N,) or targets (N, K).
+            dtype: the dtype of the result.
+        """
         return Targets.of(y, self.n_outputs, dtype, TASKS[self.task].labels)
 
     @cached_property
     def largest(self) -> float:
-        """The largest size of an input, and of a target in regression."""
+        """The largest absolute value of the inputs, and of the targets in regression."""
         arrays = [self.x_train, self.x_test]
         if not TASKS[self.task].labels:
             arrays += [self.y_train, self.y_test]
         return max(float(np.abs(array).max()) for array in arrays)
 
     def __repr__(self) -> str:
-        """Return what it is and how large."""
+        """Return name and sizes."""
         kind = "classes" if TASKS[self.task].labels else "targets"
         named = f" {listed(self.classes)}" if self.classes else ""
         return (
@@ -104,23 +110,23 @@ def make_dataset(
     image_shape: tuple[int, int] | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """Check two splits and freeze them.
+    """Check two splits and return them as a Dataset.
 
     Args:
-        name: of the loader.
-        source: where the examples came from.
+        name: the loader's name.
+        source: a description of the examples' origin.
         train: inputs (N, n), and labels (N,) or targets (N, K).
-        test: the same of M other examples.
-        task: what is learnt, a row of `bpexp.nn.tasks.TASKS`.
-        n_classes: K of labels 0 .. K - 1; None: labels are mapped by what occurs.
+        test: inputs and labels or targets of M other examples.
+        task: the name of the task, a row of `bpexp.nn.tasks.TASKS`.
+        n_classes: K of labels 0 .. K - 1; None: the labels that occur are mapped to 0 .. K - 1.
         classes: the names of the classes, if labels are mapped already.
-        limit: keep the first examples of the training split only.
+        limit: keep only the first examples of the training split.
         image_shape: (height, width) of images.
-        notes: what a user should know of how the examples were read.
+        notes: messages for the user about how the examples were read.
 
     Raises:
         ConfigError: `limit` is below 1.
-        DataError: the arrays are no data set.
+        DataError: shapes, dtypes or values of the arrays are invalid.
     """
     if limit is not None and limit < 1:
         raise ConfigError(out_of_range("data.limit", limit, "an integer of at least 1, or null"))
@@ -134,7 +140,7 @@ def make_dataset(
     elif n_classes is None:
         found = find_classes(source, [train[1], test[1]])
         (y_train, y_test), n_classes, classes = found
-        notes = [*notes, *found.told(source)]
+        notes = [*notes, *found.notes(source)]
     else:
         y_train, y_test = (_labels(source, y, n_classes) for y in (train[1], test[1]))
     arrays = [
@@ -173,7 +179,9 @@ def _inputs(source: str, split: str, x: Array, y: Array) -> Array:
 def _labels(source: str, y: Array, n_classes: int) -> Array:
     """Return labels (N,), 0 .. K - 1, as int64."""
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise DataError(f"{source}: labels of shape {y.shape} and dtype {y.dtype} are no integers")
+        raise DataError(
+            f"{source}: labels of shape {y.shape} and dtype {y.dtype} are not integers (N,)"
+        )
     if n_classes < 2 or y.min() < 0 or y.max() >= n_classes:
         raise DataError(f"{source}: labels from {y.min()} to {y.max()} for {n_classes} classes")
     return y.astype(np.int64)
@@ -204,8 +212,8 @@ def _digest(task: str, arrays: list[Array], classes: tuple[str, ...] | None) -> 
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{array.shape}{little.dtype.str}".encode())
         digest.update(little.tobytes())
-    if task != "classification":  # digests are older than tasks
+    if task != "classification":  # version 0.1 had this task only and did not hash it
         digest.update(task.encode())
-    if classes is not None:  # they are kept with the networks
+    if classes is not None:  # they are saved with the networks
         digest.update(json.dumps(classes).encode())
     return digest.hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST, gzipped or not; a header's sizes are checked before use.
+"""IDX files, the format of MNIST, gzipped or not.
 
 An IDX file is two zero bytes, a type code (8: unsigned byte), the number of dimensions, each
 dimension as a big-endian 32-bit integer, and the values (LeCun, Cortes & Burges).
@@ -21,15 +21,15 @@ from bpexp.errors import DataError, reason
 
 UNSIGNED_BYTE = 8
 LARGEST = 2**30  # bytes of values; MNIST's largest file has 47 million
-PART = 2**24
-GZIP = b"\x1f\x8b"  # the first bytes of what gzip packed
+PART = 2**24  # bytes of one read
+GZIP = b"\x1f\x8b"  # the first bytes of a gzip file
 
 
 def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDArray[np.uint8]:
-    """Read unsigned bytes of a known number of dimensions.
+    """Read an array of unsigned bytes.
 
     Args:
-        path: the file, gzipped or not, whatever its name ends in.
+        path: the file, gzipped or not; the ending of its name does not matter.
         n_dimensions: 3 for images, 1 for labels.
         checksum: SHA-256 of the unpacked file, or None.
 
@@ -43,8 +43,8 @@ def read_idx(path: Path, n_dimensions: int, checksum: str | None = None) -> NDAr
             size = int(np.prod(shape, dtype=object))
             if not 0 < size <= LARGEST:
                 raise DataError(f"{path}: dimensions {shape} are empty or over {LARGEST} bytes")
-            # One byte more than the header says reveals a longer file, or a decompression bomb,
-            # without unpacking it. Read in parts, because a read allocates its size first.
+            # One byte more than the header declares is enough to detect a longer file without
+            # unpacking it. It is read in parts, because a read allocates its whole size first.
             values = b"".join(_parts(file, size + 1))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None

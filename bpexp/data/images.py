@@ -19,7 +19,7 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-DEEPEST = 3  # levels of folders: root, MNIST, raw
+DEEPEST = 3  # levels of folders that are searched: root, MNIST, raw
 MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
@@ -48,7 +48,7 @@ FASHION_SERVED = dict(
         strict=True,
     )
 )
-# SHA-256 of MNIST's files unpacked: files of a user's own may have been packed anew.
+# SHA-256 of MNIST's unpacked files: users' files may have been compressed again.
 MNIST_UNPACKED = dict(
     zip(
         FILES,
@@ -78,7 +78,7 @@ def mnist(
         root: a folder with the four IDX files under their usual names, gzipped or not; null:
             downloaded once and cached.
         scale: divide the pixels, 0 .. 255, by 255.
-        checksum: refuse files in `root` that are not MNIST's.
+        checksum: refuse files in `root` whose contents are not MNIST's.
         limit: keep the first examples of the training split only.
     """
     known = MNIST_UNPACKED if checksum else None
@@ -140,14 +140,14 @@ def _find(name: str, root: Path, file: str) -> Path:
     """Return one of the four files, under any of its usual names.
 
     Args:
-        name: of the data set.
-        root: the folder that holds the files, or the folders that others put them in:
-            MNIST/raw/, or a folder a file.
+        name: the name of the data set.
+        root: the folder that holds the files or folders with them: MNIST/raw/, as other libraries
+            create it, or a folder for each file.
         file: one of FILES.
 
     Raises:
-        ConfigError: `root` is no folder.
-        DataError: it has no such file.
+        ConfigError: `root` is not a folder.
+        DataError: there is no such file in it.
     """
     if not os.path.isdir(root):  # unlike Path.is_dir, never raises
         raise ConfigError(out_of_range("data.root", str(root), "a folder"))
@@ -181,10 +181,10 @@ def _letters(name: str) -> str:
 
 
 def _download(name: str, file: str, url: str, checksum: str) -> Path:
-    """Fetch a file into the cache.
+    """Download a file into the cache, unless it is there.
 
-    pooch writes a temporary file, checks it, and moves it into place. A download that breaks off is
-    repeated.
+    pooch writes a temporary file, checks it, and moves it into place. A failed download is repeated
+    twice.
     """
     import pooch
 
@@ -196,8 +196,8 @@ def _download(name: str, file: str, url: str, checksum: str) -> Path:
             retry_if_failed=2,  # after 1 and 2 seconds
         )
         return Path(cache.fetch(f"{file}.gz"))
-    except Exception as error:  # requests' many kinds, and pooch's ValueError for a wrong hash
+    except Exception as error:  # many types of requests, and pooch's ValueError for a wrong hash
         raise DataError(
             f"data: {name} cannot be downloaded: {reason(error)}; "
-            "data.root=FOLDER takes files at hand"
+            "data.root=FOLDER reads files of your own"
         ) from None

@@ -1,4 +1,4 @@
-"""Labels as they occur, integers, whole floats, booleans or text, as numbers of classes."""
+"""Map labels (integers, whole floats, booleans or text) to class numbers 0 .. K - 1."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 from bpexp.errors import DataError, quoted
 
 MOST_LISTED = 8  # names in a message
-EXAMPLES_A_CLASS = 10  # of whole floats; where classes have fewer on average they are targets
+EXAMPLES_A_CLASS = 10  # whole floats with fewer examples a class on average are targets
 
 
 class Classes(NamedTuple):
-    """Labels as numbers of classes.
+    """Labels as class numbers.
 
     Attributes:
-        labels: of each split, (N,) int64, 0 .. K - 1 in the sorted order of what occurs.
+        labels: class numbers of each split, (N,) int64, in the sorted order of the labels.
         number: K.
-        names: what stood for each class, as text; None if the labels were 0 .. K - 1.
+        names: the label of each class, as text; None if the labels were 0 .. K - 1.
     """
 
     labels: list[NDArray[np.int64]]
     number: int
     names: tuple[str, ...] | None
 
-    def told(self, source: str) -> list[str]:
-        """Return the line that tells of labels that were mapped."""
+    def notes(self, source: str) -> list[str]:
+        """Return the message about labels that were mapped, if any."""
         if self.names is None:
             return []
         names = listed(self.names)
@@ -36,28 +36,27 @@ class Classes(NamedTuple):
 
 
 def find_classes(source: str, splits: Sequence[NDArray[Any]]) -> Classes:
-    """Return the classes that occur in splits of one data set.
+    """Map the labels that occur in the splits of a data set to class numbers.
 
     Args:
-        source: where they came from, for messages.
+        source: the origin of the labels, for messages.
         splits: the labels (N,) of each split: integers, whole floats, booleans or text.
 
     Raises:
-        DataError: labels are of another shape or kind, or all of one class.
+        DataError: labels have another shape or type, or are all of one class.
     """
     splits = [np.char.decode(y, errors="replace") if y.dtype.kind == "S" else y for y in splits]
     for y in splits:
         if y.ndim != 1:
             raise DataError(f"{source}: labels of shape {y.shape} are not (N,)")
         if y.dtype.kind == "f" and not is_whole(y):
-            raise DataError(f"{source}: labels that are fractions, NaN or infinite are no classes")
+            raise DataError(f"{source}: labels are fractions, NaN or infinite, not whole numbers")
         if y.dtype.kind not in "biufUT":
             raise DataError(f"{source}: labels of dtype {y.dtype} are not integers or text")
     if len({y.dtype.kind in "UT" for y in splits}) > 1:
         raise DataError(f"{source}: labels are text in one split and numbers in the other")
-    occurring = [
-        np.unique(y) for y in splits
-    ]  # of each first: uint64 and int64 have no common type
+    # Unique values of each split first: uint64 and int64 have no common dtype.
+    occurring = [np.unique(y) for y in splits]
     values = sorted({value for found in occurring for value in found.tolist()})
     if not values:
         raise DataError(f"{source}: holds no examples")
@@ -74,7 +73,7 @@ def find_classes(source: str, splits: Sequence[NDArray[Any]]) -> Classes:
 
 
 def are_labels(y: NDArray[Any]) -> bool:
-    """Return whether y holds labels by what occurs: any but floats, or whole floats that recur.
+    """Return whether y holds labels: no floats, or whole floats with several examples a class.
 
     Args:
         y: labels or targets, any shape.
@@ -90,7 +89,7 @@ def is_whole(y: NDArray[Any]) -> bool:
 
 
 def listed(names: Sequence[object]) -> str:
-    """Return names with commas, the middle ones left out where there are many."""
+    """Return the names separated by commas; of many names the middle ones are left out."""
     shown = [quoted(str(name)) for name in names]
     if len(shown) > MOST_LISTED:
         shown = [*shown[: MOST_LISTED - 2], "...", shown[-1]]
@@ -98,5 +97,5 @@ def listed(names: Sequence[object]) -> str:
 
 
 def _name(value: object) -> str:
-    """Return a label's name; whole floats have no fraction."""
+    """Return a label as text; whole floats without a decimal point."""
     return str(int(value)) if isinstance(value, float) else str(value)

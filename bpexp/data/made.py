@@ -13,8 +13,8 @@ from bpexp.data.preparation import standardised
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import ACTIVATIONS
 
-LARGEST = 2**27  # numbers of a set's inputs or of a teacher's layer: 1 GiB
-LEAST_SPREAD = 1e-6  # of a teacher's outputs, relative to their size: below, digits are lost
+LARGEST = 2**27  # elements of the inputs, or of a teacher's layer: 1 GiB
+LEAST_SPREAD = 1e-6  # least standard deviation of a teacher's outputs / largest absolute output
 
 
 def parity(*, bits: int = 10, limit: int | None = None) -> Dataset:
@@ -51,10 +51,10 @@ def gaussian(
 
     Args:
         features: n.
-        examples: N, of the training split.
-        test: M, of the test split.
+        examples: N, the size of the training split.
+        test: M, the size of the test split.
         classes: K.
-        seed: of inputs and labels.
+        seed: the seed of inputs and labels.
         limit: keep the first examples of the training split only.
     """
     if not 2 <= classes <= 10**7:
@@ -91,18 +91,18 @@ def teacher(
     The teacher has hidden layers a = g(W a), W ~ N(0, 2 / n_in), no biases, and linear outputs,
     which are shifted and scaled to mean 0 and variance 1 over the training split. Noise is added to
     the targets of both splits: the best R2 is then about 1 / (1 + noise^2). Targets are rounded to
-    float32, so that the digest does not depend on a processor's last digits.
+    float32, so that the digest does not depend on the processor's rounding errors.
 
     Args:
         features: n.
         outputs: K.
-        depth: the teacher's hidden layers.
-        width: units of each.
-        activation: their activation g.
-        noise: standard deviation of what is added, in units of that of the teacher's outputs.
-        examples: N, of the training split.
-        test: M, of the test split.
-        seed: of inputs, teacher and noise, each from a stream of its own.
+        depth: the number of the teacher's hidden layers.
+        width: the number of units of each hidden layer.
+        activation: the hidden layers' activation g.
+        noise: standard deviation of the noise; that of the teacher's outputs is 1.
+        examples: N, the size of the training split.
+        test: M, the size of the test split.
+        seed: the seed of inputs, teacher and noise, each with a random stream of its own.
         limit: keep the first examples of the training split only.
     """
     if activation not in ACTIVATIONS:
@@ -118,7 +118,7 @@ def teacher(
     x = inputs.standard_normal((n, features))
     y = _taught(x, [features, *[width] * depth, outputs], activation, weights)
     if not (y.std(axis=0) > LEAST_SPREAD * np.abs(y).max(axis=0)).all():
-        allowed = f"a depth at which a random {activation} network tells its inputs apart"
+        allowed = f"a depth at which outputs of a random {activation} network differ"
         raise ConfigError(out_of_range("data.depth", depth, allowed))
     clean = np.concatenate(standardised(y[:examples], y[examples:]))
     noisy = clean + noise * noises.standard_normal(clean.shape)
@@ -136,7 +136,7 @@ def teacher(
 def _taught(
     x: NDArray[np.float64], sizes: list[int], activation: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the outputs (N, K) of a random network of these sizes."""
+    """Return the outputs (N, K) of a random network with these layer sizes."""
     g, z = ACTIVATIONS[activation](), x
     for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
         a = g(z)[0] if layer else x
@@ -145,10 +145,10 @@ def _taught(
 
 
 def _check_sizes(seed: int, rows: int, **sizes: int) -> None:
-    """Refuse a negative seed, and sizes below 1 or of arrays (rows, size) beyond 1 GiB.
+    """Refuse a negative seed, sizes below 1, and sizes whose arrays (rows, size) exceed 1 GiB.
 
     Raises:
-        ConfigError: with the name of the size.
+        ConfigError: the seed or a size is refused.
     """
     if seed < 0:
         raise ConfigError(out_of_range("data.seed", seed, "an integer of at least 0"))

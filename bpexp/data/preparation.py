@@ -1,4 +1,4 @@
-"""What loaders do before they make a Dataset: check paths, scale columns, split examples."""
+"""Steps of loaders before they make a Dataset: check paths, scale columns, split examples."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bpexp.errors import ConfigError, DataError, out_of_range, reason
 
 
 def readable(path: Path) -> Path:
-    """Return a path that is checked to be that of a regular file.
+    """Return the path after checking that it is a regular file.
 
     Raises:
-        DataError: it does not exist, or is a folder, or a device or pipe, which might never end.
+        DataError: it does not exist, or is a folder, a device or a pipe, whose reading may not end.
     """
     try:
         kind = path.stat().st_mode
@@ -36,7 +36,7 @@ def pixels(x: NDArray[np.uint8], largest: int, scale: bool) -> NDArray[np.float3
 def standardised(train: Array, test: Array) -> tuple[Array, Array]:
     """Shift and scale columns so that those of `train` have mean 0 and variance 1.
 
-    A column of equal numbers is shifted only.
+    Columns of equal numbers are shifted only. Both splits are shifted and scaled alike.
 
     Args:
         train: (N, n) float64.
@@ -48,17 +48,19 @@ def standardised(train: Array, test: Array) -> tuple[Array, Array]:
 
 
 def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Examples]:
-    """Split 80/20 at random; every class gives a fifth of its examples, rounded, to the test split.
+    """Split examples 80/20 at random, stratified by class.
+
+    A fifth of the examples of each class, rounded, is in the test split.
 
     Args:
         x: inputs (N, ...).
-        y: labels (N,), integers, whose classes are split each by itself; or targets, floats.
-        seed: decides the split.
-        source: where the examples came from.
+        y: integer labels (N,), or floating-point targets, which are not stratified.
+        seed: the seed of the split.
+        source: a description of the examples' origin, for messages.
 
     Raises:
         ConfigError: the seed is negative.
-        DataError: there are too few examples to split, or no targets of examples.
+        DataError: there are fewer than 10 examples, or x and y differ in length.
     """
     if seed < 0:
         raise ConfigError(out_of_range("data.seed", seed, "an integer of at least 0"))

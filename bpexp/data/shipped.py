@@ -20,7 +20,7 @@ def digits(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> Da
 
     Args:
         scale: divide the pixels, 0 .. 16, by 16.
-        seed: of the split.
+        seed: the seed of the split.
         limit: keep the first examples of the training split only.
     """
     table = _table("digits.csv.gz", ",")
@@ -42,9 +42,9 @@ def diabetes(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> 
     As it ships with scikit-learn (Efron et al. 2004).
 
     Args:
-        scale: give the training split's inputs and targets mean 0 and variance 1, and the test
-            split the same shift and scale; costs are then in units of the targets' variance.
-        seed: of the split.
+        scale: shift and scale inputs and targets to mean 0 and variance 1 over the training split;
+            costs are then in units of the targets' variance.
+        seed: the seed of the split.
         limit: keep the first examples of the training split only.
     """
     x, y = _table("diabetes_data_raw.csv.gz", None), _table("diabetes_target.csv.gz", None)
@@ -61,7 +61,7 @@ def diabetes(*, scale: bool = True, seed: int = 0, limit: int | None = None) -> 
 
 
 def _table(file: str, delimiter: str | None) -> NDArray[np.float64] | None:
-    """Return the numbers of a file that scikit-learn ships, None where it keeps them elsewhere.
+    """Return the numbers of a file that ships with scikit-learn; None if it is not found.
 
     Importing scikit-learn takes a second, reading its file milliseconds.
     """
