@@ -1,4 +1,4 @@
-"""Runs that another process trains, as the same command in a second terminal does."""
+"""Runs that another process trains, for example the same command in a second terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTERVAL = 0.5  # seconds between checks of runs that another process holds
 
 
 class HeldRuns(Generic[Run]):
-    """Runs that another process holds, until it has finished with them or has died."""
+    """The runs that another process holds, until it releases them or exits."""
 
     def __init__(self, session: Session[Run]) -> None:
         """Begin without any."""
@@ -22,19 +22,19 @@ class HeldRuns(Generic[Run]):
         self._warned = False
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
+        """Return whether there are any such runs."""
         return bool(self._runs)
 
     def keep_deferred(self, stack: RunStack[Run], outcome: Sequence[str]) -> dict[str, str]:
-        """Keep a stack's runs that were deferred, and return the statuses of the others."""
+        """Add a stack's deferred runs, and return the statuses of the others by identity."""
         results = list(zip(stack, outcome, strict=True))
         self._runs += [run for run, status in results if status == DEFERRED]
         return {run.identity: status for run, status in results if status != DEFERRED}
 
     def release(self, statuses: dict[str, str]) -> list[RunStack[Run]]:
-        """Return the runs that are free again, each as a stack of one.
+        """Return the runs that no process holds any more, each as a stack of one.
 
-        Runs that the other process finished are entered into `statuses` instead.
+        Runs that the other process finished are not returned but added to `statuses`.
         """
         if not self._runs or time.monotonic() - self._checked < INTERVAL:
             return []

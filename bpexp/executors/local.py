@@ -42,9 +42,9 @@ def _train_here(stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[
 
 
 class _Pool(Generic[Run]):
-    """Workers, the stacks that wait for them, and the statuses of the runs so far.
+    """Worker processes, the stacks that wait for them, and the statuses of the runs so far.
 
-    A worker that dies costs its runs one more try each, alone.
+    If a worker dies, each of its runs is tried once more, alone.
     """
 
     def __init__(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> None:
@@ -58,7 +58,7 @@ class _Pool(Generic[Run]):
         for _ in range(min(session.jobs, len(stacks))):
             self._workers.append(self._hire())
         self._thread = Thread(target=session.meanwhile, daemon=True)
-        self._thread.start()  # after the forks, which need a process of one thread
+        self._thread.start()  # after the forks, which need a process with a single thread
 
     def run(self) -> dict[str, str]:
         try:
@@ -79,7 +79,7 @@ class _Pool(Generic[Run]):
                 worker.end()
             for worker in self._workers:
                 worker.join()
-            self._thread.join()  # what it imports must be whole before this thread uses it
+            self._thread.join()  # so that the modules that it imports are complete
         return self._statuses
 
     def _hire(self) -> Worker[Run]:
@@ -89,7 +89,7 @@ class _Pool(Generic[Run]):
     def _assign(self, worker: Worker[Run]) -> None:
         """Give a worker its next stack, if there is one."""
         if self._waiting and not self._session.ending(self._statuses):
-            if not worker.send(self._waiting.popleft()):  # it died while it had nothing to do
+            if not worker.send(self._waiting.popleft()):  # it died while it was idle
                 self._replace(worker)
         else:
             worker.stack = None
@@ -109,7 +109,7 @@ class _Pool(Generic[Run]):
             self._assign(worker)
 
     def _replace(self, worker: Worker[Run]) -> None:
-        """Start a worker in place of one that died, and put its runs back, each alone."""
+        """Replace a worker that died, and queue its unfinished runs again, each alone."""
         code = worker.join()
         for planned in worker.stack or ():
             run = planned.refreshed()
@@ -123,7 +123,7 @@ class _Pool(Generic[Run]):
                 self._waiting.append((run,))
         worker.pipe.close()
         self._workers.remove(worker)
-        self._thread.join()  # a fork needs a process of one thread
+        self._thread.join()  # a fork needs a process with a single thread
         fresh = self._hire()
         self._workers.append(fresh)
         self._assign(fresh)

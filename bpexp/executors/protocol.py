@@ -1,4 +1,4 @@
-"""What an executor is given and what it returns."""
+"""The protocol of executors: the stacks and the session that they receive, and their result."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 DEFERRED = "DEFERRED"
-"""Instead of a status: another process trains the run, or has advanced it since it was planned."""
+"""Returned instead of a status: another process trains the run, or trained it since it was planned.
+"""
 
 
 class PlannedRun(Protocol):
-    """A run that is to be trained, as far as an executor needs to know it."""
+    """A run that is to be trained: the part of its interface that executors use."""
 
     @property
     def identity(self) -> str:
@@ -31,7 +32,7 @@ class PlannedRun(Protocol):
         """Whether nothing is left to train."""
 
     def refreshed(self) -> Self:
-        """Return the run with epoch and finished as its folder has them now."""
+        """Return the run with `epoch` and `finished` read again from its folder."""
 
     def in_use(self) -> bool:
         """Return whether a process holds the run's journal."""
@@ -48,17 +49,17 @@ Report = Callable[[int], None]
 
 @dataclass
 class Interrupt:
-    """A request to stop at the end of the epoch; a signal handler sets the signal.
+    """A request to stop at the end of the epoch, set by a signal handler.
 
     Attributes:
-        signal: the signal's number, 0 before any came.
+        signal: the number of the signal received; 0 if none was.
     """
 
     signal: int = 0
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal was received."""
         return bool(self.signal)
 
 
@@ -69,7 +70,7 @@ DEFERRED. Raises StorageError if the disk is full or not writable."""
 
 @dataclass(frozen=True)
 class Session(Generic[Run]):
-    """One sweep's training, as its executor sees it.
+    """The functions and settings of a sweep that its executor uses.
 
     Attributes:
         train: trains one stack; can be pickled, so that other processes receive it.
@@ -108,8 +109,8 @@ class Executor(Protocol):
         Runs that were not started are left out. A run that another process trains is waited for.
 
         Args:
-            stacks: what to train, in the order of starting.
-            session: how to train it, and whom to inform.
+            stacks: the stacks to train, in the order of starting.
+            session: the sweep's functions and settings.
 
         Raises:
             StorageError: the disk is full or not writable.

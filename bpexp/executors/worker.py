@@ -1,6 +1,6 @@
 """Worker processes: each trains one stack at a time, which it receives over a pipe.
 
-The pipe is the work queue, so that a killed worker holds no lock.
+Each worker has its own pipe instead of a shared queue, so a killed worker holds no lock.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bpexp.executors.protocol import Interrupt, Run, RunStack, Train
 
 
 class Worker(Generic[Run]):
-    """A worker process, seen from the process that started it.
+    """A worker process, as its parent process controls it.
 
     Attributes:
-        pipe: yields the worker's messages: epochs done, a stack's statuses, or a StorageError.
-        stack: what it trains; None while it has nothing to do.
+        pipe: receives the worker's messages: epochs done, a stack's statuses, or a StorageError.
+        stack: the stack that it trains; None while it is idle.
     """
 
     def __init__(
@@ -38,9 +38,10 @@ class Worker(Generic[Run]):
     ) -> None:
         """Start the process.
 
-        A forked worker shares the modules and data sets of this process and starts at once. A fork
-        copies one thread only, and locks that another thread holds stay locked for ever. So this
-        process forks only while it has no other thread; else it starts a new interpreter.
+        A forked worker shares the modules and data sets of this process, so it starts quickly. A
+        fork copies one thread only, and locks that other threads hold are never released in the
+        copy. So this process forks only if it has no other thread; otherwise it starts a new
+        interpreter.
 
         Args:
             train: trains a stack.
@@ -51,8 +52,8 @@ class Worker(Generic[Run]):
         context: Any = multiprocessing.get_context(_start_method())
         self.pipe, theirs = context.Pipe()
         forked = context.get_start_method() == "fork"
-        # A copy of a pipe's end, held open by another worker, would keep that pipe open after
-        # this process has died, and its worker would wait for ever.
+        # A pipe stays open while any process holds a copy of its end. If workers kept copies, the
+        # other workers would wait for ever after this process died.
         inherited = [self.pipe, *(worker.pipe for worker in others)] if forked else []
         self._process = context.Process(
             target=_work, args=(theirs, inherited, train, interrupt, imports), daemon=True
@@ -63,7 +64,7 @@ class Worker(Generic[Run]):
         self.stack: RunStack[Run] | None = None
 
     def send(self, stack: RunStack[Run] | None) -> bool:
-        """Give the worker a stack, or None to end it; return False if it has died."""
+        """Send the worker a stack, or None to end it; return False if it has died."""
         self.stack = stack
         try:
             self.pipe.send(stack)
@@ -72,13 +73,13 @@ class Worker(Generic[Run]):
         return True
 
     def stop(self) -> None:
-        """Ask it to stop at the end of the epoch."""
+        """Request that it stops at the end of the epoch."""
         if self._process.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
 
     def end(self) -> None:
-        """End it: at once if it trains, else by its own return."""
+        """End it: kill it if it trains, else let it return."""
         if self.stack is None:
             self.send(None)
         else:
@@ -120,7 +121,7 @@ def _work(
     interrupt: Interrupt,
     imports: Sequence[str],
 ) -> None:
-    """Train the stacks that come over the pipe until it closes or delivers None."""
+    """Train the stacks received over the pipe until it closes or None is received."""
     for other in inherited:
         other.close()
     for module in imports:
@@ -132,11 +133,11 @@ def _work(
     def report(epochs: int) -> None:
         try:
             pipe.send(epochs)
-        except OSError:  # the sweep's process has died: leave, and mark no run as failed
+        except OSError:  # the sweep's process has died: exit without marking a run as failed
             raise SystemExit(1) from None
 
     signal.signal(signal.SIGTERM, request_stop)
-    for number in (signal.SIGINT, signal.SIGHUP):  # sent by terminals to all; the sweep decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # terminals send them to all processes
         signal.signal(number, signal.SIG_IGN)
     try:
         while (stack := pipe.recv()) is not None:

@@ -1,4 +1,4 @@
-"""How far the weights of a stack's networks are from where they were at step 0."""
+"""Distances between the parameters of a stack's networks now and at step 0."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from bpexp.probes.norms import norm
 class Distances:
     """The relative distances ||theta^(l) - theta_0^(l)||_F / ||theta_0^(l)||_F of two layers.
 
-    theta_0 is theta at step 0. The layers are the first trained one and the last, which tell
-    together whether training moved the network, and how far down.
+    theta_0 is theta at step 0. The layers are the first trained one and the last one.
     """
 
     def __init__(self, stack: Stack, first: int) -> None:
-        """Keep the parameters of the two layers.
+        """Copy the parameters of the two layers.
 
         Args:
             stack: the networks, before any step.
@@ -41,6 +40,6 @@ class Distances:
 
 
 def _distance(theta: Array, initial: Array) -> float:
-    """Return the distance of one layer: infinite if it moved from 0, 0 if it did not move."""
+    """Return the distance of one layer: 0 if it did not move, infinite if it moved from 0."""
     moved = norm(np.subtract(theta, initial, dtype=np.float64))
     return float(np.divide(moved, norm(initial))) if moved else 0.0

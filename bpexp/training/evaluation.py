@@ -1,4 +1,4 @@
-"""Costs and scores: of a whole split, and of an epoch's batches as they were trained."""
+"""Costs and scores: over a whole split, and over an epoch's batches as they were trained."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bpexp.nn.stack import Stack, with_constant_unit
 from bpexp.nn.targets import Targets
 from bpexp.nn.tasks import Task, find_task
 
-CHUNK = 512  # examples a pass when a whole split is evaluated
-SCORED = 4096  # outputs scored at once: they stay in the cache
+CHUNK = 512  # examples in one forward pass when a whole split is evaluated
+SCORED = 4096  # examples scored at once, so that their outputs stay in the cache
 
 Scores = dict[str, NDArray[np.float64]]
 """The mean cost, as "loss", and the task's metrics: values (R,) by name."""
@@ -26,18 +26,18 @@ Scores = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Examples laid out for the kernel.
+    """Examples in the layout that propagation reads.
 
     Attributes:
-        rows: inputs with the constant unit, (N, n_0 + 1), the run's dtype.
-        targets: their targets, the same dtype.
+        rows: inputs with the constant unit, (N, n_0 + 1), in the run's dtype.
+        targets: the examples' targets, in the same dtype.
     """
 
     rows: Array
     targets: Targets
 
     def __len__(self) -> int:
-        """N."""
+        """Return N, the number of examples."""
         return len(self.rows)
 
     def head(self, n: int) -> Split:
@@ -45,7 +45,7 @@ class Split:
         return Split(self.rows[:n], self.targets.head(n))
 
 
-@lru_cache(maxsize=2)  # the stacks of one worker share the copies in the kernel's layout
+@lru_cache(maxsize=2)  # the stacks of one worker share these copies
 def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
     """Return the training and the test split of a data set in a run's dtype."""
 
@@ -56,7 +56,7 @@ def splits(data: Dataset, dtype: np.dtype[np.floating]) -> tuple[Split, Split]:
 
 
 class Evaluator:
-    """The buffers to score a stack on one split."""
+    """Scores a stack on one split, in buffers that are allocated once."""
 
     def __init__(self, stack: Stack, split: Split, *, running: bool = True) -> None:
         """Allocate for at most CHUNK examples at once.
@@ -94,16 +94,21 @@ class Evaluator:
 
 
 class EpochScore:
-    """The outputs of an epoch's batches, kept to be scored once at its end.
+    """Scores the outputs of an epoch's batches at the end of the epoch.
 
-    Scoring every batch would cost more calls than the step itself; keeping z^(L) costs one copy.
+    Scoring each batch would take more calls than the step itself; storing z^(L) takes one copy.
 
     Attributes:
-        z: z^(L) of the epoch's examples in the order of training, (R, K, N), to be filled.
+        z: z^(L) of the epoch's examples in the order of training, (R, K, N); the steps write it.
     """
 
     def __init__(self, stack: Stack, targets: Targets) -> None:
-        """Allocate for an epoch over the training split, whose targets these are."""
+        """Allocate for an epoch over the training split.
+
+        Args:
+            stack: R networks.
+            targets: the targets of the training split.
+        """
         self._cost, self._targets = stack.cost, targets
         self._task = find_task(stack.architecture.task)
         shape = (len(stack), stack.architecture.sizes[-1], len(targets))
@@ -115,12 +120,13 @@ class EpochScore:
         """Score the epoch.
 
         Args:
-            index: of the examples' targets in the table of targets, (R, N).
-            ends: where each batch ends in them.
+            index: columns of the examples' targets in the table of targets, (R, N), in the order of
+                training.
+            ends: the end of each batch in this order.
 
         Returns:
             The mean cost and the task's metrics, and the number, from 1, of the first batch with a
-            non-finite cost, 0 where there is none (R,).
+            non-finite cost, 0 if there is none, (R,).
         """
         runs, done = index.shape
         cost, statistic = np.empty(runs), np.empty(runs)
@@ -135,7 +141,7 @@ class EpochScore:
             cost[r] = np.add.reduce(costs) / done
             statistic[r] = np.add.reduce(statistics) / done
             if not np.isfinite(cost[r]):
-                wrong = ~np.isfinite(costs)  # none, where only their sum leaves float64's range
+                wrong = ~np.isfinite(costs)  # all False if only their sum overflows
                 first = wrong.argmax() if wrong.any() else costs.argmax()
                 broken[r] = np.searchsorted(ends, first, side="right") + 1
         return _scores(self._task, cost, statistic, self._targets), broken

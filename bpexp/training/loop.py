@@ -1,4 +1,4 @@
-"""The training loop: a trainer through its epochs, yielding records of what was measured."""
+"""The training loop: train a stack or one network through its epochs, and yield records."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from bpexp.training.trainer import Metrics, Trainer
 def run(
     trainer: Trainer, *, epochs: int, stop: Rule, probe_every: int | None = None
 ) -> Iterator[Record]:
-    """Train to `epochs`, yielding a record at step 0, at every probe and at every epoch's end.
+    """Train until `epochs` epochs are done; yield a record at step 0, each probe and each epoch.
 
-    Step 0 is left out where the trainer resumes. Runs that end are removed from the trainer when
-    the generator resumes: their parameters can be read while their last record is processed.
+    A resumed trainer yields no record at step 0. Runs that end are removed from the trainer when
+    the generator resumes, so their parameters can be read while their last record is processed.
 
     Args:
         trainer: the networks; trained in place.
         epochs: the total number of epochs; 0 measures and trains nothing.
-        stop: when to stop earlier.
-        probe_every: optimizer steps between probes; None: at every epoch's end; 0: at step 0 and
-            where a run ends only.
+        stop: the rule that ends a run earlier.
+        probe_every: optimizer steps between probes; None: probe at each epoch's end; 0: only at
+            step 0 and where a run ends.
     """
     if trainer.epoch == 0:
         yield _record(trainer, 0.0, trainer.initial_metrics(), ended=epochs == 0)
@@ -73,7 +73,7 @@ def train(
     measure: Collection[str] | Mapping[str, int] = (),
     progress: bool = False,
 ) -> History:
-    """Train one network in place and return what was measured of it.
+    """Train one network in place and return its observations.
 
     The numbers are those of a run of the same configuration, except that nothing is written.
 
@@ -88,7 +88,7 @@ def train(
     [0.0, 1.0, 2.0, 3.0]
 
     Args:
-        network: the network; its parameters are changed, and it receives the names of classes.
+        network: the network; its parameters and its `classes` are changed.
         data: the data set, as `bpexp.load_data` returns it.
         lr: learning rate, a finite number above 0.
         epochs: passes over the training split; 0 measures the network and trains nothing.
@@ -96,24 +96,24 @@ def train(
         optimizer: the update rule: its name, or a Choice with parameters.
         schedule: how the learning rate changes from step to step: the schedule's name, or a Choice
             with parameters.
-        seed: decides the order of the examples.
-        frozen: the first k layers keep their parameters.
+        seed: the seed of the order of the examples.
+        frozen: the number of layers, from the first, that keep their parameters.
         stop: when to stop before the last epoch: the rule's name, or a Choice with parameters.
-        probe_every: optimizer steps between probes; None: one at every epoch's end; 0: the first
-            and the last only.
+        probe_every: optimizer steps between probes; None: probe at each epoch's end; 0: only before
+            training and at its end.
         probe_examples: size of the probe batch, the first examples of the training split.
-        measure: names of the instruments to measure beside the standard ones; a mapping to numbers
-            for those that are measured at a number of examples, {"jacobian_spectrum": 4}.
-        progress: show a bar with the time left and the metrics of the latest epochs, in a notebook,
-            a terminal or a log.
+        measure: names of instruments to measure beside the standard ones. Instruments that take a
+            number of examples need a mapping of names to numbers: {"jacobian_spectrum": 4}.
+        progress: whether to show a bar with the time left and the metrics of the latest epochs, in
+            a notebook, a terminal or a log.
 
     Returns:
         An observation at step 0, before any update, and one at every probe and every epoch's end;
         `frame()` makes a data frame of them.
 
     Raises:
-        ValueError: an argument is out of range, a name is in no table, or the network is of
-            another task or shape than the data.
+        ValueError: an argument is out of range, a name is not in its table, or the network's task
+            or sizes are not those of the data.
     """
     _check_kinds(network, data)
     number = isinstance(lr, int | float | np.number) and not isinstance(lr, bool)
@@ -163,11 +163,7 @@ def train(
 
 
 def _check_kinds(network: object, data: object) -> None:
-    """Refuse arrays and others in place of a network and a data set.
-
-    Raises:
-        ValueError: one of the two is something else.
-    """
+    """Raise ValueError if the arguments are not a Network and a Dataset."""
     if not isinstance(network, Network):
         raise ValueError(f"network: a {type(network).__name__} is not a bpexp.Network")
     if not isinstance(data, Dataset):
@@ -178,7 +174,7 @@ def _check_kinds(network: object, data: object) -> None:
 
 
 def _instruments(measure: Collection[str] | Mapping[str, int]) -> dict[str, int]:
-    """Return the instruments to measure, each with the number of examples it takes, else 0."""
+    """Return the instruments to measure, each with its number of examples; 0 if it takes none."""
     if isinstance(measure, str):
         raise ValueError(f"measure: {measure!r} is not a list of names; use [{measure!r}]")
     given = measure if isinstance(measure, Mapping) else dict.fromkeys(measure, 0)
@@ -199,7 +195,7 @@ def _record(
     ended: NDArray[np.bool_] | bool = False,
     diverged_at: NDArray[np.int64] | int = 0,
 ) -> Record:
-    """Measure the runs that are due or end here, and return their record."""
+    """Measure the runs if they are due, else only those that end, and return the record."""
     runs = len(trainer.rows)
     ended = np.broadcast_to(ended, runs)
     probed = ended | due

@@ -1,4 +1,4 @@
-"""The learning rates of a stack: what enters backpropagation and what the update multiplies by."""
+"""The learning rates of a stack, split into a factor of backpropagation and one of the update."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LearningRates:
     multiplies by, divided by B, and the remaining one, which the update multiplies by.
 
     Attributes:
-        varies: whether the rates are not the same in every step.
+        varies: whether the rates change from step to step.
         remaining: the remaining factor, (R, 1), or () for one network, which is twice as fast; None
             if it is 1 in every step. `write` changes it.
     """
@@ -30,24 +30,24 @@ class LearningRates:
         """Allocate.
 
         Args:
-            largest: lr of each network, (R, 1): no schedule raises a rate above it.
-            optimizer: decides which part of a rate enters backpropagation.
-            schedule: gives the factor of each step.
-            dtype: that of the networks.
+            largest: lr of each network, (R, 1); no schedule raises a rate above it.
+            optimizer: determines which factor of a rate enters backpropagation.
+            schedule: determines the factor of lr in each step.
+            dtype: the dtype of the networks.
         """
         self._largest, self._optimizer, self._schedule = largest, optimizer, schedule
         self._dtype = dtype
         self.varies = schedule.varies
         self.remaining: Array | None = None
         remaining = optimizer.remaining_rate(largest).astype(dtype)
-        # A rate that enters backpropagation as a whole does so in every step: it only falls.
+        # Rates never exceed lr, so a remaining factor of 1 at lr is 1 in every step.
         is_fixed = optimizer.backpropagates_rate or not self.varies
         if not (is_fixed and (remaining == 1).all()):
             self.remaining = remaining.reshape(()) if len(remaining) == 1 else remaining
         self._scales = self._rates = np.empty((0, *largest.shape))
 
     def scale(self, batch: int) -> Rates:
-        """Return what the gradient of sum_i C_i is multiplied by at the rates lr, (R, 1)."""
+        """Return the factor of the gradient of sum_i C_i at the rates lr, (R, 1)."""
         return self._optimizer.backpropagated_rate(self._largest) / batch
 
     def prepare(self, steps: range, of: int, batches: Sequence[int]) -> None:
@@ -56,7 +56,7 @@ class LearningRates:
         Args:
             steps: the numbers of its steps, from 1.
             of: the number of steps of the whole training.
-            batches: examples of each step.
+            batches: the number of examples of each step.
         """
         factors = [self._schedule.factor(step, of) for step in steps]
         rates = np.multiply.outer(factors, self._largest)
@@ -68,7 +68,7 @@ class LearningRates:
         """Write the remaining rate of step `number` of the epoch, from 0.
 
         Returns:
-            What the gradient of sum_i C_i is multiplied by in this step, (R, 1).
+            The factor of the gradient of sum_i C_i in this step, (R, 1).
         """
         if self.remaining is not None:
             self.remaining[...] = self._rates[number]
@@ -76,5 +76,5 @@ class LearningRates:
         return scale
 
     def select(self, which: NDArray[np.bool_]) -> LearningRates:
-        """Return those of the networks `which`, (R,)."""
+        """Return the learning rates of the networks `which`, (R,)."""
         return LearningRates(self._largest[which], self._optimizer, self._schedule, self._dtype)

@@ -1,4 +1,4 @@
-"""Observations of runs: what is known of one run, or of all runs of a trainer, at one step."""
+"""Observations: metrics and measurements of one run, or of all runs of a trainer, at one step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpexp.training.trainer import Metrics
 
 @dataclass(frozen=True, repr=False)
 class Observation:
-    """What is known of one run at one step.
+    """Metrics and measurements of one run at one step.
 
     >>> Observation(90, 1.0, {"loss/train": 0.62519}, {"q": np.ones(5)}, {"global_grad_norm": 0.7})
     Observation(step 90, epoch 1: loss/train 0.6252; 1 instrument of 5 layers; global_grad_norm 0.7)
@@ -24,8 +24,8 @@ class Observation:
         step: optimizer steps so far.
         epoch: epochs so far; a fraction within an epoch.
         metrics: numbers by name; empty within an epoch.
-        layers: values of the instruments that give one number a layer, by name, (L,) each; empty
-            where nothing was measured.
+        layers: values of the instruments that have one number a layer, by name, (L,) each; empty if
+            nothing was measured.
         arrays: values of all other instruments by name: a float, an array with an axis for each
             dimension, or a list of arrays that differ in length.
     """
@@ -48,17 +48,17 @@ class Observation:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of R runs at one step.
+    """Metrics and measurements of R runs at one step.
 
     Attributes:
-        rows: which of the trainer's first runs these are, (R,).
+        rows: the indices of these runs among those that the trainer began with, (R,).
         step: optimizer steps so far.
         epoch: epochs so far; a fraction within an epoch.
-        metrics: (R,) by name; empty within an epoch.
-        measured: R values of each instrument, by name; empty where no run was measured.
-        probed: whether a run was measured, (R,).
-        ended: whether a run ends here: last epoch, stop rule or divergence, (R,).
-        diverged_at: the step of the first non-finite cost, 0 where all were finite, (R,).
+        metrics: numbers by name, (R,) each; empty within an epoch.
+        measured: R values of each instrument, by name; empty if no run was measured.
+        probed: whether each run was measured, (R,).
+        ended: whether each run ends here, by its last epoch, its stop rule or divergence, (R,).
+        diverged_at: the step of the first non-finite cost, 0 if all were finite, (R,).
     """
 
     rows: NDArray[np.int64]
@@ -71,7 +71,7 @@ class Record:
     diverged_at: NDArray[np.int64]
 
     def of(self, r: int) -> Observation:
-        """Return the observation of the run at place r of `rows`."""
+        """Return the observation of the run at index r of `rows`."""
         layers: dict[str, NDArray[np.float64]] = {}
         arrays: dict[str, Value] = {}
         for name, values in self.measured.items() if self.probed[r] else ():

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bpexp.nn.choices import require
 
 Decay = Callable[[int, int], float]
-"""From (s, S), the step after the warmup and their number, to the factor of the learning rate."""
+"""Returns the factor of the learning rate for (s, S)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def constant(*, warmup: int = 0) -> Schedule:
 
 
 def step(*, factor: float = 0.1, every: int = 1000, warmup: int = 0) -> Schedule:
-    """Multiply the rate by `factor` after every `every` steps: lr factor^floor((s - 1) / every)."""
+    """Multiply the rate by `factor` every `every` steps: lr factor^floor((s - 1) / every)."""
     require("factor", factor, "a number above 0 and at most 1", 0 < factor <= 1)
     require("every", every, "an integer of at least 1", every >= 1)
     return Schedule(lambda s, steps: factor ** ((s - 1) // every), warmup)

@@ -17,16 +17,17 @@ from bpexp.training.evaluation import Split
 from bpexp.training.rates import LearningRates
 
 Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array, Rates | None], None]
-"""Takes a step: indices of the examples and of their columns in the table of targets, (R, B); where
-to keep their outputs, (R, K, B); and the scale of backpropagation, (R, 1), or None to leave it."""
+"""Takes an optimizer step. Arguments: indices of the examples, and of their columns in the table of
+targets, (R, B) each; the buffer for their outputs, (R, K, B); and the factor of the gradient in
+backpropagation, (R, 1), or None if it is the same as in the last step."""
 
 
 class Steps:
-    """What every step of a stack shares: the gradient, the update, and the examples.
+    """The recorded steps of a stack, which share the buffers of gradient and update.
 
     Attributes:
-        count: number of steps taken, without dimensions, to be set before steps are taken; a rule
-            that has a memory counts it up.
+        count: number of steps taken, an array (). It is set before steps are taken; update rules
+            that depend on it increment it.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Steps:
             examples: the training split.
             optimizer: the update rule.
             rates: the networks' learning rates.
-            slots: the memory of the update rule, (slots, R, P'), P' parameters from `lowest` on.
+            slots: the state of the update rule, (slots, R, P'), P' parameters from `lowest` on.
             lowest: the lowest layer that is trained.
         """
         self._stack, self._examples, self._rates, self._lowest = stack, examples, rates, lowest
@@ -67,7 +68,7 @@ class Steps:
         self._recorded: dict[int, Step] = {}
 
     def of(self, batch: int) -> Step:
-        """Return the step on so many examples; it is recorded at the first call."""
+        """Return the step for `batch` examples; the first call records it."""
         if batch not in self._recorded:
             self._recorded[batch] = self._record(batch)
         return self._recorded[batch]
@@ -85,7 +86,7 @@ class Steps:
             trains=True,
         )
         columns, forward, backward = passes.columns, passes.forward, passes.backward
-        # Bound methods: np.take looks them up, which takes four times as long on small batches.
+        # np.take looks the method up, which takes four times as long for small batches.
         take_rows, take_targets = examples.rows.take, examples.targets.table.take
         rescale, update = passes.rescale, self._update.play
 

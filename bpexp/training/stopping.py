@@ -1,4 +1,4 @@
-"""Rules that end training before the last epoch, on the training split, never on the test split."""
+"""Stop rules: they end training before the last epoch, by metrics of the training split only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from bpexp.nn.choices import Choice, require
 from bpexp.nn.tasks import TASKS, find_task
 
 Rule = Callable[[Sequence[float], Sequence[float]], bool]
-"""From loss/train and the primary metric on the training split, of every epoch so far, to whether
-training ends."""
+"""Returns whether training ends, from the lists of loss/train and of the primary metric on the
+training split of every epoch so far."""
 
 
 def none() -> Rule:
@@ -54,10 +54,10 @@ STOPS: dict[str, Callable[..., Rule]] = {
 
 
 def check_stop(task: str, stop: Choice) -> None:
-    """Refuse a rule on a metric that is not the task's.
+    """Refuse a rule whose metric is not the task's.
 
     Raises:
-        ValueError: in one line, with a rule that fits.
+        ValueError: the rule does not fit; the message names one that does.
     """
     metric = find_task(task).metric
     if stop.name != metric and stop.name in {other.metric for other in TASKS.values()}:

@@ -1,4 +1,4 @@
-"""A trainer: a stack of networks, the memory of its optimizer, and how far it has trained."""
+"""The trainer: takes the optimizer steps of a stack of networks, scores and measures them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bpexp.training.rates import LearningRates
 from bpexp.training.schedules import SCHEDULES
 from bpexp.training.steps import Steps
 
-SCORES = "accuracies"  # what checkpoints have called the scores since there was one task
+SCORES = "accuracies"  # the key of the scores in checkpoints; version 0.1 knew no other score
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -35,7 +35,7 @@ class Trainer:
 
     Attributes:
         stack: the networks that are still in training.
-        rows: which of the first R networks these are.
+        rows: their indices among the networks that the trainer began with.
         epoch: epochs done.
         step: optimizer steps done.
         costs: loss/train of the epochs done, (R,) each.
@@ -57,24 +57,24 @@ class Trainer:
         probe_examples: int = 512,
         instruments: Mapping[str, int] | None = None,
     ) -> None:
-        """Prepare to train; nothing is computed yet.
+        """Allocate all buffers; nothing is computed yet.
 
         Args:
             stack: R networks; their parameters and state are trained in place.
             data: the data set.
             learning_rates: lr of each network.
-            seeds: decide each network's order of examples.
+            seeds: the seed of each network's order of examples.
             optimizer: the update rule.
             batch_size: examples a step; an epoch's last batch may be smaller.
             schedule: how the learning rate changes from step to step.
-            epochs: epochs in all, which a schedule that is not constant depends on.
-            frozen: the first k layers keep their weights.
+            epochs: the total number of epochs; needed unless the learning rate is constant.
+            frozen: the number of layers, from the first, that keep their parameters.
             probe_examples: size of the probe batch, the first examples of the training split.
-            instruments: what to measure beside the standard instruments, each with the number of
-                examples it is measured at; 0 for those that take no such number.
+            instruments: the instruments to measure beside the standard ones, each with its number
+                of examples; 0 for those that take none.
 
         Raises:
-            ValueError: the schedule depends on `epochs`, and none were given.
+            ValueError: the learning rate is not constant, and `epochs` is None.
         """
         self.stack = stack
         self.rows = np.arange(len(stack))
@@ -93,7 +93,7 @@ class Trainer:
         planned = as_choice(schedule).build(SCHEDULES)
         self._rates = LearningRates(rates, self._optimizer, planned, stack.theta.dtype)
         if self._rates.varies and epochs is None:
-            raise ValueError(f"epochs: the schedule {schedule} depends on them; none were given")
+            raise ValueError(f"epochs: None is not the number that schedule {schedule} needs")
         self._seeds = list(seeds)
         first, total = stack.architecture.first_parameter(self._lowest), stack.theta.shape[1]
         shape = (self._optimizer.slots, len(stack), total - first)
@@ -111,13 +111,13 @@ class Trainer:
         return {**_named(scores, "train"), **self._test_metrics(), **self._distances(self.stack)}
 
     def advance(self, every: int | None = None) -> Iterator[float]:
-        """Take the steps of an epoch, and yield where the step is a multiple of `every`.
+        """Take the steps of an epoch; yield after each step that is a multiple of `every`.
 
         Args:
-            every: steps; None: yield nowhere.
+            every: a number of steps; None: do not yield.
 
         Yields:
-            The part of the epoch that is done.
+            The part of the epoch that is done, between 0 and 1.
         """
         order = np.array([batch_order(s, self.epoch + 1, len(self._train)) for s in self._seeds])
         self._index = index = self._train.targets.index.take(order, mode="clip")
@@ -127,7 +127,7 @@ class Trainer:
             self._prepare_rates()
 
         def take(first: int, last: int) -> None:
-            """Take the steps from number `first` of the epoch to before number `last`."""
+            """Take the steps number first .. last - 1 of the epoch."""
             for number, (start, end) in enumerate(pairwise(starts[first : last + 1]), first):
                 scale = rates.write(number) if rates.varies else None
                 self.step += 1
@@ -138,7 +138,7 @@ class Trainer:
         while done < last:
             pause = min(last, done + every - self.step % every) if every else last
             with np.errstate(all="ignore"):  # divergence is a result, found at the epoch's end
-                np.setbufsize(UFUNC_BUFFER)  # until errstate ends
+                np.setbufsize(UFUNC_BUFFER)  # errstate restores the old size
                 steps.count[...] = self.step
                 take(done, pause - 1)
                 np.copyto(self._before, self.stack.theta)
@@ -153,7 +153,7 @@ class Trainer:
 
         Returns:
             loss/train and the task's metrics, and the step of the first batch whose cost is not
-            finite, 0 where there is none (R,).
+            finite, 0 if there is none, (R,).
         """
         with np.errstate(all="ignore"):
             scores, broken = self._score(self._index, self._ends)
@@ -166,25 +166,25 @@ class Trainer:
         """Score the epoch that `advance` took, and the test split.
 
         Returns:
-            The metrics and the distances from step 0 (see `bpexp.training.distances`); and the
-            step of the first non-finite cost, 0 where there is none (R,).
+            The metrics and the distances from step 0 (see `bpexp.training.distances`), and the step
+            of the first non-finite cost, 0 if there is none, (R,).
         """
         metrics, diverged_at = self.score_epoch()
         metrics |= self._test_metrics() | self._distances(self.stack)
-        late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)  # by the last update
+        # The last update of the epoch can make a network diverge that no batch shows as diverged.
+        late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)
         return metrics, np.where(late, self.step, diverged_at)
 
-    def measure(self, which: NDArray[np.bool_] | None = None) -> Measured:
-        """Measure the networks `which` (R,), all by default.
+    def measure(self, which: NDArray[np.bool_]) -> Measured:
+        """Measure the networks `which`, (R,).
 
         Returns:
-            R values of each instrument; those of the networks left out are NaN or None.
+            R values of each instrument; those of other networks are NaN or None.
         """
-        which = np.ones(len(self.stack), bool) if which is None else which
         return self._measurer(self.stack, self._before if self.step else None, which)
 
     def state(self, r: int) -> dict[str, NDArray[Any]]:
-        """Return all arrays that network r needs to resume from the end of this epoch."""
+        """Return the arrays from which training of network r resumes after this epoch."""
         return {
             "theta": self.stack.theta[r],
             "state": self.stack.state[r],
@@ -196,15 +196,15 @@ class Trainer:
         }
 
     def restore(self, states: Sequence[dict[str, NDArray[Any]]]) -> None:
-        """Resume from what `state` returned for each network, all at the end of the same epoch.
+        """Resume from the arrays that `state` returned for each network after the same epoch.
 
-        The trainer was made with the networks as they were before any step: their distances are
-        measured from there.
+        The trainer must have been made with the initial parameters of the networks, because the
+        distances are measured from them.
         """
         self.epoch, self.step = int(states[0]["epoch"]), int(states[0]["step"])
         for r, state in enumerate(states):
             self.stack.theta[r] = state["theta"]
-            self.stack.state[r] = state.get("state", ())  # checkpoints of version 0.1 have none
+            self.stack.state[r] = state.get("state", ())  # version 0.1 did not save any
             self._memory[:, r] = state["memory"]
         self.costs = list(np.array([state["costs"] for state in states]).T)
         self.scores = list(np.array([state[SCORES] for state in states]).T)
@@ -221,13 +221,13 @@ class Trainer:
         self._allocate()
 
     def _allocate(self) -> None:
-        """Allocate the buffers whose size depends on R, so that no step allocates any."""
+        """Allocate the buffers whose size depends on R, so that steps allocate none."""
         self._steps = Steps(
             self.stack, self._train, self._optimizer, self._rates, self._memory, self._lowest
         )
         self._score = EpochScore(self.stack, self._train.targets)
         self._evaluate_test = Evaluator(self.stack, self._test)
-        self._before = memory.empty_like(self.stack.theta)  # the step that was taken last
+        self._before = memory.empty_like(self.stack.theta)  # theta before the last step
 
     def _prepare_rates(self) -> None:
         """Compute the learning rates of the next epoch."""
@@ -242,5 +242,5 @@ class Trainer:
 
 
 def _named(scores: Scores, split: str) -> Metrics:
-    """Name scores by their split: loss is loss/train or loss/test."""
+    """Append the split to the names: loss becomes loss/train or loss/test."""
     return {f"{name}/{split}": values for name, values in scores.items()}

@@ -191,7 +191,7 @@ def test_a_schedule_without_epochs_is_refused():
     architecture = Architecture.dense((64, 12, 10), "tanh")
     stack = Stack.of(architecture, [np.zeros(architecture.n_parameters)], "float32")
     options = {"learning_rates": [0.1], "seeds": [0], "optimizer": Choice("sgd"), "batch_size": 8}
-    with pytest.raises(ValueError, match="epochs: the schedule cosine depends on them"):
+    with pytest.raises(ValueError, match="None is not the number that schedule cosine"):
         Trainer(stack, DIGITS, schedule="cosine", **options)
     Trainer(stack, DIGITS, **options)
 
