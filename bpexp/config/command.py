@@ -15,27 +15,28 @@ from bpexp.config.identity import completed, flatten
 from bpexp.config.schema import IDENTITY_KEYS
 from bpexp.config.shipped import tree
 
-# Text that Hydra reads as it stands. Other text is quoted.
+# Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
-WORDS = {"null", "true", "false", "nan", "inf"}  # which Hydra reads as other than text
+WORDS = {"null", "true", "false", "nan", "inf"}  # Hydra reads these as values other than text
 
 
 def command(config: Mapping[str, Any]) -> str:
     """Return the shell command of one run: `python -m bpexp` and its overrides.
 
     Args:
-        config: nested, as the start line of a journal has it.
+        config: the nested configuration, as in the start line of a journal.
     """
     return shlex.join(["python", "-m", "bpexp", *overrides(config)])
 
 
 def overrides(config: Mapping[str, Any]) -> list[str]:
-    """Return the overrides that lead from the defaults to a configuration.
+    """Return the overrides that turn the defaults into a configuration.
 
-    Keys that decide no numbers are left out, except for the study, by which the run is found.
+    Keys that do not decide a run's numbers are left out, except for the study, by which the run is
+    found.
 
     Args:
-        config: nested, of this version or an older one.
+        config: the nested configuration, of this version or an older one.
     """
     found = []
     known, shipped = completed(config), _defaults()
@@ -51,7 +52,7 @@ def overrides(config: Mapping[str, Any]) -> list[str]:
 
 
 def hydra_value(value: object) -> str:
-    """Return a value as Hydra's grammar of overrides writes it.
+    """Return a value in the grammar of Hydra's overrides.
 
     >>> hydra_value(None), hydra_value(True), hydra_value([1, "a b"]), hydra_value("10 %")
     ('null', 'true', "[1,'a b']", "'10 %'")
@@ -66,7 +67,7 @@ def hydra_value(value: object) -> str:
         return repr(value)
     if PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
-    # Of a quoted text a backslash escapes a quote, and those before a quote or the end are doubled.
+    # In quoted text a backslash escapes a quote; backslashes before a quote or the end are doubled.
     escaped = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
     return "'" + escaped.replace("${", "\\${") + "'"
 
@@ -78,6 +79,6 @@ def _defaults() -> dict[str, Any]:
 
 @cache
 def _row(group: str, name: str) -> dict[str, Any]:
-    """Return the defaults of a row's parameters by their keys; empty if the row is not shipped."""
+    """Return the defaults of a row's parameters by key; empty if conf/ has no file of the row."""
     path = tree("conf") / group / f"{name}.yaml"
     return flatten({group: yaml.safe_load(path.read_text())}) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""A run's configuration: plain frozen dataclasses, and the identity that they give the run."""
+"""A run's configuration: frozen dataclasses, validated, with the run's identity."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Probe:
     Attributes:
         every: optimizer steps between probes; None: every epoch; 0: first and last only.
         examples: size of the probe batch.
-        counts: by the key of each instrument that has one, the number of examples that it is
-            measured at; 0 for not at all.
+        counts: the number of examples at which an instrument is measured, by the instrument's
+            `examples_key`; 0: it is not measured.
     """
 
     every: int | None
@@ -43,17 +43,17 @@ class Probe:
 
     @classmethod
     def of(cls, *, every: int | None, examples: int, **counts: int) -> Probe:
-        """Take the keys under `probe.` as they stand."""
+        """Make it from the keys under `probe.`."""
         return cls(every, examples, counts)
 
     def nested(self) -> dict[str, int | None]:
-        """Return what `of` takes."""
+        """Return the keys under `probe.`."""
         return {"every": self.every, "examples": self.examples, **self.counts}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How often to write a checkpoint: by epochs, by seconds, whichever comes first."""
+    """Epochs and seconds between checkpoints; one is written when either has passed."""
 
     every: int | None
     seconds: float | None
@@ -76,7 +76,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Config:
-    """One run, validated; `bpexp.config.schema` says what its fields mean and take."""
+    """The validated configuration of one run; `bpexp.config.schema` explains its fields."""
 
     data: Choice
     depth: int
@@ -114,10 +114,14 @@ class Config:
 
     @classmethod
     def of(cls, mapping: Mapping[str, Any]) -> Config:
-        """Validate what Hydra composed, as plain dicts.
+        """Validate a nested configuration.
+
+        Args:
+            mapping: what Hydra composed, or what a journal recorded, as plain dicts.
 
         Raises:
-            ConfigError: an unknown or missing key, a value of another kind or out of range.
+            ConfigError: a key is unknown or missing, or a value has another type or is out of
+                range.
         """
         sections: dict[str, Callable[..., Any]] = {
             "probe": Probe.of,
@@ -143,10 +147,10 @@ class Config:
         return config._shrunk() if config.quick else config
 
     def architecture(self, data: Dataset) -> Architecture:
-        """Return the shape of the run's network.
+        """Return the architecture of the run's network.
 
         Raises:
-            ConfigError: it has more parameters than can be meant, the cost does not fit the data
+            ConfigError: it has more than LARGEST_NETWORK parameters, the cost does not fit the data
                 set's task, or the skip connections do not fit the depth.
         """
         sizes = (data.n_features, *[self.width] * self.depth, data.n_outputs)
@@ -164,17 +168,17 @@ class Config:
         return shape
 
     def check(self, data: Dataset) -> None:
-        """Refuse what does not fit the data set: costs, stop rules, batches, sizes, range.
+        """Refuse a cost, stop rule, batch or network size or dtype that does not fit the data set.
 
         Raises:
-            ConfigError: in one line, with what fits.
+            ConfigError: one of them does not fit; the message names one that does.
         """
         shape = self.architecture(data)
         largest = float(np.finfo(self.dtype).max)
         if data.largest > largest:
             raise ConfigError(
                 f"dtype: {self.dtype} holds numbers up to {largest:.1e}, and {data.source} has "
-                f"{data.largest:.1e}; scale the data, or use dtype=float64"
+                f"{data.largest:.1e}; scale the data or use dtype=float64"
             )
         try:
             check_stop(data.task, self.stop)
@@ -187,7 +191,7 @@ class Config:
     def instruments(self) -> dict[str, int]:
         """The instruments to measure beside the standard ones, each with its number of examples.
 
-        The number is 0 for those that take none.
+        The number is 0 for instruments that take none.
         """
         counted = {
             name: self.probe.counts[row.examples_key]
@@ -215,19 +219,15 @@ class Config:
         return nested
 
     def identity(self, digest: str) -> str:
-        """Hash everything that decides the run's numbers: 16 hexadecimal digits.
+        """Return the hash of all that decides the run's numbers, 16 hexadecimal digits.
 
         Args:
-            digest: of the data set's arrays, which stands for the data's paths and parameters.
+            digest: the data set's digest, which is hashed instead of its paths and parameters.
         """
         return _identity.identity(self.nested(), digest, _identity.ALGORITHM)
 
     def _refuse_unmeasured(self) -> None:
-        """Refuse to draw an instrument that is not measured.
-
-        Raises:
-            ConfigError: `draw` names one.
-        """
+        """Raise ConfigError if `draw` names an instrument that is not measured."""
         measured = selected(self.instruments)
         for name in self.draw:
             if name not in measured:
@@ -246,11 +246,7 @@ class Config:
 
 
 def refuse_frozen(frozen: int, depth: int) -> None:
-    """Refuse more frozen layers than there are.
-
-    Raises:
-        ConfigError: frozen is greater than depth + 1.
-    """
+    """Raise ConfigError if there are more frozen layers than layers, depth + 1."""
     if frozen > depth + 1:
         allowed = f"an integer of at most depth + 1 = {depth + 1}"
         raise ConfigError(out_of_range("frozen", frozen, allowed))
@@ -269,14 +265,18 @@ def refuse_depth(depth: int, skip: Choice) -> None:
 
 
 def defaults(conf: Path) -> dict[str, Any]:
-    """Return each key's default from the Hydra tree `conf`: a value, or the name of a row."""
+    """Return each key's default, a value or the name of a row.
+
+    Args:
+        conf: the folder of the Hydra tree.
+    """
     tree = yaml.safe_load((conf / "config.yaml").read_text())
     rows = [entry for entry in tree.pop("defaults") if isinstance(entry, dict)]
     return flatten(tree) | {key: name for row in rows for key, name in row.items()}
 
 
 def _section(name: str, mapping: object) -> dict[str, Any]:
-    """Check the keys of a section, such as `probe`."""
+    """Return the checked values of the keys of a section, such as `probe`."""
     keys = [key.removeprefix(f"{name}.") for key in KEYS if key.startswith(f"{name}.")]
     if not isinstance(mapping, Mapping):
         raise ConfigError(out_of_range(name, mapping, f"a group of keys: {', '.join(keys)}"))

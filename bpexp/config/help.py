@@ -39,11 +39,11 @@ def text(conf: Path, names: Sequence[str] = ()) -> str:
     """Return the help.
 
     Args:
-        conf: the Hydra tree, for the defaults.
-        names: keys to explain alone; none: all of them, and the instruments.
+        conf: the folder of the Hydra tree, for the defaults.
+        names: the keys to explain; empty: all keys, and the instruments.
 
     Raises:
-        ConfigError: a name is no key.
+        ConfigError: a name is not a key.
     """
     values = defaults(conf)
     if names:

@@ -1,9 +1,9 @@
-"""Identity: the hash of what decides a run's numbers, the same whatever keys are added later.
+"""Identity: the hash of what decides a run's numbers; it does not change when keys are added.
 
-A study is kept for years, and later versions add keys. Such a key has a neutral value, declared
-with it in `bpexp.config.schema`, which does what was done before the key existed. Identity leaves
-a key out where it has its neutral value, and `completed` reads a configuration that lacks it as
-having that value. A key that was renamed is hashed under its first name.
+Studies are kept for years, and later versions add keys. Such a key has a neutral value, declared in
+`bpexp.config.schema`, with which a run is the same as before the key existed. The identity leaves
+out keys that have their neutral value, and `completed` adds missing keys with it. A key that was
+renamed is hashed under its first name.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, Group
 from bpexp.nn.choices import SOURCE, Value
 
 ALGORITHM = 6  # raised whenever a change alters the numbers of a run
-# It has a neutral value, and was hashed before identity left such values out.
+# Keys that are hashed even if neutral, as version 0.1 did.
 HASHED_ALWAYS = {"probe.jacobian"}
 
 
 def identity(config: Mapping[str, Any], digest: str, algorithm: int) -> str:
-    """Hash what decides a run's numbers: 16 hexadecimal digits.
+    """Return the hash of all that decides a run's numbers, 16 hexadecimal digits.
 
     Args:
         config: a complete configuration, as `Config.nested` returns it.
-        digest: of the data set's arrays, which stands for the data's paths and parameters.
+        digest: the data set's digest, which is hashed instead of its paths and parameters.
         algorithm: the number of the algorithm that makes the run.
     """
     return _hash({"algorithm": algorithm, "digest": digest, **_decisive(config)})
 
 
 def configuration(config: Mapping[str, Any], digest: str) -> str:
-    """Hash the same without the algorithm: equal for runs that differ in the algorithm only."""
+    """Return the hash of the same without the algorithm; arguments as `identity`."""
     return _hash({"digest": digest, **_decisive(config)})
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration with the keys that later versions added, and their names.
+    """Return a recorded configuration with this version's keys: later ones added, old ones renamed.
 
     Args:
-        config: nested, of this version or an older one.
+        config: the nested configuration, of this version or an older one.
     """
     known = {
         key: dict(value) if isinstance(value, Mapping) else value for key, value in config.items()
@@ -63,13 +63,14 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recorded_algorithm(config: Mapping[str, Any], digest: str, found: str) -> int:
-    """Return the algorithm of a run whose journal does not say it; 0 if it cannot be told.
+    """Return the algorithm of a run of version 0.1, whose journals do not name it; 0 if unknown.
 
-    Journals of version 0.1 do not say it. That version hashed every key that it had.
+    It is the number with which the recorded keys, which that version hashed all, give the recorded
+    identity.
 
     Args:
         config: the configuration as it was recorded.
-        digest: of the data set.
+        digest: the data set's digest.
         found: the run's identity.
     """
     names = {(key.formerly or name).partition(".")[0] for name, key in IDENTITY_KEYS.items()}
@@ -83,14 +84,14 @@ def recorded_algorithm(config: Mapping[str, Any], digest: str, found: str) -> in
         for name, value in flatten(config).items()
         if name.partition(".")[0] in names - later and not name.startswith("data.")
     }
-    for algorithm in range(1, 6):  # the numbers of those versions
+    for algorithm in range(1, 6):  # the algorithms before journals named them
         if _hash({"algorithm": algorithm, "digest": digest, **decisive}) == found:
             return algorithm
     return 0
 
 
 def flatten(nested: Mapping[str, Any]) -> dict[str, Value]:
-    """Return {override key: value} of a nested configuration; a group's name stands at its key."""
+    """Return {override key: value} of a nested configuration; a group's key has the row's name."""
     flat: dict[str, Value] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping):
@@ -120,7 +121,8 @@ def decides(key: str) -> bool:
 def differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
     """Return the keys that decide numbers and whose values differ.
 
-    A parameter that comes with one choice of a group is compared among the runs that have it.
+    Parameters that only some rows of a group have are compared among the configurations that have
+    them.
 
     Args:
         flats: configurations as `flatten` returns them.
@@ -146,7 +148,7 @@ def _place(config: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
 
 
 def _decisive(config: Mapping[str, Any]) -> dict[str, Value]:
-    """Return {first name: value} of what decides the numbers and is not neutral."""
+    """Return {first name: value} of the keys that decide the numbers and are not neutral."""
     decisive: dict[str, Value] = {}
     for name, key in IDENTITY_KEYS.items():
         section, _, leaf = name.rpartition(".")

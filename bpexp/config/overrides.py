@@ -1,4 +1,4 @@
-"""What can be refused from the words of a command line alone, before Hydra composes them."""
+"""Check overrides before Hydra composes them: unknown and repeated keys, values, combinations."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from bpexp.errors import ConfigError, one_of, quoted, reason
 OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
 TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
 PATHS = ("data.path", "data.root")
-# Where Hydra writes jobs. bpexp writes runs/<study>/<identity>, unless another launcher is chosen.
+# Keys of Hydra's own job folders, which only another launcher writes.
 WITHOUT_EFFECT = ("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir")
 
 
 def with_home(argument: str) -> str:
-    """Return an override of a path with the home folder in place of ~, which Hydra cannot read.
+    """Expand ~ in an override of a path; return other overrides unchanged.
 
-    A shell expands ~ at the beginning of a word only.
+    Shells expand ~ at the beginning of a word only, and Hydra's grammar does not allow it.
     """
     key, equals, value = argument.partition("=")
     if key.lstrip("+") not in PATHS or "~" not in value:
@@ -43,23 +43,23 @@ def with_home(argument: str) -> str:
 def refuse(
     arguments: Sequence[str], *, multirun: bool, trains: bool, conf: Path, studies: Path
 ) -> None:
-    """Check every override's key and value against the schema, and what must fit together.
+    """Check the overrides' keys and values against the schema, and their combinations.
 
-    Hydra takes the last of two overrides of one key, and adds an unknown key that has a plus before
-    it. Both are refused here, and what Hydra refuses itself is refused sooner and in one line.
-    Where `hydra.searchpath` adds choices, or another sweeper has a syntax of its own, only Hydra
-    can tell what is valid, and the overrides are only parsed.
+    Hydra uses the last of two overrides of one key, and adds an unknown key that has a plus before
+    it. Both are refused here. Overrides that Hydra would refuse are refused sooner, with a message
+    of one line. If `hydra.searchpath` adds choices, or another sweeper has its own syntax, the
+    overrides are only parsed, because only Hydra knows what is valid.
 
     Args:
         arguments: the overrides.
-        multirun: whether several values of a key are a sweep.
+        multirun: whether the command is a sweep, so that keys may have several values.
         trains: whether runs are trained, and not only shown (`--cfg`, `--info`).
-        conf: the Hydra tree, for the defaults.
-        studies: the folder of experiments.
+        conf: the folder of the Hydra tree, for the defaults.
+        studies: the folder of the studies' files.
 
     Raises:
-        ConfigError: an override is malformed, of an unknown key, of a value out of range, or one of
-            a combination that no run can have.
+        ConfigError: an override is malformed, its key is unknown, its value is out of range, or no
+            run can have the combination of values.
     """
     known = [path.stem for path in studies.glob("*.yaml")]
     values: dict[str, list[Any]] = {}
@@ -90,20 +90,20 @@ def refuse(
             raise ConfigError(line + _quoting(str(override.input_line)))
         values[key] = _check(override, known)
     if any(key == "hydra" or key.startswith("hydra.sweeper") for key in values):
-        return  # a grid of its own
+        return  # the grid is not known here
     single, grid = defaults(conf), {}
     if "experiment" in values:
         study = None
-        if len(values["experiment"]) == 1 and "quick" not in values:  # which takes a grid's ends
+        if len(values["experiment"]) == 1 and "quick" not in values:  # quick changes the grid
             study = _settings(studies / f"{values['experiment'][0]}.yaml")
         if study is None:
             return
         single |= study[0]
         grid = study[1] if multirun else {}
-    words = parsed([f"{key}={value}" for key, value in grid.items()])
+    swept = parsed([f"{key}={value}" for key, value in grid.items()])
     _check_together(
         {key: [value] for key, value in single.items()}
-        | {word.key_or_group: _check(word, known) for word in words}
+        | {override.key_or_group: _check(override, known) for override in swept}
         | values
     )
 
@@ -150,10 +150,9 @@ def override_grid(arguments: Sequence[str], *, conf: Path, studies: Path) -> dic
 
 
 def refuse_swept_runtime_key(override: Override) -> None:
-    """Refuse several values of a key that decides no numbers: all of them would be the same run.
+    """Raise ConfigError for several values of a key that does not decide a run's numbers.
 
-    Raises:
-        ConfigError: it is such a sweep.
+    They would all be the same run.
     """
     key = override.key_or_group
     runtime = key in RUNTIME_KEYS or key.partition(".")[0] in RUNTIME_KEYS
@@ -165,11 +164,7 @@ def refuse_swept_runtime_key(override: Override) -> None:
 
 
 def _refuse_sweep_without_flag(override: Override, studies: Path) -> None:
-    """Refuse a study that has a grid where one run is asked for.
-
-    Raises:
-        ConfigError: it has.
-    """
+    """Raise ConfigError if a study has a grid, in a command without -m."""
     name = override.value()
     found = _settings(studies / f"{name}.yaml") if isinstance(name, str) else None
     if found and found[1]:
@@ -179,12 +174,12 @@ def _refuse_sweep_without_flag(override: Override, studies: Path) -> None:
 
 
 def _is_foreign(choice: Override | None) -> bool:
-    """Return whether another sweeper or launcher than this package's is chosen."""
+    """Return whether a sweeper or launcher other than this package's is chosen."""
     return choice is not None and choice.value() != "bpexp"
 
 
 def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return what a study sets by key, and its grid; None if only Hydra can tell."""
+    """Return the values that a study sets, by key, and its grid; None if only Hydra can read it."""
     try:
         tree: Any = OmegaConf.to_container(OmegaConf.load(study), resolve=False)
         rows = [item for entry in tree.pop("defaults", ()) for item in entry.items()]
@@ -197,16 +192,16 @@ def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
 
 
 def parsed(arguments: Sequence[str]) -> list[Override]:
-    """Read overrides as Hydra does.
+    """Parse overrides with Hydra's parser.
 
     Raises:
-        ConfigError: one is malformed.
+        ConfigError: an override is malformed.
     """
     parser = OverridesParser.create()
     overrides = []
     for argument in arguments:
         try:
-            if argument.startswith("="):  # Hydra's parser fails on it otherwise
+            if argument.startswith("="):  # Hydra's parser raises no HydraException for it
                 raise HydraException("no key before '='")
             if "=" not in argument and not argument.startswith("~"):
                 raise HydraException("no value; an override is key=value")
@@ -217,13 +212,13 @@ def parsed(arguments: Sequence[str]) -> list[Override]:
 
 
 def _reworded(argument: str, error: HydraException) -> str:
-    """Return Hydra's message in one line, with how to quote text that needs it."""
+    """Return Hydra's message in one line, with advice on quoting if the value is free text."""
     message = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
     return message + _quoting(argument)
 
 
 def _quoting(argument: str) -> str:
-    """Return how to quote the value of a key of free text; nothing for other keys."""
+    """Return advice on quoting the value of a key of free text; empty for other keys."""
     key, _, value = argument.partition("=")
     if key not in TEXTS or value[:1] in ("'", '"'):
         return ""
@@ -231,7 +226,11 @@ def _quoting(argument: str) -> str:
 
 
 def _check_together(values: Mapping[str, list[Any]]) -> None:
-    """Refuse a full grid that holds a combination no run can have; keys without values are out."""
+    """Raise ConfigError if a grid holds a combination that no run can have.
+
+    Args:
+        values: the values of each key; keys with an empty list are not checked.
+    """
     values = {key: listed for key, listed in values.items() if listed}
     frozen, depth = values.get("frozen", [0]), values.get("depth", [0])
     if all(isinstance(number, int) for number in (*frozen, *depth)):
@@ -251,7 +250,7 @@ def _check_together(values: Mapping[str, list[Any]]) -> None:
 
 
 def _check_parameter(name: str, row: str, parameter: str, values: Sequence[object]) -> None:
-    """Refuse a parameter that a group's row has not, and values out of its range."""
+    """Raise ConfigError if a group's row lacks the parameter or a value is out of its range."""
     group = KEYS[name]
     assert isinstance(group, Group)
     if parameter not in signature(group.table[row]).parameters:
@@ -262,23 +261,23 @@ def _check_parameter(name: str, row: str, parameter: str, values: Sequence[objec
 
 
 def _check_deletion(override: Override) -> None:
-    """Refuse to delete what is not the name of a choice: Hydra fails on it."""
+    """Raise ConfigError for deleting something other than a choice, on which Hydra fails."""
     if override.is_delete() and not isinstance(override.value(), str | None):
         raise ConfigError(f"{quoted(str(override.input_line))}: no such choice to delete")
 
 
 def _check_sections(override: Override) -> None:
-    """Refuse to put a value in the place of Hydra's own groups of keys: it fails on it."""
+    """Raise ConfigError for a value in place of Hydra's own groups of keys, on which it fails."""
     key, value = override.key_or_group, override.value()
     sections = ("hydra", "hydra.sweeper", "hydra.launcher", "hydra.sweeper.params")
     if key == "hydra.sweeper.params" and value is None:
-        return  # no grid of a study's
+        return  # removes a study's grid
     if key in sections and not override.is_delete() and not isinstance(value, dict):
         raise ConfigError(f"{key}: {value!r} is not a group of keys")
 
 
 def _check(override: Override, known: Sequence[str]) -> list[Any]:
-    """Check one override and return its values; none if only Hydra knows them."""
+    """Check one override and return its values; an empty list if only Hydra knows them."""
     key, row = override.key_or_group, KEYS.get(override.key_or_group)
     names: Sequence[object]
     if override.is_delete() and (isinstance(row, Group) or (row and "." not in key)):
@@ -311,7 +310,7 @@ def _values(override: Override) -> list[object]:
     key = override.key_or_group
     named = key == "experiment" or isinstance(KEYS.get(key), Group)
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
-        return []  # what it matches is known to Hydra
+        return []  # only Hydra knows what it matches
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
     try:
@@ -324,12 +323,12 @@ def _values(override: Override) -> list[object]:
 
 
 def _interpolated(value: object) -> bool:
-    """Return whether a value stands for another key's, which Hydra looks up."""
+    """Return whether a value refers to another key's, which Hydra resolves."""
     return "${" in str(value)
 
 
 def _unquoted(value: object) -> object:
-    """Return a value of a sweep as Hydra will set it: quotes are gone, in lists too."""
+    """Return a value of a sweep without quotes, as Hydra sets it; also within lists."""
     if isinstance(value, QuotedString):
         return value.text
     return [_unquoted(item) for item in value] if isinstance(value, list) else value

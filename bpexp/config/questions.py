@@ -1,4 +1,4 @@
-"""What a study asks."""
+"""The question of a study."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ HEADING = re.compile(r"# Question +(.*(?:\n# {3,}\S.*)*)")
 
 
 def question(study: str, varied: Sequence[str]) -> str:
-    """Return the question of a study: that of a shipped study's file, else what was varied.
+    """Return the question in a shipped study's file, else one made from the varied keys.
 
     Args:
-        study: its name.
+        study: the study's name.
         varied: the keys that differ between its runs.
     """
     path = tree("experiments") / f"{study}.yaml"

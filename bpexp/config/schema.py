@@ -1,7 +1,6 @@
-"""The schema: every key with its kind, its range and its meaning.
+"""The schema: every key with its type, its range and its meaning.
 
-The Hydra tree in conf/ holds the defaults; this file says what is allowed. A refusal is one line
-that names the field, what was received, what is allowed, and the nearest match.
+The Hydra tree in conf/ holds the defaults; this file defines what is allowed.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ FORMATS = ("png", "svg", "pdf")
 
 
 class _Original:
-    """The neutral value of a key that has none, being there from the first version on."""
+    """Stands for the neutral value of keys of the first version, which need none."""
 
     def __repr__(self) -> str:
         return "ORIGINAL"
@@ -42,14 +41,15 @@ class Key:
 
     Attributes:
         kind: the type of its values.
-        allowed: the values it takes, in words.
+        allowed: the allowed values, in words.
         holds: returns whether a value of that type is allowed.
-        meaning: what it is for.
+        meaning: the key's meaning, for `--help`.
         nullable: whether it may be null.
-        neutral: for a key that was added after the first version the value that does what was
-            done before; see `bpexp.config.identity`.
+        neutral: for a key that was added after the first version, the value with which a run is the
+            same as before; see `bpexp.config.identity`.
         formerly: the first name of a key that was renamed.
-        convert: checks a value further and returns the one to use, from the key's name and it.
+        convert: called with the key's name and an allowed value; returns the value to use, or
+            raises ConfigError.
     """
 
     kind: type
@@ -62,10 +62,14 @@ class Key:
     convert: Callable[[str, Any], Any] | None = None
 
     def check(self, name: str, value: object) -> Any:
-        """Return the value in its kind.
+        """Return a value after checking it; an integer is converted if the type is float.
+
+        Args:
+            name: the key, for messages.
+            value: the value.
 
         Raises:
-            ConfigError: the value is of another kind or out of range.
+            ConfigError: the value has another type or is out of range.
         """
         if value is None and self.nullable:
             return None
@@ -82,10 +86,10 @@ class Group:
     """A key that chooses a row of a table, with the row's parameters under it.
 
     Attributes:
-        table: the rows: what makes each, whose keyword arguments are the row's parameters.
-        meaning: what it is for.
-        neutral: for a group that was added after the first version the row, with all of its
-            parameters, that does what was done before: {"name": row, parameter: value, ...}.
+        table: the factory of each row, whose keyword arguments are the row's parameters.
+        meaning: the key's meaning, for `--help`.
+        neutral: for a group that was added after the first version, the row and all of its
+            parameters with which a run is the same as before: {"name": row, parameter: value, ...}.
         formerly: the first name of a group that was renamed.
         later: neutral values of parameters that were added to a row: {row: {parameter: value}}.
     """
@@ -127,7 +131,7 @@ def _name(meaning: str, *names: str) -> Key:
 
 
 def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -> Key:
-    """Return a key that lists names of instruments; its neutral value is the empty list."""
+    """Return a key whose values are lists of instruments; its neutral value is the empty list."""
 
     def known(key: str, names: list[str]) -> list[str]:
         plain = set()
@@ -148,7 +152,7 @@ def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -
 
 
 def _chosen(key: str, names: list[str]) -> list[str]:
-    """Return the instruments that are not measured anyway: a run has one spelling.
+    """Return the instruments without the standard ones, so that equal runs have equal identities.
 
     Raises:
         ConfigError: an instrument is chosen by a key of its own.
@@ -187,7 +191,7 @@ def _or_null(allowed: str, nullable: bool) -> str:
 
 STUDY = re.compile(r"[^\W_][\w .+-]{0,99}")
 
-# What decides a run's numbers, and so its identity.
+# The keys that decide a run's numbers, and so its identity.
 IDENTITY_KEYS: dict[str, Key | Group] = {
     "data": Group(DATASETS, "the data set", later={"npz": {"task": None, "standardize": False}}),
     "depth": _integer("hidden layers", 0, 10_000),
@@ -229,7 +233,7 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
     ),
 }
 
-# What decides how and where runs are made, and not their numbers.
+# The keys that decide how and where runs are made, and not their numbers.
 RUNTIME_KEYS: dict[str, Key | Group] = {
     "study": Key(
         str,
@@ -264,17 +268,21 @@ KEYS = IDENTITY_KEYS | RUNTIME_KEYS
 
 
 def checked(name: str, value: object) -> Any:
-    """Return the value of a key in its kind: a scalar, or the Choice of a group.
+    """Return the value of a key after checking it; for a group a Choice.
+
+    Args:
+        name: the key.
+        value: its value; for a group the row's name, or a mapping with name and parameters.
 
     Raises:
-        ConfigError: the value is of another kind, out of range, or not in the table.
+        ConfigError: the value has another type, is out of range, or is not in the table.
     """
     key = KEYS[name]
     return key.check(name, value) if isinstance(key, Key) else _choice(name, key.table, value)
 
 
 def _choice(group: str, table: Mapping[str, Callable[..., Any]], value: object) -> Choice:
-    """Check a row's name and parameters; ranges are the row's own business."""
+    """Return a Choice after checking name and parameters; the row's factory checks the ranges."""
     if isinstance(value, Mapping):
         parameters = dict(value)
         name = parameters.pop("name", None)

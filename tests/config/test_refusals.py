@@ -256,7 +256,7 @@ WORDS = [
     ),
     ("width=65537", "width: 65537 is not an integer of at least 1 and at most 65536"),
     ("threads=2000", "threads: 2000 is not an integer of at least 1 and at most 1024"),
-    ("init=uniform init.bound=1e308", "init.bound: 1e+308 is not at most 1e+30 in size"),
+    ("init=uniform init.bound=1e308", "init.bound: 1e+308 is not at most 1e+30 in absolute value"),
     ("lr=1e308", "lr: 1e+308 is not <lr>"),
     ("data=npz data.path=.", ".: not a file"),
     (
@@ -353,7 +353,7 @@ WORDS = [
     ),
     (
         "data=teacher data.activation=sigmoid data.depth=60",
-        "data.depth: 60 is not a depth at which a random sigmoid network tells its inputs apart",
+        "data.depth: 60 is not a depth at which outputs of a random sigmoid network differ",
     ),
     ("data=teacher data.noise=-1", "data.noise: -1.0 is not a number from 0 to 1e+06"),
     ("force=1", "force: 1 is not true or false"),
