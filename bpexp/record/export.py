@@ -1,7 +1,7 @@
 """The tables of a run as Parquet files: written when it is finished, read instead of its journal.
 
 The end line of a journal names the tables that were written before it. A table that is missing or
-damaged is computed from the journal, so a power cut or an older version costs time and no result.
+damaged is computed from the journal.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ TABLES: dict[str, Callable[[History], Columns]] = {
     "curves": curve_columns,
     "layers": layer_columns,
 }
-"""The tables of every run. Each instrument that observations hold in arrays has another one."""
+"""The tables of every run. Each instrument in the `arrays` of observations has one more."""
 
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's takes a tenth of the time
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's is ten times as fast
 
 
 def write_config(start: Mapping[str, Any], folder: Path) -> None:
@@ -60,11 +60,11 @@ def write_tables(history: History, folder: Path) -> list[str]:
 def read_tables(
     folder: Path, names: Collection[str], start: Mapping[str, Any], end: Mapping[str, Any] | None
 ) -> dict[str, Columns]:
-    """Return tables of a run, by name; those of instruments that were not measured have no rows.
+    """Return tables of a run, by name. Tables of instruments that were not measured have no rows.
 
     Args:
         folder: the run's folder.
-        names: which tables of TABLES, or instruments; all that the run has if empty.
+        names: names of TABLES or instruments; empty: all tables of the run.
         start: the first line of the run's journal.
         end: its end line, which names the tables that were written; None without an end.
     """
@@ -87,7 +87,7 @@ def _columns(history: History, name: str) -> Columns:
 
 
 def _read_table(folder: Path, name: str, start: Mapping[str, Any], written: bool) -> Columns:
-    """Return a table from Parquet, with the columns that the version that wrote it lacked."""
+    """Return a table from Parquet; columns that an older version did not write are NaN."""
     empty = _columns(History(dict(start)), name)
     if not written:
         return empty
@@ -98,7 +98,7 @@ def _read_table(folder: Path, name: str, start: Mapping[str, Any], written: bool
 
 
 def complete(folder: Path) -> None:
-    """Write what is missing of a run's files, as runs of version 0.1 or a power cut leave them."""
+    """Write the files of a run that are missing, after version 0.1 or a power cut."""
     start, end = ends(folder)
     if not (folder / CONFIG).exists():
         write_config(start, folder)
@@ -121,10 +121,10 @@ def _is_whole(path: Path) -> bool:
 def _encoded(columns: Columns) -> memoryview:
     """Return columns in Parquet's format.
 
-    Arrow arrays are made from NumPy's memory: `pyarrow.array` would import pandas, which a worker
-    does not need. One write of the whole file takes a fraction of the time of Parquet's many.
+    Arrow arrays are made from NumPy's memory, because `pyarrow.array` would import pandas. The file
+    is encoded in memory, because pyarrow's many small writes are slow.
     """
-    import pyarrow as pa  # which starts a thread: not in the process that forks workers
+    import pyarrow as pa  # it starts a thread, so the process that forks workers must not import it
     import pyarrow.parquet as pq
 
     arrays = []

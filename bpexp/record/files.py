@@ -16,15 +16,15 @@ from bpexp.errors import StorageError
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of `path` when the context ends.
+    """Open a file for writing that replaces `path` when the context ends without an exception.
 
-    A reader sees the old file or the complete new one. Processes that replace one file wait for
-    each other; what a killed process left is overwritten.
+    A reader sees the old file or the complete new one. Processes that replace the same file wait
+    for each other. The temporary file of a killed process is overwritten.
 
     Args:
         path: the file to replace or create.
         durable: flush the file to the disk first. Without it a power cut may leave an empty or
-            incomplete file: for what can be computed again.
+            incomplete file, which is acceptable for files that can be computed again.
 
     Raises:
         StorageError: the disk is full or read-only.
@@ -43,7 +43,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
 
 
 def _locked(path: Path) -> IO[bytes]:
-    """Open an empty file and lock it until it is closed; wait while another process has it."""
+    """Open an empty file and lock it until it is closed; wait while another process locks it."""
     while True:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -56,18 +56,18 @@ def _locked(path: Path) -> IO[bytes]:
 
 @contextmanager
 def space(folder: Path) -> Iterator[None]:
-    """Raise StorageError in place of an OSError of a full or read-only disk.
+    """Convert an OSError of a full or read-only disk to StorageError.
 
     Args:
-        folder: named in the message.
+        folder: the folder that the message names.
     """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
-                f"{folder}: {error.strerror}; what is recorded is safe, and the same command goes "
-                "on when there is room"
+                f"{folder}: {error.strerror}; what is recorded is safe, and the same command "
+                "continues when there is space"
             ) from None
         if isinstance(error, FileExistsError | NotADirectoryError):
             raise StorageError(f"{folder}: a file is in the place of a folder") from None

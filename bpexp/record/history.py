@@ -1,4 +1,4 @@
-"""Reading journals: as a whole, their first and last lines alone, or as they grow."""
+"""Read journals: as a whole, only the first and last line, or continuously as they grow."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ LINES = {
 }
 TAIL = 4096  # bytes read first to find the last line; an end line is rarely longer
 
-DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of a damaged line
 
 
 class JournalError(BpexpError):
-    """A journal that is damaged, in use, or contradicts what was computed again."""
+    """A journal that is damaged, in use, or differs from what was computed again."""
 
 
 @dataclass
 class History:
-    """What a journal holds.
+    """The contents of a journal.
 
     Attributes:
         start: the first line; empty if the journal has no complete line.
@@ -53,9 +53,10 @@ class History:
         return status(self.end)
 
     def dims(self, instrument: str) -> tuple[str, ...] | None:
-        """Return an instrument's dimensions, None if neither the record nor the table has it.
+        """Return an instrument's dimensions; None if neither the journal nor INSTRUMENTS has it.
 
-        The record comes first: the program that wrote it may have had instruments of its own.
+        The journal takes precedence, because the program that wrote it may have had other
+        instruments.
         """
         recorded = self.start.get("dimensions", {})
         if instrument in recorded:
@@ -76,7 +77,7 @@ class History:
 
 
 def status(end: dict[str, Any] | None) -> str:
-    """Return the status that an end line gives, or RUNNING for None."""
+    """Return the status in an end line, or RUNNING for None."""
     return str(end["status"]) if end else "RUNNING"
 
 
@@ -84,13 +85,13 @@ def read(folder: Path) -> History:
     """Read a run's whole journal. An incomplete last line, left by a power cut, is ignored.
 
     Raises:
-        JournalError: any other damage; the message names file and line.
+        JournalError: another line is damaged; the message names file and line.
     """
     return Follower(folder).poll()
 
 
 def first(folder: Path) -> dict[str, Any]:
-    """Read the first line of a run's journal, its start; empty if there is none yet.
+    """Read the start line of a run's journal, which is the first; empty if there is none yet.
 
     Raises:
         JournalError: the line is damaged.
@@ -105,7 +106,7 @@ def first(folder: Path) -> dict[str, Any]:
 
 
 def ends(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Read the first and the last line of a run's journal and nothing between them.
+    """Read only the first and the last line of a run's journal.
 
     Returns:
         The start line (empty if there is none yet), and the end line or None if the last complete
@@ -130,7 +131,7 @@ def count_lines(folder: Path) -> int:
 
 
 def _last_line(path: Path) -> bytes | None:
-    """Return the last complete line; None if it is the first line too."""
+    """Return the last complete line; None if it is also the first line."""
     with path.open("rb") as file:
         size, length = file.seek(0, os.SEEK_END), TAIL
         while True:
@@ -144,15 +145,15 @@ def _last_line(path: Path) -> bytes | None:
 
 
 class Follower:
-    """Reads a growing journal on from where it stopped.
+    """Reads the lines that were added to a journal since the last read.
 
-    A journal only grows, but for two cases: an incomplete last line is removed when the run goes
-    on, and after a power cut lines that were read may be missing and are written again. The
-    follower remembers the last complete line; where the file no longer has it, it starts again
-    from the first line.
+    A journal only grows, with two exceptions: an incomplete last line is removed when the run is
+    continued, and after a power cut lines that were read may be missing and are written again. The
+    follower stores the last complete line. If the file no longer has it at the same place, it
+    starts again from the first line.
 
     Attributes:
-        history: what was read. `drop` empties its observations.
+        history: the lines read so far. `drop` removes its observations.
         dropped: the number of observations that were dropped.
     """
 
@@ -167,7 +168,7 @@ class Follower:
         self._seen: tuple[int, int] | None = None
 
     def poll(self) -> History:
-        """Read what was added since the last call and return the history.
+        """Read the lines added since the last call and return the history.
 
         Raises:
             JournalError: a line is damaged.
@@ -184,7 +185,7 @@ class Follower:
         return self.history
 
     def drop(self) -> None:
-        """Forget the observations: they are written elsewhere."""
+        """Remove the observations from the history, to free memory."""
         self.dropped += len(self.history.observations)
         self.history.observations.clear()
 
@@ -226,7 +227,7 @@ def _parsed(path: Path, text: bytes, number: int | None) -> dict[str, Any]:
     except DAMAGE:
         place = "last line" if number is None else f"line {number}"
         raise JournalError(
-            f"{path}, {place}: damaged; without its folder the run is trained anew"
+            f"{path}, {place}: damaged; if its folder is deleted, the run is trained anew"
         ) from None
     return line
 
@@ -237,7 +238,7 @@ def _accept(line: Any, number: int | None) -> None:
         raise ValueError
     if number == 1:
         recorded = line["config"]
-        line["config"] = without_secrets(completed(recorded))  # older versions wrote them
+        line["config"] = without_secrets(completed(recorded))  # version 0.1 wrote secrets
         if "algorithm" not in line:
             digest, identity = line.get("digest", ""), line["identity"]
             line["algorithm"] = recorded_algorithm(recorded, digest, identity)

@@ -1,7 +1,7 @@
-"""The journal: a run's append-only record, from which all else can be computed again.
+"""The journal: a run's append-only record, from which its tables and metrics can be computed.
 
 `journal.jsonl` holds one JSON object a line, in the order in which they were written. NaN and
-Infinity are written as Python writes them. Kinds of lines:
+Infinity are written as Python's json module does. Kinds of lines:
 
     start        time, identity, attempt, algorithm (its number), name, config, digest, data (name,
                  source), sizes, task, chance, versions (of bpexp and NumPy),
@@ -14,7 +14,7 @@ Infinity are written as Python writes them. Kinds of lines:
                  (see `bpexp.analysis.verdict`), evidence, diverged_at and tables (names of the
                  Parquet tables), for a failed one error
 
-A run that goes on after its end has further observations and another end line.
+A run that is continued after its end has further observations and another end line.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class InUseError(JournalError):
 
 
 class Journal:
-    """A run's journal opened for writing; a lock keeps other processes out.
+    """A run's journal opened for writing, with a lock against other processes.
 
-    The lock is the operating system's (flock): it is released when the process ends, however that
-    happens.
+    The lock is the operating system's (flock), which releases it when the process ends, even if it
+    is killed.
 
     Attributes:
         folder: the run's folder.
-        history: what the journal held when it was opened.
+        history: the contents of the journal when it was opened.
         observations: all observations that it holds now, in the order of their steps.
     """
 
@@ -91,7 +91,7 @@ class Journal:
         self.close()
 
     def start(self, **fields: Any) -> None:
-        """Write the start line and config.yaml, without secrets, unless they are there."""
+        """Write the start line and config.yaml, without secrets, unless they exist."""
         if not self._start:
             fields = without_secrets(fields)
             self._append("start", fields)
@@ -100,10 +100,10 @@ class Journal:
             write_config(self._start, self.folder)
 
     def observe(self, observation: Observation) -> None:
-        """Write an observation. If the journal holds one of this step, the two must be equal.
+        """Write an observation, or compare it if the journal has one of the same step.
 
         Raises:
-            JournalError: they differ.
+            JournalError: the two observations of a step differ.
         """
         line = as_line(observation)
         held = self._held.get(observation.step)
@@ -112,18 +112,18 @@ class Journal:
             self.observations.append(observation)
         elif json.dumps({key: held.get(key) for key in line}) != json.dumps(line):
             raise JournalError(
-                f"{self.folder}: step {observation.step} does not repeat: other package versions, "
-                "BLAS or processor than before? force=true trains anew"
+                f"{self.folder}: step {observation.step} differs from the recorded one; package "
+                "versions, BLAS or processor may have changed; force=true trains anew"
             )
 
     def checkpoint(self, state: dict[str, NDArray[Any]]) -> None:
-        """Make the journal durable, then replace the checkpoint."""
+        """Flush the journal to the disk, then replace the checkpoint."""
         self.sync()
         with replacing(self.folder / CHECKPOINT) as file:
             np.savez(file, allow_pickle=False, **state)
 
     def end(self, status: str, **fields: Any) -> None:
-        """Write the tables of a finished run, then the end line, and make the journal durable.
+        """Write the tables of a finished run, then the end line, and flush the journal to the disk.
 
         Args:
             status: FINISHED, FAILED or KILLED.
@@ -158,7 +158,7 @@ class Journal:
 def _locked(file: IO[bytes]) -> bool:
     """Take a journal's lock and return whether that succeeded.
 
-    It waits for a moment, because `in_use` takes the lock for a moment.
+    It tries for 0.1 s, because `in_use` holds the lock for a moment.
     """
     deadline = time.monotonic() + 0.1
     while True:
@@ -196,7 +196,7 @@ def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
-    except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
+    except Exception as error:  # zipfile, zlib and numpy.lib.format raise many types
         raise JournalError(
-            f"{path}: damaged: {reason(error)}; without it the run begins again"
+            f"{path}: damaged: {reason(error)}; if it is deleted, the run begins again"
         ) from None

@@ -1,7 +1,7 @@
 """Names of the files and folders below `runs/`.
 
 runs/<study>/<identity>/          a run; <identity>-2, -3, ... are further attempts
-    journal.jsonl                 what happened, see `bpexp.record.journal`
+    journal.jsonl                 the record of the run, see `bpexp.record.journal`
     config.yaml                   the resolved configuration
     checkpoint.npz                the state of an unfinished run
     weights.npz                   the trained network of a finished run
@@ -9,8 +9,8 @@ runs/<study>/<identity>/          a run; <identity>-2, -3, ... are further attem
     traceback.txt                 the exception of a failed run
     registered/                   the files of a script's own functions, see `bpexp.register`
 runs/<study>/sweeps/<sweep>/      a sweep: sweep.json, summary.csv, figures/, report.html
-runs/<study>/simulated/           what random networks measure, see `bpexp.record.simulated`
-runs/<study>/figures/, report.html   of all runs, see `bpexp.report`
+runs/<study>/simulated/           measurements of random networks, see `bpexp.record.simulated`
+runs/<study>/figures/, report.html   figures and report of all runs, see `bpexp.report`
 """
 
 from __future__ import annotations

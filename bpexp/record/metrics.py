@@ -1,6 +1,6 @@
-"""A run's metrics and tables: what its journal holds, as numbers by name and as plain columns.
+"""A run's metrics and tables, computed from its journal.
 
-Metrics have the same names everywhere, in MLflow and in data frames; `METRICS` says what each is.
+Metrics have the same names in journals, MLflow and data frames; `METRICS` explains each.
 """
 
 from __future__ import annotations
@@ -45,27 +45,27 @@ METRICS: dict[str, str] = {
     **{name: row.meaning for name, row in INSTRUMENTS.items() if not row.dims},
     "epoch": "epochs done; the step axis counts optimizer steps",
 }
-"""What each metric of a run is; of other tasks and instruments theirs are added."""
+"""The meaning of each metric of a run."""
 
-# The summaries of instruments: in a run's row, and as they were before training as start/...
+# The summaries of instruments. Their values before training are named start/... in a run's row.
 START = tuple(name for summary in SUMMARIES.values() for name in summary.metrics)
 
 
 def final_names(task: str) -> tuple[str, ...]:
-    """Return the names of the numbers of a run's row: its task's metrics, the costs, and START.
+    """Return the names of the metrics in a run's row: its task's metrics, the costs, and START.
 
-    Of a task that is not in `bpexp.nn.tasks.TASKS` the metrics are left out.
+    The metrics of a task that is not in `bpexp.nn.tasks.TASKS` are left out.
     """
     metrics = TASKS[task].metrics if task in TASKS else ()
     return (*(f"{name}/{split}" for name in (*metrics, "loss") for split in SPLITS), *START)
 
 
 def flat_name(metric: str) -> str:
-    """Return a metric's name below start/ or final/: accuracy/test is final/accuracy_test."""
+    """Return a metric's name under start/ or final/: accuracy/test becomes accuracy_test."""
     return metric.replace("/", "_")
 
 
-# What a run without this number shows: no decay rate, for example, where there is no hidden layer.
+# The columns start/... of a run in which none is defined.
 NO_START = {f"start/{flat_name(name)}": np.nan for name in START}
 
 Part = tuple[dict[str, Any], Columns]
@@ -75,7 +75,7 @@ Part = tuple[dict[str, Any], Columns]
 def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
     """Return an observation's metrics, the summaries and the instruments without dimensions.
 
-    Values are as they were recorded, whether finite or not.
+    Values that are not finite are included.
     """
     values: dict[str, float] = {"epoch": line["epoch"], **line["metrics"]}
     found = measured(line)
@@ -86,13 +86,13 @@ def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
 
 
 def layer_metrics(line: dict[str, Any]) -> dict[str, float]:
-    """Return an observation's gradient norms by layer, three digits so that depth 100 sorts."""
+    """Return an observation's gradient norms by layer; three digits sort up to 999 layers."""
     norms = line["layers"]["grad_norm"] if line["layers"] else []
     return {f"grad_norm/layer_{i:03d}": norm for i, norm in enumerate(norms, start=1)}
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:
-    """Drop what is not finite."""
+    """Return the values that are finite."""
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
@@ -100,8 +100,8 @@ def final_metrics(history: History) -> dict[str, float]:
     """Return the metrics of `final_names` that are defined and finite at the end of the run.
 
     Costs and scores are those of the last epoch, summaries of instruments those of the last probe.
-    One that is not finite there has no value: an earlier one would rank a run that diverged among
-    the best, and would depend on how often the run was measured.
+    A metric that is not finite there is left out. An earlier value is not used instead: a run that
+    diverged could rank among the best, and the value would depend on how often it was measured.
     """
     backwards = history.observations[::-1]
     values: dict[str, float] = {}
@@ -120,7 +120,7 @@ def start_metrics(history: History) -> dict[str, float]:
 
 
 def curve_columns(history: History) -> Columns:
-    """Return the run's metrics, raw, as columns: a row for each epoch, step 0 included."""
+    """Return the run's metrics as columns, a row for step 0 and for each epoch."""
     rows = [
         {"step": line["step"], **summary_metrics(line)}
         for line in history.observations
@@ -131,9 +131,9 @@ def curve_columns(history: History) -> Columns:
 
 
 def layer_columns(history: History) -> Columns:
-    """Return all instruments of one number a layer as columns, a row for each step and layer.
+    """Return the instruments of one number a layer as columns, a row for each step and layer.
 
-    Columns: step, epoch, layer, the standard instruments, and those that were chosen.
+    Columns: step, epoch, layer, the standard instruments, and the chosen ones.
     """
     lines = [line for line in history.observations if line["layers"]]
     n_layers = len(next(iter(lines[0]["layers"].values()))) if lines else 0
@@ -175,6 +175,6 @@ def measurement_columns(history: History, instrument: str) -> Columns:
 
 
 def array_names(history: History) -> list[str]:
-    """Name the instruments that observations hold as arrays: each has a table of its own."""
+    """Return the names of the instruments in the `arrays` of observations."""
     arrays = [line.get("arrays", {}) for line in history.observations]
     return [*dict.fromkeys(name for of_line in arrays for name in of_line)]

@@ -1,4 +1,4 @@
-"""Observations as lines of a journal: writing them, and reading those of every version."""
+"""Convert observations to lines of a journal, and lines of every version to observations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bpexp.training import Observation
 
 Line = dict[str, Any]
 
-# Arrays that version 0.1 held under keys of their own: {key: instrument}.
+# Keys under which version 0.1 wrote arrays of instruments: {key: instrument}.
 FORMER_KEYS = {row.former_key: name for name, row in INSTRUMENTS.items() if row.former_key}
 
 
 def as_line(observation: Observation) -> Line:
-    """Return the fields of an observation's line; `arrays` only if there are any."""
+    """Return the fields of an observation's line, with `arrays` only if there are any."""
     line: Line = {
         "step": observation.step,
         "epoch": observation.epoch,
@@ -31,25 +31,25 @@ def as_line(observation: Observation) -> Line:
 
 
 def as_observation(line: Line) -> Observation:
-    """Return the observation of a line in the present form."""
+    """Return the observation in a line of this version's form."""
     layers = {name: np.array(values, float) for name, values in (line["layers"] or {}).items()}
     arrays = {name: as_value(nested) for name, nested in line.get("arrays", {}).items()}
     return Observation(line["step"], line["epoch"], line["metrics"], layers, arrays)
 
 
 def current(line: Line) -> Line:
-    """Return an observation's line, whichever version wrote it, in the present form."""
+    """Return a line that any version wrote in this version's form."""
     former = {FORMER_KEYS[key]: line.pop(key) for key in FORMER_KEYS if key in line}
     return line | {"arrays": line.get("arrays", {}) | former} if former else line
 
 
 def measured(line: Line) -> Line:
-    """Return all that a line in the present form holds of instruments, as JSON has it."""
+    """Return the values of all instruments in a line of this version's form, as JSON values."""
     return {**(line["layers"] or {}), **line.get("arrays", {})}
 
 
 def dimensions(chosen: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Return the dimensions of all that observations will hold as arrays, for the start line.
+    """Return the dimensions of the instruments in `arrays` of observations, for the start line.
 
     Args:
         chosen: the instruments that are measured beside the standard ones.

@@ -1,4 +1,4 @@
-"""The order of a study's runs: that of the sweeps that made them."""
+"""The order of a study's runs in frames: that of the sweeps that made them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Place = tuple[float, int, int, int]
 
 
 def sweep_places(study: Path, starts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], Place]:
-    """Return a key to sort runs by: sweep by sweep, and each in the order of its grid.
+    """Return a key to sort runs by: sweep by sweep, and in the order of the grid within each.
 
-    Sweeps are in the order in which the first of their runs started, of those that share it the
-    largest first, and a run stands in the first sweep that has it. A run of no sweep stands as if
-    it were one of its own.
+    Sweeps are sorted by the time at which the first of their runs started; if that is equal, the
+    larger sweep is first. A run in several sweeps belongs to the first of them. A run in no sweep
+    is sorted as if it were a sweep of one run.
 
     Args:
         study: the study's folder.
         starts: the start lines of the runs' journals.
 
     Returns:
-        A place for each identity and attempt.
+        The sort key of each identity and attempt.
     """
     begun: dict[str, float] = {}
     known = [(start["identity"], int(start["attempt"]), start["time"]) for start in starts]

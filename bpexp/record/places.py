@@ -1,4 +1,4 @@
-"""Where the runs of a study stand: in which sweep, at which place, beside which levels."""
+"""The places of a study's runs in MLflow's table: the sweep of each, and its order."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run stands among the runs of its study.
+    """The place of a run among the runs of its study.
 
     Attributes:
-        sweep: the id of the newest sweep that has the run, None if it was run alone.
-        order: text that sorts runs as they were asked for: the sweep's number, then the run's.
+        sweep: the id of the newest sweep that has the run; None if it was run alone.
+        order: text to sort by: the number of the sweep, then the number of the run in it.
         swept: the keys that differ within that sweep, each with its values in the order given.
     """
 
@@ -25,8 +25,8 @@ class Place:
 def places(sweeps: Iterable[Mapping[str, Any]]) -> dict[str, Place]:
     """Return the place of each run by the name of its folder.
 
-    A sweep keeps its number when its command is given again, and a new one has the next, so that
-    places change only for the members of a new sweep.
+    Sweeps are numbered in the order in which they were first begun, so that a new sweep changes the
+    places of its own members only.
 
     Args:
         sweeps: the records of a study's sweeps, see `bpexp.record.studies.Study.sweeps`.
@@ -45,5 +45,5 @@ def places(sweeps: Iterable[Mapping[str, Any]]) -> dict[str, Place]:
 
 
 def begun(sweep: Mapping[str, Any]) -> float:
-    """Return when a sweep was first begun; older records have the time of the last time only."""
+    """Return when a sweep was first begun; version 0.1 recorded only when it last was."""
     return float(sweep.get("begun", sweep["time"]))

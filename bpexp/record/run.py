@@ -1,4 +1,4 @@
-"""A recorded run: its start, its end, its metrics and its tables, each read when needed."""
+"""A recorded run: its start and end lines; its metrics and tables are read when needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class RunMetrics(NamedTuple):
-    """The numbers of a run's row.
+    """The metrics of a run's row.
 
     Attributes:
         epoch: epochs done.
@@ -50,7 +50,7 @@ class Run:
         """Read the first and the last line of a journal; None if the run has not started.
 
         Raises:
-            JournalError: one of the two is damaged.
+            JournalError: one of the two lines is damaged.
         """
         start, end = ends(folder)
         return cls(folder, start, end) if start else None
@@ -62,14 +62,14 @@ class Run:
 
     @property
     def task(self) -> str:
-        """What was learnt; journals of version 0.1, which had one task, do not say so."""
+        """The name of the run's task; journals of version 0.1, which had one task, lack it."""
         return str(self.start.get("task", "classification"))
 
     @property
     def chance(self) -> float:
-        """The task's primary metric of the best constant guess on the training split.
+        """The primary metric of the best constant guess on the training split.
 
-        Journals of version 0.1 call that train_chance, and chance the same on the test split.
+        In journals of version 0.1 this is `train_chance`, and `chance` is that on the test split.
         """
         return float(self.start.get("train_chance", self.start["chance"]))
 
@@ -80,14 +80,14 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run trained to its end, or diverged."""
+        """Whether the run was trained to its end or diverged."""
         return self.status == "FINISHED"
 
     @cached_property
     def metrics(self) -> RunMetrics:
         """The run's metrics, from its end line.
 
-        The journal is parsed if there is no end line, or one of version 0.1, which has no metrics.
+        The journal is parsed if there is no end line, or if version 0.1 wrote it without metrics.
         """
         if self.end is not None and "final" in self.end:
             return RunMetrics(self.end["epoch"], self.end["final"], self.end["initial"])
@@ -96,13 +96,13 @@ class Run:
         return RunMetrics(epoch, final_metrics(history), start_metrics(history))
 
     def score(self, split: str) -> float:
-        """Return the final value of the task's primary metric, NaN where it is not finite."""
+        """Return the final value of the task's primary metric; NaN if it is not finite."""
         return self.metrics.final.get(f"{TASKS[self.task].metric}/{split}", math.nan)
 
     def tables(self, *names: str) -> dict[str, Columns]:
         """Return tables of `bpexp.record.export.TABLES` or of instruments, by name; all by default.
 
-        They are read from Parquet if the run is finished, else from its journal.
+        They are read from Parquet if the run is finished, otherwise from its journal.
         """
         return read_tables(self.folder, names, self.start, self.end)
 
@@ -110,8 +110,8 @@ class Run:
         """Return all values of an instrument; no rows if the run did not measure it.
 
         Returns:
-            Columns as `bpexp.record.metrics.measurement_columns` has them; none if the instrument
-            is neither in the record nor in the table.
+            Columns as `bpexp.record.metrics.measurement_columns` returns them; none if neither the
+            journal nor INSTRUMENTS has the instrument.
         """
         dims = History(self.start).dims(instrument)
         if dims is not None and dims != ("layer",):
@@ -126,8 +126,8 @@ def newest(runs: Iterable[tuple[str, tuple[float, ...], T]]) -> list[T]:
     """Return the run of each configuration that supersedes the others.
 
     Args:
-        runs: of each run its configuration (see `bpexp.config.identity.configuration`), its rank
-            (algorithm, attempt and what else decides) and what is returned.
+        runs: for each run its configuration (see `bpexp.config.identity.configuration`), its rank,
+            which begins with algorithm and attempt, and the object to return.
     """
     latest: dict[str, tuple[tuple[float, ...], T]] = {}
     for configuration, rank, run in runs:

@@ -1,4 +1,4 @@
-"""Studies on disk: which there are, and their runs, sweeps, size and age."""
+"""Studies on disk: list them, and read their runs, sweeps, size and age."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Study:
 
     @cached_property
     def damaged(self) -> list[str]:
-        """A line for each journal that cannot be read: which, and why."""
+        """The error message of each journal that cannot be read."""
         return self._read[1]
 
     @cached_property
@@ -141,10 +141,11 @@ class Study:
         return sorted(found, key=begun)
 
     def find(self, text: str) -> Run:
-        """Return the run whose identity or folder's name begins with a text, or that has this name.
+        """Return the run that a text identifies.
 
         Args:
-            text: at least the first characters of an identity; or a run's name.
+            text: the first characters of an identity, which is the name of the run's folder, or a
+                run's whole name.
 
         Raises:
             BpexpError: no run matches, or several do.
@@ -157,7 +158,7 @@ class Study:
             return matches[0]
         if matches:
             raise BpexpError(
-                f"run: {text!r} is {len(matches)} runs: "
+                f"run: {text!r} matches {len(matches)} runs: "
                 f"{', '.join(run.folder.name for run in matches[:5])}"
             )
         names = {name for run in self.runs for name in (run.folder.name, run.start["name"])}
@@ -188,18 +189,18 @@ def studies(root: Path) -> list[Study]:
 
 
 def state(run: Run) -> str:
-    """Return finished, failed, killed, or of a run without an end: training or unfinished."""
+    """Return finished, failed or killed; without an end line, training or unfinished."""
     if run.end is not None:
         return run.status.lower()
     return "training" if in_use(run.folder) else "unfinished"
 
 
 def size(folders: Iterable[Path]) -> int:
-    """Return how many bytes the files of these folders take."""
+    """Return the total size of the files in folders, in bytes."""
     files = (path for folder in folders for path in folder.rglob("*"))
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def last_used(run: Run) -> float:
-    """Return when a run's journal was last written, in seconds since 1970."""
+    """Return the time at which a run's journal was last written, in seconds since 1970."""
     return (run.folder / JOURNAL).stat().st_mtime
