@@ -24,7 +24,7 @@ class Command:
     Attributes:
         summary: one line of help.
         add: adds its arguments to a parser.
-        run: does it and returns the exit code.
+        run: runs it and returns the exit code.
     """
 
     summary: str
@@ -42,7 +42,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what `bpexp NAME ...` asks for and return the exit code.
+    """Run the subcommand `bpexp NAME ...` and return the exit code.
 
     Args:
         arguments: a name of COMMANDS, then its arguments.
@@ -64,13 +64,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def completed(line: str) -> bool:
-    """Print what the last word of a command line may become, for a shell's completion.
+    """Print the completions of the last word of a command line, for a shell.
 
     Args:
         line: the line up to the cursor, the program's name first.
 
     Returns:
-        Whether nothing else can stand there; if not, the word may be an override too.
+        Whether the line is a subcommand; if not, the word may also be an override.
     """
     words = [*line.split(), ""] if line.endswith(" ") else line.split()
     *before, last = words[1:] or [""]
@@ -81,7 +81,7 @@ def completed(line: str) -> bool:
 
 
 def _candidates(before: Sequence[str]) -> list[str]:
-    """Return the words that may follow these: subcommands, then studies, then runs."""
+    """Return the words that may follow: subcommands, then studies, then runs."""
     there = {study.name: study for study in studies(Path())}
     match before:
         case []:

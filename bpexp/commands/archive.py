@@ -14,7 +14,7 @@ from bpexp.record.files import replacing
 from bpexp.record.layout import RUNS
 from bpexp.record.studies import Study
 
-COMPRESSED = {".parquet", ".npz", ".png", ".pdf"}  # as they are
+COMPRESSED = {".parquet", ".npz", ".png", ".pdf"}  # not compressed again
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def export(options: argparse.Namespace) -> int:
     """Write journals, tables, weights, figures, report and configurations of a study as a zip file.
 
-    The file holds runs/STUDY/...: unpacked anywhere, it loads there as a study that was made there,
+    The file holds runs/STUDY/... After unpacking it in any folder, the study can be loaded there,
     and the same command continues its unfinished runs.
 
     Raises:
@@ -38,7 +38,7 @@ def export(options: argparse.Namespace) -> int:
     study = Study.named(options.study, options.root)
     target = options.to or Path(f"{study.name}.zip")
     if target.exists() and not options.force:
-        raise BpexpError(f"{target}: it exists; --force replaces it")
+        raise BpexpError(f"{target}: exists; --force replaces it")
     count = 0
     with replacing(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in exported(study.folder):
@@ -48,13 +48,13 @@ def export(options: argparse.Namespace) -> int:
             count += 1
     say(
         f"{target}: {count} files of {len(study.runs)} runs, {bytes_text(target.stat().st_size)}",
-        f'elsewhere: unzip {target.name}, then bpexp.load_runs("{study.name}") in that folder',
+        f'to load it: unzip {target.name}, then bpexp.load_runs("{study.name}") in that folder',
     )
     return 0
 
 
 def exported(folder: Path) -> Iterator[Path]:
-    """Yield a study's files, without locks, logs and files that are being written."""
+    """Yield a study's files, except locks, logs and temporary files."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix not in (".lock", ".log", ".tmp"):
             yield path

@@ -24,7 +24,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def list_(options: argparse.Namespace) -> int:
-    """Print a line a study, or a line a run of one."""
+    """Print a line for each study, or for each run of one study."""
     found = [Study.named(options.study, options.root)] if options.study else studies(options.root)
     if not found:
         say(f"no runs in {options.root.resolve()}")
@@ -76,7 +76,7 @@ def add_show(parser: argparse.ArgumentParser) -> None:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print what a study holds, or how one run was configured and how it ended."""
+    """Print the contents of a study, or the configuration and results of one run."""
     study = Study.named(options.study, options.root)
     named = options.run is not None
     say(*(run_text(study.find(options.run)) if named else study_text(study)))
@@ -148,7 +148,7 @@ def by_metric(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def mirrored(runs: Sequence[Run]) -> str:
-    """Return how many of some runs are in MLflow as they are: all, no, or as '3 of 9'."""
+    """Return how many of the runs are completely in MLflow: "all", "no", or as "3 of 9"."""
     there = sum(is_mirrored(run.folder) for run in runs)
     if there in (0, len(runs)):
         return "all" if there else "no"
@@ -156,7 +156,7 @@ def mirrored(runs: Sequence[Run]) -> str:
 
 
 def counted(words: Iterable[str]) -> str:
-    """Return each word with how often it occurs, the most frequent first.
+    """Return each word with its number of occurrences, the most frequent first.
 
     >>> counted(["failed", "finished", "finished"])
     '2 finished, 1 failed'
@@ -165,7 +165,7 @@ def counted(words: Iterable[str]) -> str:
 
 
 def bytes_text(number: float) -> str:
-    """Return a number of bytes in a unit that fits.
+    """Return a number of bytes with a unit, three digits.
 
     >>> bytes_text(512), bytes_text(2_300_000)
     ('512 B', '2.3 MB')
@@ -178,7 +178,7 @@ def bytes_text(number: float) -> str:
 
 
 def age(moment: float) -> str:
-    """Return how long ago a time was, e.g. '3 h ago'."""
+    """Return the time since a moment as text, such as "3 h ago"."""
     seconds = max(0.0, time.time() - moment)
     for length, unit in UNITS:
         if seconds >= length:

@@ -23,7 +23,7 @@ def add_rm(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--tracking-uri", help="the store; by default the current folder's own")
-    parser.add_argument("--keep-mlflow", action="store_true", help="leave what MLflow has")
+    parser.add_argument("--keep-mlflow", action="store_true", help="delete nothing in MLflow")
 
 
 def rm(options: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def rm(options: argparse.Namespace) -> int:
 
     Raises:
         BpexpError: there is no such study or run, a process trains one, there is no terminal to
-            ask, or MLflow does not answer. Nothing is deleted from the disk then.
+            ask on, or MLflow does not answer. Nothing is deleted from the disk then.
     """
     study = Study.named(options.study, options.root)
     whole = not options.run
@@ -59,18 +59,18 @@ def _agreed(study: Study, runs: list[Run], whole: bool, keep: bool) -> bool:
     """
     folders = [study.folder] if whole else [run.folder for run in runs]
     what = f"{len(runs)} runs of {study.name}" + (" and its sweeps" if whole else "")
-    where = f"{bytes_text(size(folders))} on disk" + ("" if keep else ", and what MLflow has of it")
+    where = f"{bytes_text(size(folders))} on disk" + ("" if keep else ", and in MLflow")
     if not sys.stdin.isatty():
-        raise BpexpError(f"rm: would delete {what} ({where}); --yes does it without asking")
+        raise BpexpError(f"rm: would delete {what} ({where}); --yes deletes without asking")
     print(f"delete {what} ({where})? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _delete_stored(study: Study, runs: list[Run] | None, uri: str | None, root: Path) -> int:
-    """Delete the study's runs, or these, from MLflow and return how many there were.
+    """Delete runs from MLflow, all of the study if None, and return their number.
 
     Raises:
-        BpexpError: MLflow cannot do it.
+        BpexpError: MLflow does not answer or refuses.
     """
     from bpexp.tracking.removal import delete
 
@@ -80,6 +80,6 @@ def _delete_stored(study: Study, runs: list[Run] | None, uri: str | None, root: 
         raise
     except Exception as error:
         raise BpexpError(
-            f"rm: MLflow: {reason(error)}; the folders are left as they were; --keep-mlflow "
-            "deletes them alone"
+            f"rm: MLflow: {reason(error)}; no folder was deleted; --keep-mlflow deletes the "
+            "folders only"
         ) from None

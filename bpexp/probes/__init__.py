@@ -1,4 +1,4 @@
-"""Instruments: what can be measured of a network, and measuring it, which changes nothing."""
+"""Instruments: quantities of a network, and their measurement, which does not change it."""
 
 from bpexp.probes.instruments import INSTRUMENTS, Instrument
 from bpexp.probes.measurer import Measurer

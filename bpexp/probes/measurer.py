@@ -1,4 +1,4 @@
-"""Measuring the networks of a stack with a set of instruments on one probe batch."""
+"""Measure the networks of a stack with a set of instruments on one probe batch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ instrument is not defined or the network was not measured."""
 
 
 class Measurer:
-    """The instruments that measure a stack's networks, their probe batch and buffers.
+    """Measures a stack's networks with instruments, in buffers that are allocated once.
 
-    Networks are measured one after another, whatever the stack: the buffers stay in the cache, and
-    the numbers of a run cannot depend on the runs beside it.
+    Networks are measured one after another, so the buffers stay in the cache, and the numbers of a
+    run do not depend on the other runs of the stack.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class Measurer:
             stack: the networks.
             rows: inputs of the probe batch with the constant unit, (B, n_0 + 1).
             targets: targets of the probe batch, (K, B).
-            instruments: what to measure beside the standard instruments, each with the number of
-                examples it is measured at; 0 for those that take no such number.
+            instruments: the instruments to measure beside the standard ones, each with its number
+                of examples; 0 for those that take none.
         """
         self._probed = ProbedNetwork(stack, rows, targets)
         self._recorder = StatisticsRecorder(self._probed)
@@ -51,19 +51,19 @@ class Measurer:
         self._others = {n: row for n, row in found.items() if row.of == "network"}
 
     def __call__(self, stack: Stack, before: Array | None, which: NDArray[np.bool_]) -> Measured:
-        """Measure the networks `which` (R,).
+        """Measure networks of the stack.
 
         Args:
             stack: the networks; they are not changed.
             before: their parameters (R, P) before the last optimizer step, in the same dtype; None
                 before the first step.
-            which: the networks to measure.
+            which: whether to measure each network, (R,).
 
         Returns:
-            R values of each instrument; those of the networks left out are NaN or None.
+            R values of each instrument; those of other networks are NaN or None.
 
         Raises:
-            ValueError: an instrument returns other dimensions than its row says.
+            ValueError: the dimensions of an instrument's value are not those of its row.
         """
         runs = len(stack)
         recorded = np.full((len(RECORDED), runs, len(stack.layers)), np.nan)
@@ -88,7 +88,7 @@ class Measurer:
         return values | others
 
     def _measure(self, name: str) -> Value | None:
-        """Measure the network that is loaded with an instrument that takes a `ProbedNetwork`."""
+        """Measure the loaded network with an instrument that takes a `ProbedNetwork`."""
         row = self._others[name]
         examples = (self._examples[name],) if row.examples_key else ()
         value = row.measure(self._probed, *examples)

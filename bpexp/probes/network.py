@@ -1,4 +1,4 @@
-"""The network that instruments measure: one network, copied out of a stack, and its probe batch."""
+"""The network that instruments measure: a copy of one network of a stack, and its probe batch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from bpexp.nn.stack import Stack
 class ProbedNetwork:
     """One network and the probe batch that it is measured on.
 
-    Parameters and state are copied in from a stack, one network after another: buffers are
-    allocated once and stay in the cache, and the numbers of a run cannot depend on the runs beside
-    it.
+    Parameters and state are copied from a stack, one network after another, into buffers that are
+    allocated once.
 
     Attributes:
         stack: the network, as a stack of one.
@@ -23,7 +22,13 @@ class ProbedNetwork:
     """
 
     def __init__(self, stack: Stack, rows: Array, targets: Array) -> None:
-        """Allocate for networks of the stack's architecture."""
+        """Allocate for networks of the stack's architecture.
+
+        Args:
+            stack: networks of the architecture.
+            rows: see the attributes.
+            targets: see the attributes.
+        """
         self.stack = stack.select(np.array([0]))
         self.rows, self.targets = rows, targets
         self._passes: dict[int, Propagation] = {}
@@ -34,14 +39,14 @@ class ProbedNetwork:
         return [theta[0] for theta in self.stack.layers]
 
     def load(self, stack: Stack, r: int) -> None:
-        """Copy network r of a stack in."""
+        """Copy network r of a stack into this one."""
         self.stack.assign(stack, r)
 
     def passes(self, examples: int) -> Propagation:
-        """Return passes over the first `examples` of the probe batch, all if it has fewer.
+        """Return forward and backward passes over the first `examples` of the probe batch.
 
-        They are allocated once for each number of examples and are not run yet. The slopes and the
-        gradient are for all layers.
+        They are allocated once for each number of examples and have not been run. They compute the
+        slopes and the gradient of all layers.
         """
         if examples not in self._passes:
             self._passes[examples] = Propagation(self.stack, self.rows[:examples])

@@ -1,4 +1,4 @@
-"""Norms of arrays of any size of number."""
+"""The norm of an array, without overflow or underflow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bpexp.nn.activations import Array
 
 
 def norm(x: Array) -> float:
-    """Return the Frobenius norm, right over the whole range of float32 and float64.
+    """Return the Frobenius norm, without overflow or underflow of the squares.
 
-    Squares of float32 numbers fit float64. Where squares of float64 numbers leave its range, x is
-    scaled first; NumPy then warns of the overflow unless the caller disables it.
+    Squares of float32 numbers are in the range of float64. If squares of float64 numbers are not,
+    x is scaled; NumPy then warns of the overflow unless the caller disables it.
     """
     wide = np.asarray(x, dtype=np.float64, order="C").ravel()
     square = float(wide.dot(wide))

@@ -1,4 +1,4 @@
-"""Instruments of the parameters alone, without a pass over data."""
+"""Instruments that depend on the parameters only."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def weight_norm(probed: ProbedNetwork) -> Values:
 def weight_spectrum(probed: ProbedNetwork) -> list[Values]:
     """Singular values of W^(l), largest first; layer l has min(n_{l-1}, n_l) of them.
 
-    They are computed in float64, whatever the dtype of the network: values below 1e-16 of the
-    largest are rounding errors. Those of weights that are not finite are NaN.
+    They are computed in float64 for networks of any dtype: values below 1e-16 of the largest are
+    rounding errors. If a weight is not finite, they are NaN.
     """
     return [_singular_values(theta[1:].astype(np.float64)) for theta in probed.layers]
 

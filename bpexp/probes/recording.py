@@ -27,20 +27,20 @@ from bpexp.probes.norms import norm
 from bpexp.probes.statistics import BACKWARD, NORMS, RECORDED, LayerStatistics, Values
 
 SATURATED = 0.05  # of the largest slope
-# Rounding of subnormal entries would be seen in norms whose entries are, in root mean square, below
-# this multiple of the dtype's least normal number.
+# If the root mean square of an array's entries is below this multiple of the dtype's least normal
+# number, subnormal entries and their rounding errors contribute to its norm.
 MARGIN = 1e6
 
 T = TypeVar("T", bound=np.generic)
 
 
 class StatisticsRecorder:
-    """A forward and a backward pass over the probe batch that leave the layer statistics behind.
+    """A forward and a backward pass over the probe batch that record the layer statistics.
 
-    The backward pass is that of the mean cost C, as in `Network.gradients`: an entry of the
-    gradient that is 0 or subnormal there is so here. Its deltas are those of the examples' own
-    costs C_i divided by B. Where this division brings them near the end of the dtype's range, the
-    passes are repeated without it, and the norms of delta are taken from the repetition.
+    The backward pass is that of the mean cost C, as in `Network.gradients`, so the same entries of
+    the gradient are 0 or subnormal. Its deltas are those of the examples' own costs C_i divided by
+    B. If the division makes them almost subnormal, the passes are repeated without it, and the
+    norms of delta are taken from the repetition.
     """
 
     def __init__(self, probed: ProbedNetwork) -> None:
@@ -49,8 +49,9 @@ class StatisticsRecorder:
         self._stack, self._examples = stack, examples
         self._before = np.full_like(stack.theta, np.nan)
         self._layers_before = stack.architecture.thetas(self._before)
-        # In a float32 run norms are recorded as their squares, which fit float64, and the roots of
-        # all are taken at the end. In a float64 run squares may overflow, and `norm` rescales.
+        # Of float32 arrays the squares of norms are recorded, which are in the range of float64;
+        # one call takes all square roots at the end. Squares of float64 numbers may overflow, so
+        # `norm` is called, which rescales.
         self._squared = stack.theta.dtype != np.float64
         self._values = np.full((len(RECORDED), len(stack.layers)), np.nan)
         self._row = dict(zip(RECORDED, self._values, strict=True))
@@ -71,7 +72,7 @@ class StatisticsRecorder:
         np.copyto(self._passes.targets, probed.targets)
 
     def record(self, before: Array | None) -> Values:
-        """Run the passes on the parameters that the network has now.
+        """Run the passes with the present parameters of the network.
 
         Args:
             before: its parameters (P,) before the last optimizer step, or None.
@@ -96,7 +97,7 @@ class StatisticsRecorder:
         self._passes.backward()
 
     def _is_near_underflow(self, delta: Values) -> bool:
-        """Return whether the entries of a layer's delta, of C_i / B, are of subnormal size.
+        """Return whether entries of a layer's delta, of C_i / B, are close to subnormal numbers.
 
         Args:
             delta: the recorded norms of delta, of C_i, (L,), or their squares.
@@ -251,7 +252,7 @@ class StatisticsRecorder:
         out[...] = total**2 if self._squared else total
 
     def _at(self, name: str, layer: int) -> Values:
-        """Return where a statistic of layer l is written, an array without dimensions."""
+        """Return the element of a statistic for layer l, as a writable array ()."""
         return self._row[name][layer - 1, ...]
 
 
@@ -261,5 +262,5 @@ def _store(out: Values, function: Callable[..., float], x: NDArray[T]) -> None:
 
 
 def _like(place: NDArray[T], x: Array) -> NDArray[T]:
-    """Return the beginning of one-dimensional memory in the shape of x."""
+    """Return the beginning of a one-dimensional buffer as a view in the shape of x."""
     return place[: x.size].reshape(x.shape)

@@ -1,4 +1,4 @@
-"""Layer statistics: the sums, norms and counts of each layer that the layer instruments rest on."""
+"""Layer statistics: sums, norms and counts of each layer, from which instruments are computed."""
 
 from __future__ import annotations
 

@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 Value: TypeAlias = float | NDArray[np.float64] | list["Value"]
-"""A float if there is no axis, else a float64 array with an axis for each dimension; where the
-length of an axis depends on the place on the axis before it, a list of such values."""
+"""A float without dimensions, else a float64 array with an axis for each dimension; if the length
+of an axis varies along the axis before it, a list of such values."""
 
 
 def as_value(nested: Any, axes: int | None = None) -> Value:
-    """Return nested lists or anything array-like as a value.
+    """Convert nested lists or an array-like to a value.
 
     >>> as_value([[1, 2], [3]])
     [array([1., 2.]), array([3.])]
 
     Args:
         nested: numbers in lists, tuples or arrays.
-        axes: the number of axes that it must have, if that is known.
+        axes: the required number of axes; None: any.
 
     Raises:
-        ValueError: it has another number of axes.
+        ValueError: the value has another number of axes.
     """
     try:
         array = np.asarray(nested, np.float64)
@@ -35,7 +35,7 @@ def as_value(nested: Any, axes: int | None = None) -> Value:
 
 
 def as_lists(value: Value) -> Any:
-    """Return a value as a float or nested lists of floats, as JSON holds them."""
+    """Convert a value to a float or nested lists of floats, for JSON."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     return [as_lists(part) for part in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What a report says around its numbers: factors, versions, and how to cite."""
+"""The report's sections about the study: varied factors, versions, and how to cite."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def factors(runs: pd.DataFrame, varied: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def environment(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Return what made the runs and what wrote the report, as names and values."""
+    """Return the versions and data of the runs and of the report, as names and values."""
     made: dict[str, dict[str, None]] = {}
     for run in runs:
         start = run.start

@@ -17,9 +17,9 @@ class Estimate:
     """An arithmetic mean of n draws and its 95 % interval.
 
     Attributes:
-        mean: NaN where a draw has no value.
-        low, high: the interval; NaN with fewer than three draws.
-        n: how many draws there are.
+        mean: the mean; NaN if a draw has no value.
+        low, high: the ends of the interval; NaN for fewer than three draws.
+        n: the number of draws.
     """
 
     mean: float
@@ -29,11 +29,11 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Iterable[float], within: Interval = UNBOUNDED) -> Self:
-        """Return the mean of values, one of each draw, with its interval.
+        """Return the mean of values with its interval.
 
         Args:
-            values: one of each draw.
-            within: the least and the greatest value that there can be; see
+            values: one for each draw.
+            within: the least and the greatest possible value; see
                 `bpexp.analysis.averages.interval`.
         """
         found = np.array([*values], float)

@@ -1,4 +1,4 @@
-"""Findings: sentences that say what a study measured, with intervals and theory's values."""
+"""Findings: sentences about what a study measured, with intervals and theory's values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import groupby
 from bpexp.report.paired import Difference
 from bpexp.report.settings import Setting
 
-MOST = 12  # settings that have a sentence
+MOST = 12  # number of settings that have a sentence
 PHRASES = {
     "learnt": "learnt",
     "stalled": "never left guessing",
@@ -49,7 +49,7 @@ def findings(
 
 
 def verdicts(found: Sequence[Setting]) -> str:
-    """Return the verdicts of all settings in words: what the map of verdicts shows."""
+    """Return the verdicts of all settings as text, which describes the map of verdicts."""
     parts = []
     for title, own in groupby(found, key=lambda one: one.title):
         words: dict[str, list[Setting]] = {}
@@ -59,13 +59,13 @@ def verdicts(found: Sequence[Setting]) -> str:
                 for word, count in one.verdicts.items()
             ]
             words.setdefault(", ".join(counts) or "no verdict", []).append(one)
-        told = "; ".join(f"{_depths(those)} {word}" for word, those in words.items())
-        parts.append(f"{title}: {told}." if title else f"{told}.")
+        clauses = "; ".join(f"{_depths(those)} {word}" for word, those in words.items())
+        parts.append(f"{title}: {clauses}." if title else f"{clauses}.")
     return " ".join(parts)
 
 
 def _gradient(own: Sequence[Setting]) -> list[str]:
-    """Return what the gradient does before training, in the deepest networks that have a rate."""
+    """Return the decay of the gradient before training, at the largest depth that has a rate."""
     deepest = next((one for one in reversed(own) if math.isfinite(one.rate.mean)), None)
     if deepest is None:
         return []
@@ -94,7 +94,7 @@ def _three(number: float) -> str:
 
 
 def _training(own: Sequence[Setting], metric: str) -> str:
-    """Return what training did at each depth; depths at which it did the same share a clause."""
+    """Return what training did at each depth; depths with the same outcome share a clause."""
     depths: dict[str, list[Setting]] = {}
     for one in own:
         learnt = one.training.get("learnt", 0)
@@ -109,7 +109,7 @@ def _training(own: Sequence[Setting], metric: str) -> str:
 
 
 def _learnt(those: Sequence[Setting]) -> str:
-    """Return how many networks learnt where not all did."""
+    """Return how many networks learnt, for settings in which some did and some did not."""
     low, high = (pick(one.training["learnt"] for one in those) for pick in (min, max))
     of = max(one.n for one in those)
     return f"{low} of {of} learnt" if low == high else f"{low} to {high} of {of} learnt"
@@ -141,14 +141,15 @@ def _scores(those: Sequence[Setting], metric: str) -> str:
 
 
 def _forecast(found: Sequence[Setting]) -> list[Finding]:
-    """Return for how many runs theory's forecast was right, and where it was not."""
+    """Return the number of runs for which theory's forecast was right, and the exceptions."""
     known = [(one, one.forecast_right) for one in found if one.forecast_right is not None]
     if not known:
         return []
     right, n = sum(share * one.n for one, share in known), sum(one.n for one, _ in known)
     wrong = [one for one, share in known if share < 1]
-    told = f" It was wrong for {_listed(wrong)}." if wrong else ""
-    text = f"Theory's forecast of which networks train was right for {right:.0f} of {n} runs.{told}"
+    text = f"Theory's forecast of which networks train was right for {right:.0f} of {n} runs."
+    if wrong:
+        text += f" It was wrong for {_listed(wrong)}."
     return [Finding("Forecast", text)]
 
 

@@ -1,4 +1,4 @@
-"""What was measured at each setting and depth, averaged over seeds, beside what theory predicts."""
+"""Measurements at each setting and depth, averaged over seeds, and theory's predictions."""
 
 from __future__ import annotations
 
@@ -28,20 +28,19 @@ class Setting:
     Attributes:
         title: the setting without the depth, such as "sigmoid" or "sigmoid, lr 0.1".
         depth: hidden layers.
-        n: how many runs there are.
-        verdicts: how many runs have each verdict.
-        training: how many runs have each word for what training did; see
-            `bpexp.analysis.verdict.TRAINING`. A run without one counts as "failed" or "not
-            trained".
+        n: the number of runs.
+        verdicts: the number of runs with each verdict.
+        training: the number of runs with each word of `bpexp.analysis.verdict.TRAINING`. Runs
+            without one count as "not trained", or by their status, such as "failed".
         score: the task's primary metric on the test split; that of guessing if a run diverged.
         rate: the decay rate of the gradient at step 0, nats a layer; see
             `bpexp.analysis.summaries.decay`.
-        of_layers: whether the interval of `rate` is from the scatter over the layers, for want of
-            seeds.
+        of_layers: whether the interval of `rate` is computed from the variation over layers,
+            because there are too few seeds.
         theory: the decay rate that theory predicts; NaN if it predicts none.
-        trains: theory's forecast of whether the networks train; None without one.
-        forecast_right: the share of the runs for which it was right; None without a forecast, and
-            where nothing was trained.
+        trains: theory's forecast of whether the networks train; None without a forecast.
+        forecast_right: the share of the runs for which the forecast was right; None without a
+            forecast, or if no run was trained.
     """
 
     title: str
@@ -62,7 +61,8 @@ def settings(tables: Tables, trained: Mapping[str, bool]) -> list[Setting]:
 
     Args:
         tables: the study's frames.
-        trained: whether each run trained, by identity; without those that were not trained.
+        trained: whether each run trained successfully, by identity; runs that were not trained are
+            left out.
     """
     runs = with_score(tables.runs, "test").assign(trained=tables.runs["run"].map(trained))
     factor = compared_factor(runs)
@@ -99,7 +99,7 @@ def _setting(
 
 
 def _words(runs: pd.DataFrame) -> Iterator[str]:
-    """Yield what training did to each run."""
+    """Yield the word for what training did, for each run."""
     for run in runs.to_dict("records"):
         word = run.get("verdict/training")
         if isinstance(word, str):
@@ -109,7 +109,7 @@ def _words(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _rate(runs: pd.DataFrame, depth: int) -> tuple[Estimate, bool]:
-    """Return the decay rate at step 0, and whether its interval is from the scatter over layers."""
+    """Return the decay rate at step 0, and whether its interval is computed over layers."""
     rates, errors = (
         runs[f"start/{RATE.replace('/', '_')}{end}"].astype(float) for end in ("", "_se")
     )

@@ -1,4 +1,4 @@
-"""Gradient norms of every layer through training, in few bytes, for the page's chart."""
+"""Gradient norms of every layer through training, encoded in few bytes for the page's chart."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bpexp.figures.parts.look import Look
 
 MOST_STEPS = 60
 MOST_NUMBERS = 300_000  # about 1.5 MB
-SCALE = 100  # of decimal logarithms: norms are right to 1.2 %
-ZERO = -99_999  # stands for a norm that is exactly 0
+SCALE = 100  # norms are encoded as round(SCALE * log10(norm)), with errors up to 1.2 %
+ZERO = -99_999  # the code of a norm that is exactly 0
 
 
 def norms_through_training(runs: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
-    """Return what the chart draws, as JSON takes it.
+    """Return the data of the chart, as values for JSON.
 
     Args:
         runs: columns run, name, and the factor that is compared.
@@ -45,10 +45,10 @@ def norms_through_training(runs: pd.DataFrame, layers: pd.DataFrame) -> dict[str
         if row["run"] not in measured:
             continue
         own, norms = measured[row["run"]]
-        # One step more than the run has, if it ended between two: its last probe is shown there.
+        # If the run ended between two steps, its last probe is shown at the later one.
         shown = steps[: np.searchsorted(steps, own[-1]) + 1]
         at = np.searchsorted(own, shown, side="right") - 1
-        told = theory.get(row["run"])
+        predicted = theory.get(row["run"])
         drawn.append(
             {
                 "id": row["run"],
@@ -56,7 +56,7 @@ def norms_through_training(runs: pd.DataFrame, layers: pd.DataFrame) -> dict[str
                 "level": str(row[factor]),
                 "colour": palette[row[factor]],
                 "norms": [_quantised(norms[i]) for i in at],
-                "theory": _quantised(told[1][0]) if told else None,
+                "theory": _quantised(predicted[1][0]) if predicted else None,
             }
         )
     return {"steps": steps.tolist(), "scale": SCALE, "zero": ZERO, "runs": drawn}

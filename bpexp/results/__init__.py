@@ -1,8 +1,8 @@
 """Result tables: tidy pandas frames of a study, from its record or from a tracking store.
 
-A row is of one network. What theory predicts, in columns theory/... and rows of source "theory", is
-an average over draws of the weights in the limit of width. Means over seeds are taken by
-`bpexp.analysis.averages`, and by no loader.
+Each row is about one network. Theory's predictions, in columns theory/... and in rows with source
+"theory", are averages over draws of the weights in the limit of large width. Loaders do not average
+over seeds; `bpexp.analysis.averages` does.
 
 Every frame begins with the run's own columns: `run` (its identity), `name`, `algorithm`, `attempt`,
 and the configuration under its override keys (`activation`, `activation.negative_slope`, `depth`,

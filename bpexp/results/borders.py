@@ -22,7 +22,7 @@ FEWEST = 3  # values of a setting, so that it is the abscissa of a map
 
 
 def with_borders(runs: pd.DataFrame, understood: Iterable[Known | None]) -> pd.DataFrame:
-    """Return the runs, source "measured", below the points of the border, source "theory".
+    """Append the runs, source "measured", to the points of the border, source "theory".
 
     A setting is a parameter of the activation or the initialization that has at least three values
     while all other parameters of both, the norm and the skip connections are equal. Along it the
@@ -30,11 +30,11 @@ def with_borders(runs: pd.DataFrame, understood: Iterable[Known | None]) -> pd.D
     the next value, as far as a map's cells reach. It depends on no other key of the configuration.
 
     Args:
-        runs: a row a run.
-        understood: what theory needs of each run.
+        runs: a row for each run.
+        understood: the configuration and data of each run; None for runs that theory does not know.
 
     Returns:
-        Theory's rows have the configuration of one run, with the setting's value, and
+        A row of source "theory" has the configuration of one run, with the setting's value, and
         theory/deepest.
     """
     rows = [row for points in _curves(understood) for row in points]
@@ -62,14 +62,14 @@ def _curve(run: Known, group: str, name: str, values: list[float]) -> list[dict[
     config, data = run
     low = values[0] - (values[1] - values[0]) / 2
     high = values[-1] + (values[-1] - values[-2]) / 2
-    if values[0] > 0:  # on a logarithmic axis, cells reach further up
+    if values[0] > 0:  # on a logarithmic axis cells are wider
         high = values[-1] * (values[-1] / values[-2]) ** 0.5
     rows = []
     for value in np.unique([*np.linspace(low, high, POINTS), *values]):
         at = _changed(config, group, name, float(value))
         try:
             rows.append({**at.flat(), "theory/deepest": _deepest(at, data)})
-        except (UnknownLayerError, ValueError):  # theory or the parameter's range ends
+        except (UnknownLayerError, ValueError):  # outside of the range of theory or the parameter
             continue
     return rows
 

@@ -1,4 +1,4 @@
-"""The forecast of recorded and planned runs, from their configurations and data."""
+"""The forecast of whether recorded or planned runs train, from configurations and data."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from bpexp.training import SCHEDULES
 
 
 def forecast_row(run: Known | None) -> dict[str, Any]:
-    """Forecast a run, as columns theory/...
+    """Return the forecast of a run as columns theory/...
 
-    No columns for None, and for a network with a layer that theory does not know.
+    There are no columns for None, and for a network with a layer that theory does not know.
     """
     try:
         values = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
@@ -79,7 +79,7 @@ def _forecast(
 
 
 def _descent(config: Config, data: Dataset) -> Descent | None:
-    """Return a run's gradient descent; None if its optimizer is none, or for a run of no steps."""
+    """Return a run's gradient descent; None for other optimizers and for runs without steps."""
     steps = config.epochs * -(-len(data.x_train) // config.batch_size)
     if not (steps and config.optimizer.build(OPTIMIZERS).by_rate):
         return None

@@ -1,4 +1,4 @@
-"""From records to tidy frames: the columns that every frame begins with, and their dtypes."""
+"""Convert records to tidy frames: the columns that every frame begins with, and their dtypes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bpexp.nn.tasks import TASKS
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import Run
 
-VERSION = ("algorithm", "attempt")  # what tells runs of one configuration apart
+VERSION = ("algorithm", "attempt")  # they distinguish runs of one configuration
 ORDERED: dict[str, Collection[str]] = {
     "data": DATASETS,
     "activation": ACTIVATIONS,
@@ -64,10 +64,10 @@ def own(start: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def joined(parts: Iterable[Part]) -> pd.DataFrame:
-    """Return one frame of all runs' rows, each run's own columns before its rows.
+    """Return one frame of the rows of all runs, with each run's own columns.
 
-    A column that a run lacks and others have is NaN there. The arrays are concatenated before a
-    frame is made: one frame a run would take more memory than the rows.
+    Columns that a run lacks are NaN in its rows. The arrays are concatenated before the frame is
+    made, because a frame for each run would take more memory than the rows.
     """
     found = list(parts)
     if not found:
@@ -93,7 +93,7 @@ def joined(parts: Iterable[Part]) -> pd.DataFrame:
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert the columns of ORDERED to ordered categories.
 
-    Names that are in no table (another version's, or a row that this program lacks) come last.
+    Names that are not in their table, from another version or program, are the last categories.
     """
     categories = {
         name: pd.CategoricalDtype([*dict.fromkeys([*order, *frame[name].dropna()])], ordered=True)

@@ -1,4 +1,4 @@
-"""The frames of a study, from its record or from a tracking store."""
+"""Load the frames of a study, from its record or from a tracking store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bpexp.tracking.reader import stored_layers, stored_rows
 
 
 def load_tables(study: str | Study, *, root: str | Path = ".", superseded: bool = False) -> Tables:
-    """Load all frames of a study, with theory: what `bpexp.figures` draws.
+    """Load all frames of a study, with theory, from which `bpexp.figures` draws.
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.
@@ -38,23 +38,23 @@ def load_tables(study: str | Study, *, root: str | Path = ".", superseded: bool 
 def load_runs(
     study: str | Study, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
 ) -> pd.DataFrame:
-    """Load a study's runs, a row a run.
+    """Load a study's runs, a row for each run.
 
-    Of runs of one configuration, data set and seed the newest is loaded: that of the highest
-    algorithm number and, among these, the latest attempt. It supersedes the others.
+    Among runs with equal configuration, data set and seed only the newest is loaded: that of the
+    highest algorithm number and, among these, the latest attempt. It supersedes the others.
 
     Runs are in the order of the sweeps that made them: sweep by sweep, from the one that began
-    first, and each in the order of its grid, in which the last key of the command changes fastest.
-    From a tracking store they are in the order in which they started.
+    first, and in the order of the grid within each, in which the last key of the command changes
+    fastest. From a tracking store they are in the order in which they started.
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         uri: read from this MLflow tracking store instead of from the record on disk.
-        superseded: include superseded runs; `algorithm` and `attempt` tell them apart.
+        superseded: include superseded runs, which differ in `algorithm` or `attempt`.
 
     Returns:
-        Columns run, name, algorithm (0 if it cannot be told), attempt, the configuration, then
+        Columns run, name, algorithm (0 if unknown), attempt, the configuration, then
         status, verdict, verdict/gradient_start, verdict/gradient_end, verdict/training (see
         `bpexp.analysis.verdict`; NaN where the record has none), evidence, diverged_at (step or
         NaN), seconds (of all sessions that trained the run), epoch (epochs done), task, chance (the
@@ -73,7 +73,7 @@ def load_runs(
 def load_layers(
     study: str | Study, *, root: str | Path = ".", uri: str | None = None, superseded: bool = False
 ) -> pd.DataFrame:
-    """Load what a study measured of layers: a row for each run, step and layer.
+    """Load the layer measurements of a study: a row for each run, step and layer.
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.
@@ -100,19 +100,19 @@ def load_theory(
     superseded: bool = False,
     simulated: bool | None = None,
 ) -> pd.DataFrame:
-    """Predict what is measured of a study's layers at step 0, in the columns of `load_layers`.
+    """Predict the layer measurements of a study at step 0, in the columns of `load_layers`.
 
-    A prediction is an average over draws of the weights in the limit of width: of norms the root
-    mean square. A run is one draw of a network of finite width. The simulated columns say what such
-    draws measure.
+    A prediction is an average over draws of the weights in the limit of large width; the average of
+    a norm is its root mean square. A run is one draw of a network of finite width. The simulated
+    columns are computed from such draws.
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
         simulated: draw 200 networks of each architecture and initialization, which takes up to 2 s
-            for each; None does so where it takes a few seconds in all. They are kept in the study's
-            folder, and a sweep makes them while it trains.
+            for each; None: only if it takes a few seconds in all. They are kept in the study's
+            folder; a sweep makes them during training.
 
     Returns:
         A row for each run and layer, at step 0: the instruments that theory predicts (see
@@ -133,7 +133,7 @@ def load_theory(
 def load_curves(
     study: str | Study, *, root: str | Path = ".", superseded: bool = False
 ) -> pd.DataFrame:
-    """Load the learning curves of a study: a row a run and epoch, step 0 included.
+    """Load the learning curves of a study: a row for each run and epoch, and for step 0.
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.
@@ -177,15 +177,15 @@ def load_measurements(
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.
-        instrument: a name of `bpexp.probes.INSTRUMENTS`, or of an instrument that the program that
-            made the study had.
+        instrument: a name of `bpexp.probes.INSTRUMENTS`, or of an instrument of the program that
+            made the study.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
 
     Returns:
         The run's own columns, step (int64), epoch (float64), a column for each of the instrument's
         dimensions (int64; layers and ranks from 1, all others from 0), and the values in a column
-        of the instrument's name (float64). No rows if it was not measured.
+        of the instrument's name (float64). There are no rows if it was not measured.
 
     Raises:
         BpexpError: there is no such study or instrument.
@@ -202,7 +202,7 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
     """Load the trained network of a run.
 
     Args:
-        run: a row of `load_runs`, or the run's folder.
+        run: a row of `load_runs`, or the path of the run's folder.
 
     Raises:
         BpexpError: the run is not finished, or its weights are damaged.
@@ -217,7 +217,7 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
 
 
 def study_runs(study: str | Study, root: str | Path = ".") -> list[Run]:
-    """Return the recorded runs of a study, without superseded ones: those of `load_runs`.
+    """Return the recorded runs of a study without superseded ones, as `load_runs` loads them.
 
     Args:
         study: the study's name, or what `bpexp.sweep` returned.

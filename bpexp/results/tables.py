@@ -1,4 +1,4 @@
-"""The frames that figures are drawn from, of any set of runs."""
+"""Load all frames that figures are drawn from, for any set of runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tables:
         runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
             sigma_b2, chi_1, deepest, first_to_last, linearised_score, trains,
             jacobian_mean_square, ...
-        layers: as `load_layers`, the rows of `load_theory` below the measured ones.
+        layers: as `load_layers`, followed by the rows of `load_theory`.
         curves: as `load_curves`.
         measurements: as `load_measurements`, by instrument: all that were measured but those of
             one number a layer, which are columns of `layers`.
@@ -49,7 +49,11 @@ class Tables:
 
     @classmethod
     def of(cls, found: Iterable[Run]) -> Tables:
-        """Load the tables of these runs, one run after another."""
+        """Load the tables of runs.
+
+        Args:
+            found: the runs, in the order of the frames' rows.
+        """
         rows: list[dict[str, Any]] = []
         parts: dict[str, list[Part]] = {name: [] for name in TABLES}
         owns: list[dict[str, Any]] = []
@@ -88,7 +92,7 @@ class Tables:
         return self.table("jacobian_spectrum").rename(columns=SPECTRUM)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table by its name here, or an instrument's; empty if it was not measured."""
+        """Return the frame of an attribute or an instrument by name; empty if not measured."""
         own = {"runs": self.runs, "layers": self.layers, "curves": self.curves, "plane": self.plane}
         own["trainability"] = self.trainability
         if name == "spectra":

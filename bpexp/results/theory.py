@@ -1,4 +1,4 @@
-"""Theory of recorded runs: predicted layers, moments and forecast, as columns of frames."""
+"""Theory's predictions for recorded runs, as columns of frames."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from bpexp.theory import (
 LENGTHS = np.geomspace(1e-3, 30, 60)  # q* along a critical line
 
 Known = tuple[Config, Dataset]
-"""A run's configuration and data set: what theory needs of it."""
+"""A run's configuration and data set, from which theory predicts."""
 
 
 def known(start: Mapping[str, Any]) -> Known | None:
-    """Return what theory needs of a run, from the start line of its journal.
+    """Return the configuration and data set of a run from the start line of its journal.
 
-    None if its data set cannot be loaded or is another one than the run's.
+    Returns None if the data set cannot be loaded or has another digest than the run's.
     """
     try:
         config = Config.of(start["config"])
@@ -54,16 +54,16 @@ def known(start: Mapping[str, Any]) -> Known | None:
 def theory_columns(
     runs: Sequence[Known | None], *, study: Path | None = None, draws: bool | None = None
 ) -> list[Columns]:
-    """Predict the runs' probes at step 0: for each run columns of a row a layer.
+    """Predict the layer measurements of runs at step 0: for each run columns with a row a layer.
 
     A run has no columns if it is None or its network has a layer that theory does not know.
 
     Args:
-        runs: what theory needs of each run.
-        study: the folder that keeps what was simulated, or None.
-        draws: add what 200 draws of each network measure (see `bpexp.record.simulated`). None adds
-            it if what is missing in `study` takes a few seconds for all networks together. Networks
-            that would take more than 2 s each have none.
+        runs: configuration and data set of each run.
+        study: the folder that keeps simulated draws, or None.
+        draws: whether to add columns computed from 200 draws of each network (see
+            `bpexp.record.simulated`). None: only if those that `study` lacks take a few seconds for
+            all networks together. Networks that would take more than 2 s each are not drawn.
     """
     networks = {Simulated.of(*run) for run in runs if run} if draws is not False else set()
     drawn = {network for network in networks if network.work}
@@ -83,7 +83,7 @@ def _columns(run: Known, drawn: Collection[Simulated], study: Path | None) -> Co
 
 
 def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the critical line of each activation, source "theory", above the rows of `runs`.
+    """Return the critical line of each activation, source "theory", followed by the runs.
 
     Args:
         activations: each once.
@@ -102,7 +102,11 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
 
 
 def predicted_layers(config: Config, data: Dataset) -> Columns:
-    """Predict a run's layer probes at step 0, as columns step, epoch, layer and the probes."""
+    """Predict a run's layer measurements at step 0.
+
+    Returns:
+        Columns step, epoch, layer and the fields of `BatchPrediction`, a row for each layer.
+    """
     shape, init, examples = config.architecture(data), config.init, config.probe.examples
     found = asdict(_layers(shape, init, data, examples))
     n_layers = len(shape.sizes) - 1
@@ -137,7 +141,7 @@ def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
 def _layers(shape: Architecture, init: Choice, data: Dataset, examples: int) -> BatchPrediction:
     found = variances(shape, init, data, examples)
     targets = np.asarray(data.targets(data.y_train[:examples]).columns.T, np.float64)
-    with np.errstate(all="ignore"):  # lengths may grow without bound
+    with np.errstate(all="ignore"):  # q may overflow
         return predict_batch(shape, found, data.x_train[:examples], targets)
 
 
