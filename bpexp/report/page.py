@@ -1,8 +1,7 @@
-"""The page: everything that a report shows, written as one HTML file that needs no other.
+"""The page: write the whole report as one HTML file that needs no other file.
 
-The figures are inline SVG. The chart through training is drawn by the page's own script: the
-bundles of chart libraries take 0.8 MB and more, draw without text alternatives, and would look
-unlike the other figures.
+The figures are inline SVG. The page's own script draws the chart through training: chart libraries
+take 0.8 MB and more, have no text alternatives, and would look different from the other figures.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from bpexp.theory.forecast import trained
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 MAP = "verdicts"  # the figure with a section of its own
-MOST_ROWS = 120  # of a figure's data on the page
+MOST_ROWS = 120  # rows of a figure's data that the page shows
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,12 @@ class Drawn:
     """A figure on the page.
 
     Attributes:
-        name: of its files.
-        caption: what it shows, in a sentence.
-        reading: how to read it: axes, lines, bands.
+        name: the name of its files.
+        caption: one sentence about its contents.
+        reading: the explanation of axes, lines and bands.
         svg: the figure.
-        head, body: the data it was drawn from; no body where there are too many rows.
-        n_rows: how many rows these are.
+        head, body: the column names and rows of its data; `body` is empty above MOST_ROWS rows.
+        n_rows: the number of rows of its data.
     """
 
     name: str
@@ -76,7 +75,7 @@ def write_report(
     vectors: Path,
     commands: Sequence[str],
 ) -> Path:
-    """Write the report of some runs of a study and return its file.
+    """Write the report of runs of a study and return the path of its file.
 
     Args:
         runs: the runs, at least one.
@@ -110,7 +109,7 @@ def _content(
     vectors: Path,
     commands: Sequence[str],
 ) -> dict[str, Any]:
-    """Return what the template shows."""
+    """Return the variables of the template."""
     study = str(runs[0].start["config"]["study"])
     varied = varied_keys(tables.runs)
     found = settings(tables, dict(_outcomes(runs)))
@@ -149,10 +148,10 @@ def _content(
 
 
 def _outcomes(runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
-    """Yield the identity of each trained run and whether it trained."""
+    """Yield identity and whether it trained, of each run that was long enough to train."""
     for run in runs:
         config = run.start["config"]
-        if run.finished and config["epochs"] and not config.get("quick"):  # too short to train
+        if run.finished and config["epochs"] and not config.get("quick"):
             perfect = find_task(run.task).perfect
             yield run.identity, trained(run.score("train"), run.chance, perfect)
 
@@ -164,7 +163,7 @@ def _drawn(data: Path, vectors: Path, drawings: Drawings, told: Mapping[str, str
         data: the CSV file that it was drawn from.
         vectors: the folder of its SVG.
         drawings: the figures of the page.
-        told: by the names of figures what they show in words, beyond their captions.
+        descriptions: texts that are added to the captions in text alternatives, by figure.
     """
     caption, reading = _explained(data.stem)
     with data.open(newline="") as file:
@@ -184,7 +183,7 @@ def _drawn(data: Path, vectors: Path, drawings: Drawings, told: Mapping[str, str
 
 
 def _explained(stem: str) -> tuple[str, str]:
-    """Return what a figure shows and how to read it, from the docstring of what draws it."""
+    """Return a figure's caption and explanation, from the docstring of its function."""
     draws = {stem: spec.draw for stem, spec in _specs()}
     draw = draws.get(stem)
     if draw is None:
@@ -197,7 +196,7 @@ def _explained(stem: str) -> tuple[str, str]:
 
 
 def _specs() -> Iterator[tuple[str, Any]]:
-    """Yield every figure by the stem of its files, which name the metric of a score."""
+    """Yield every figure with the stem of its files, in which "score" is the metric's name."""
     for name, spec in FIGURES.items():
         for metric in ("score", *(task.metric for task in TASKS.values())):
             yield name.replace("score", metric), spec
@@ -205,12 +204,12 @@ def _specs() -> Iterator[tuple[str, Any]]:
 
 
 def _number(value: float, form: str) -> str:
-    """Return a number as text; nothing if it is not finite."""
+    """Return a number as text; empty if it is not finite."""
     return form.format(value) if math.isfinite(value) else ""
 
 
 def _short(cell: str) -> str:
-    """Return a number of a CSV file with four digits, other text as it is."""
+    """Return a number of a CSV file with four digits, other text unchanged."""
     try:
         return f"{float(cell):.4g}"
     except ValueError:
@@ -218,6 +217,6 @@ def _short(cell: str) -> str:
 
 
 def _json(value: Mapping[str, Any]) -> Markup:
-    """Return JSON that cannot end the script element which holds it."""
+    """Return JSON in which <, > and & are escaped, so that it can stand in a script element."""
     text = json.dumps(value, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,4 +1,4 @@
-"""Paired differences of test scores at each depth, between runs that share their draws."""
+"""Paired differences of test scores at each depth, between runs with the same seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Difference:
         title: the setting that is compared.
         base: the level that is subtracted.
         depth: hidden layers.
-        estimate: of the difference, over seeds.
+        estimate: the mean difference over seeds.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The report's table of runs: a row a run, and what it folds out."""
+"""The report's table of runs: a row for each run, with details that can be unfolded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_TO_LAST = "start/gradient_first_to_last"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the table: what it shows, and what it is sorted by."""
+    """A cell of the table: the text shown and the key to sort by."""
 
     text: str
     key: str | float
@@ -37,11 +37,11 @@ class Row:
     Attributes:
         id: the run's identity.
         name: the run's name.
-        verdict: the verdict, or how the run ended without one.
+        verdict: the verdict; without one, the status.
         cells: a cell for each column of the table.
-        evidence: the sentence that the verdict rests on, or the error.
-        command: the shell command that trains it again.
-        failed: whether it failed or diverged, or has no end.
+        evidence: the evidence of the verdict, or the error.
+        command: the shell command that trains the run again.
+        failed: whether the run failed, diverged, or has not ended.
     """
 
     id: str
@@ -125,7 +125,7 @@ def _row(run: Run, row: Mapping[str, Any], varied: Sequence[str]) -> Row:
 
 
 def _words(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what the gradient did, as one word if step 0 and the end agree, and training."""
+    """Return the words for the gradient, one if step 0 and the end agree, and for training."""
     start, end, training = (word if isinstance(word := row.get(name), str) else "" for name in AXES)
     return " → ".join(word for word in dict.fromkeys((start, end)) if word), training
 
