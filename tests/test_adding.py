@@ -1,9 +1,8 @@
 """A new choice is a factory with its row of a table and a YAML file of its defaults.
 
-Each case adds one, and the command line, the record, help and refusals have it. Other files add a
-kind of layer (nn/test_layers.py), an instrument (probes/test_instruments.py), a task
-(sweeping/test_tasks.py), an executor (sweeping/test_sweep.py) and a figure
-(figures/test_catalogue.py).
+Each case adds one; the command line, the record, the help and the refusals then know it. Other
+files add a kind of layer (nn/test_layers.py), an instrument (probes/test_instruments.py), a task
+(sweeping/test_tasks.py) and a figure (figures/test_catalogue.py).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import bpexp
 from bpexp.__main__ import main
 from bpexp.data import DATASETS
 from bpexp.data.dataset import make_dataset
+from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
 from bpexp.nn.activations import Activation
 from bpexp.nn.costs import Cost
@@ -94,6 +95,24 @@ def stripes(*, limit: int | None = None):
     return make_dataset("stripes", "made", (x[:30], y[:30]), (x[30:], y[30:]), limit=limit)
 
 
+@dataclass
+class Counting:
+    """Trains in this process and notes how many stacks it trained."""
+
+    note: str
+
+    def run(self, stacks, session):
+        Path(self.note).write_text(str(len(stacks)))
+        outcomes = [session.train(stack, session.report, session.interrupt) for stack in stacks]
+        pairs = zip(stacks, outcomes, strict=True)
+        return {r.identity: s for stack, out in pairs for r, s in zip(stack, out, strict=True)}
+
+
+def counting(*, note: str = "stacks.txt") -> Counting:
+    """Train in this process and note how many stacks were trained."""
+    return Counting(note)
+
+
 def network(run):
     return bpexp.load_network(run)
 
@@ -143,9 +162,14 @@ def as_stripes(run):
     assert run["accuracy/test"] == 1
 
 
+def as_counting(run):
+    assert run["status"] == "FINISHED"
+    assert Path("mine.txt").read_text() == "1"
+
+
 @dataclass
 class Case:
-    """A factory that joins a table, the words that choose it, and what must hold of the run."""
+    """A factory that joins a table, further overrides, and a check of the trained run."""
 
     table: dict[str, Any]
     factory: Any
@@ -164,6 +188,7 @@ CASES = {
     "stop": Case(STOPS, halved, "stop.share=0.9 epochs=50", as_halved),
     "cost": Case(COSTS, doubled, "cost.factor=3", as_doubled),
     "data": Case(DATASETS, stripes, "data.limit=null epochs=30 lr=0.5", as_stripes),
+    "executor": Case(EXECUTORS, counting, "executor.note=mine.txt", as_counting),
 }  # fmt: skip
 
 

@@ -178,7 +178,7 @@ class Config:
         if data.largest > largest:
             raise ConfigError(
                 f"dtype: {self.dtype} holds numbers up to {largest:.1e}, and {data.source} has "
-                f"{data.largest:.1e}; scale the data or use dtype=float64"
+                f"{data.largest:.1e}; scale the data, or use dtype=float64"
             )
         try:
             check_stop(data.task, self.stop)

@@ -130,7 +130,7 @@ def test_show_of_a_run_has_its_configuration_and_metrics(here, capsys):
     [
         (["show", "mime"], "study: 'mime' is not one of mine; did you mean 'mine'?"),
         (["show", "mine", "rleu-d1"], "did you mean 'relu-d1'?"),
-        (["show", "mine", ""], "'' is 4 runs"),
+        (["show", "mine", ""], "'' matches 4 runs"),
         (["export", "none"], "study: 'none' is not one of mine"),
         (["rm", "mine"], "--yes deletes without asking"),
         (["rm", "mine", "x"], "run: 'x' is not one of"),
