@@ -74,8 +74,8 @@ def test_a_copied_or_moved_folder_leaves_the_old_one_alone(proj, move, capsys):
     assert main(["--root", str(copy)]) == 1
     told = capsys.readouterr().err
     assert told == (
-        f"study: the artifacts of 'bpexp' are in {proj}, from which this folder was copied or "
-        f"moved; `python -m bpexp.sync --relocate` changes their paths to {copy}\n"
+        f"mirroring\nstudy: the artifacts of 'bpexp' are in {proj}, from which this folder was "
+        f"copied or moved; `python -m bpexp.sync --relocate` changes their paths to {copy}\n"
     )
     assert main(["--relocate", "--root", str(copy)]) == 0
     assert "1 runs mirrored" in capsys.readouterr().out
