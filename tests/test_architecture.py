@@ -115,5 +115,5 @@ def test_only_the_mirror_imports_mlflow(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_every_file_says_what_it_is(path):
+def test_every_file_has_a_docstring(path):
     assert ast.get_docstring(ast.parse((PACKAGE / path).read_text()))

@@ -69,7 +69,7 @@ def test_one_run_then_the_same_command_again(empty):
     assert table == [line for line in again.stdout.splitlines() if line.startswith("relu")]
 
 
-def test_force_makes_a_new_attempt_beside_the_old(empty):
+def test_force_makes_a_new_attempt_and_keeps_the_old(empty):
     run(*SMALL, cwd=empty)
     run(*SMALL, "force=true", cwd=empty)
     one, two = sorted(empty.glob("runs/bpexp/*/journal.jsonl"))
@@ -98,7 +98,7 @@ def test_other_launchers_run_the_same_task(launcher, empty):
         assert path.read_bytes() == (other / path.relative_to(empty)).read_bytes()
 
 
-def test_a_folder_of_ones_own_choices_is_respected(empty):
+def test_choices_of_a_users_folder_are_accepted(empty):
     mine = empty / "mine" / "activation"
     mine.mkdir(parents=True)
     (mine / "steep.yaml").write_text("name: leaky\nnegative_slope: 0.5\n")
@@ -135,7 +135,7 @@ QUICK = ["epochs=1", "data.limit=64", "width=8", "progress=false", "depth=0,1"]
 
 
 @pytest.mark.parametrize("stdout", ["| head -n 1", "> /dev/full", ">&-"])
-def test_output_that_nobody_reads_ends_no_work(empty, stdout):
+def test_a_closed_output_does_not_stop_a_sweep(empty, stdout):
     """All is done but the printing, and the exit code is that of the work."""
     command = (
         f"set -o pipefail; {sys.executable} -m bpexp -m {' '.join(QUICK)} tracking=off {stdout}"

@@ -169,7 +169,7 @@ def test_every_row_of_every_table_is_in_the_reference(tables):
     assert rows == {}
 
 
-def test_every_row_says_what_it_is(tables):
+def test_every_row_has_a_meaning(tables):
     for name, make in tables.TABLES.items():
         table = make()
         for row, cells in table.rows.items():

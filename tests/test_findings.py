@@ -88,7 +88,7 @@ def stands(number, there):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_the_numbers_of_a_finding_stand_in_its_section(name):
+def test_the_numbers_of_a_finding_are_in_its_section(name):
     head = (ROOT / "experiments" / f"{name}.yaml").read_text().replace("\n#", " ")
     (finding,) = re.findall(r" Finding (.*?)(?= Source |\n)", head)
     there = [abs(float(number)) for number in NUMBER.findall(section_of(name, README.read_text()))]

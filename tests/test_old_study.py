@@ -40,7 +40,7 @@ def test_columns_and_rows(root, study, name):
 
 
 @pytest.mark.parametrize("study", EXPECTED)
-def test_a_row_a_run(root, study):
+def test_a_row_for_each_run(root, study):
     runs = load("runs", study, root).set_index("run")
     numbers = EXPECTED[study]["runs"]["numbers"]
     assert sorted(runs.index) == sorted(numbers)

@@ -129,7 +129,7 @@ def test_the_store_has_the_sweeps_command_and_no_secret(swept):
     assert "http://***@" in tags[0][0]
 
 
-def test_an_address_in_the_environment_is_not_told(swept, tmp_path):
+def test_an_address_in_the_environment_is_not_shown(swept, tmp_path):
     """The command that fails names the store by what may be printed."""
     environment = {"MLFLOW_TRACKING_URI": ADDRESS, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     done = subprocess.run(

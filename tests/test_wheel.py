@@ -80,7 +80,7 @@ def test_it_prints_the_table_of_the_readme(sweep):
         assert float(row["accuracy"]) == pytest.approx(accuracy, abs=0.03), cell
 
 
-def test_it_writes_figures_and_the_store_and_says_where(sweep):
+def test_it_writes_figures_and_the_store_and_prints_where(sweep):
     folder, text = sweep
     (figures,) = folder.glob("runs/bpexp/sweeps/*/figures")
     names = {path.name for path in figures.iterdir()}

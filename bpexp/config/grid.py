@@ -1,4 +1,4 @@
-"""The grid of a sweep that is asked for in Python: keyword arguments to configurations."""
+"""The grid of a sweep in Python: convert keyword arguments to configurations."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import Any
 import numpy as np
 
 from bpexp.config.config import Config, defaults
-from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group
+from bpexp.config.identity import decides, nest
+from bpexp.config.schema import KEYS, Group
 from bpexp.config.shipped import tree
 from bpexp.errors import ConfigError, one_of
 from bpexp.nn import Choice
 
 
 def grid(keys: Mapping[str, object]) -> dict[str, list[Any]]:
-    """Return the values of each key: override keys as the command line has them, in order.
+    """Return the list of values of each override key, in the order given.
 
     Args:
-        keys: a value or several by key. `probe__every` is `probe.every`, and so is the entry
-            `every` of a mapping `probe`. A group takes names, Choices and mappings with a `name`.
+        keys: one value or several for each key. `probe__every`, and the entry `every` of a mapping
+            `probe`, are the key `probe.every`. Values of a group are names, Choices, or mappings
+            with a `name`.
 
     Raises:
-        ConfigError: a key is unknown or given twice, has no values, or decides no numbers and has
-            several.
+        ConfigError: a key is unknown, is given twice or has no values, or a key that does not
+            decide a run's numbers has several.
     """
     found: dict[str, list[Any]] = {}
     for key, value in _flat(keys):
@@ -37,8 +39,7 @@ def grid(keys: Mapping[str, object]) -> dict[str, list[Any]]:
         values = _values(key, value)
         if not values:
             raise ConfigError(f"{key}: no values")
-        runtime = key in RUNTIME_KEYS or key.partition(".")[0] in RUNTIME_KEYS
-        if runtime and len(values) > 1:
+        if len(values) > 1 and not decides(key):
             raise ConfigError(f"{key}: decides no numbers; it takes one value a sweep")
         found[key] = values
     return found
@@ -51,14 +52,15 @@ def configs(values: Mapping[str, list[Any]]) -> list[Config]:
         values: as `grid` returns them. Other keys have the defaults of the command line.
 
     Raises:
-        ConfigError: a configuration is not valid.
+        ConfigError: a configuration is invalid.
     """
-    base = _nested(defaults(tree("conf")))
+    shipped = defaults(tree("conf"))
+    base = nest({key: value for key, value in shipped.items() if key in KEYS})  # not Hydra's keys
     made = []
     for combination in product(*values.values()):
         nested = deepcopy(base)
         items = zip(values, combination, strict=True)
-        # A choice replaces the parameters of its group, so it is made before they are set.
+        # A choice replaces the parameters of its group, so groups are set before parameters.
         for key, value in sorted(items, key=lambda item: "." in item[0]):
             _assign(nested, key, value)
         made.append(Config.of(nested))
@@ -66,7 +68,7 @@ def configs(values: Mapping[str, list[Any]]) -> list[Config]:
 
 
 def _flat(keys: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield override keys and their values: __ is a dot, and mappings of keys are opened."""
+    """Yield override keys and their values: __ becomes a dot, mappings of keys are flattened."""
     for spelled, value in keys.items():
         key = spelled.replace("__", ".")
         if isinstance(value, Mapping) and "name" not in value:
@@ -76,11 +78,7 @@ def _flat(keys: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def _require_key(key: str) -> None:
-    """Refuse a key that no configuration has.
-
-    Raises:
-        ConfigError: with the nearest match.
-    """
+    """Raise ConfigError, with the nearest match, for a key that no configuration has."""
     section, _, parameter = key.partition(".")
     if key in KEYS:
         return
@@ -93,7 +91,7 @@ def _require_key(key: str) -> None:
 
 
 def _values(key: str, value: object) -> list[Any]:
-    """Return the values of a key, one or several."""
+    """Return the list of values of a key."""
     plain = _plain(value)
     row = KEYS.get(key)
     if not isinstance(plain, list):
@@ -103,7 +101,7 @@ def _values(key: str, value: object) -> list[Any]:
 
 
 def _plain(value: object) -> Any:
-    """Return a value as configurations hold it: no arrays, paths, Choices or other iterables."""
+    """Convert Choices to mappings, paths to text, and arrays and other iterables to lists."""
     if isinstance(value, Choice):
         return {"name": value.name, **value.parameters}
     if isinstance(value, np.generic | np.ndarray):
@@ -113,14 +111,6 @@ def _plain(value: object) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return [_plain(entry) for entry in value]
     return value
-
-
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        if key in KEYS:  # and not one of Hydra's own
-            _assign(nested, key, value)
-    return nested
 
 
 def _assign(nested: dict[str, Any], key: str, value: Any) -> None:

@@ -109,12 +109,12 @@ def refuse(
 
 
 def study_grid(name: object, studies: Path, *, ends: bool) -> dict[str, list[Any]]:
-    """Return what a study sets, as values by key: one, or those of its grid.
+    """Return the values that a study sets by key, one for each key or those of its grid.
 
     Args:
         name: the study's name.
-        studies: the folder of experiments.
-        ends: return the first and the last value of each key of the grid only.
+        studies: the folder of the studies' files.
+        ends: whether to return only the first and the last value of each key of the grid.
 
     Raises:
         ConfigError: there is no such study, or only Hydra can read it.
@@ -127,9 +127,9 @@ def study_grid(name: object, studies: Path, *, ends: bool) -> dict[str, list[Any
         raise ConfigError(f"experiment: {name} can be composed by the command line only")
     settings, swept = found
     values = {key: [value] for key, value in settings.items()}
-    for word in parsed([f"{key}={value}" for key, value in swept.items()]):
-        listed = _values(word)
-        values[word.key_or_group] = [listed[0], listed[-1]] if ends else listed
+    for override in parsed([f"{key}={value}" for key, value in swept.items()]):
+        listed = _values(override)
+        values[override.key_or_group] = [listed[0], listed[-1]] if ends else listed
     return values
 
 

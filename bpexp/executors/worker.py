@@ -94,7 +94,7 @@ class Worker(Generic[Run]):
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Hide the main script from a new interpreter, which imports it otherwise.
+    """Hide the main script, so that a new interpreter does not import it.
 
     Unless the script registers what is trained, a worker needs this package alone, and a script
     that has no `if __name__ == "__main__"` would start its sweep again.

@@ -21,18 +21,18 @@ from bpexp.record.order import sweep_places
 from bpexp.record.places import begun
 from bpexp.record.run import Run, newest
 
-ROWS = 20  # of a study in a notebook
+ROWS = 20  # rows of a study's table in a notebook
 
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A study below runs/, or those of its runs that one sweep asked for.
+    """A study below runs/, or the runs of one of its sweeps.
 
-    Every loader takes it in place of a study's name. A notebook shows it as a table of its runs.
+    Loaders accept it instead of a study's name. A notebook shows it as a table of its runs.
 
     Attributes:
         folder: the study's folder.
-        members: the identities of the runs; None: all.
+        members: the identities of the runs; None: all runs of the study.
     """
 
     folder: Path
@@ -61,10 +61,10 @@ class Study:
         return self.folder.name
 
     def loaded(self, *, superseded: bool = False) -> Iterator[Run]:
-        """Yield the runs as loaders do: in the order of the sweeps that made them.
+        """Yield the runs in the order of the sweeps that made them, as loaders return them.
 
         Args:
-            superseded: include runs that a newer one of the same configuration supersedes.
+            superseded: include runs that newer ones of the same configuration supersede.
         """
         found = [
             (start, journal.parent)
@@ -94,7 +94,7 @@ class Study:
         return f"<Study {self.name!r}: {counts or 'no'} runs in {os.path.relpath(self.folder)}>"
 
     def _repr_html_(self) -> str:
-        """Return the table of its runs: what differs between them, score and verdict."""
+        """Return a table of its runs: the keys that differ, scores and verdict."""
         runs = [*self.loaded()]
         flats = [flatten(run.start["config"]) for run in runs]
         swept = differing(flats)

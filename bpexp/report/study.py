@@ -1,4 +1,4 @@
-"""The report of a study: all of its runs, with their figures."""
+"""Draw the figures of all runs of a study and write its report."""
 
 from __future__ import annotations
 

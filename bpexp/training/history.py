@@ -1,4 +1,4 @@
-"""What was measured of one network while it was trained, as `bpexp.train` returns it."""
+"""The observations of one training, as `bpexp.train` returns them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ SHOWN = 4  # metrics in a repr
 
 
 class History(Sequence[Observation]):
-    """The observations of a training, in the order of their steps; a slice is a History, too.
+    """The observations of a training, in the order of their steps; a slice is also a History.
 
     >>> History([Observation(0, 0.0, {"loss/test": 2.3}), Observation(90, 1.0, {"loss/test": 0.7})])
     <History of 2 observations to step 90, epoch 1: loss/test 2.3 -> 0.7>
     """
 
     def __init__(self, observations: Iterable[Observation]) -> None:
-        """Take the observations."""
+        """Store the observations.
+
+        Args:
+            observations: in the order of their steps.
+        """
         self._observations = tuple(observations)
 
     @overload
@@ -50,17 +54,18 @@ class History(Sequence[Observation]):
             f"{name} {first[name]:.4g} -> {last[name]:.4g}" for name in last if name in first
         ]
         more = f", and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-        told = f": {', '.join(changes[:SHOWN])}{more}" if changes else ""
+        metrics = f": {', '.join(changes[:SHOWN])}{more}" if changes else ""
         at = f"step {self[-1].step}, epoch {self[-1].epoch:.4g}"
-        return f"<History of {len(self)} observation{'s' * (len(self) > 1)} to {at}{told}>"
+        return f"<History of {len(self)} observation{'s' * (len(self) > 1)} to {at}{metrics}>"
 
     def frame(self, table: Literal["curves", "layers"] = "curves") -> pd.DataFrame:
-        """Return a tidy frame, as `load_curves` and `load_layers` do of a run.
+        """Return a tidy frame, like those of `load_curves` and `load_layers`.
 
         Args:
-            table: `curves`: a row an epoch, step 0 included: step, epoch, the metrics, and the
-                instruments of one number. `layers`: a row a measured step and layer: step, epoch,
-                layer (from 1), and the instruments of one number a layer.
+            table: "curves": a row for step 0 and for each epoch, with columns step, epoch, the
+                metrics, and the instruments of one number. "layers": a row for each measured step
+                and layer, with columns step, epoch, layer (from 1), and the instruments of one
+                number a layer.
 
         Raises:
             ValueError: there is no such table.

@@ -336,7 +336,7 @@ def test_the_evidence_is_a_sentence_of_the_runs_numbers():
 
 @pytest.mark.parametrize("name", ["relu", "sigmoid deep", "relu deep, 0.3", "linear, 10"])
 @pytest.mark.parametrize("every", [None, 1, 3])
-def test_a_verdict_does_not_depend_on_how_often_one_looks(name, every):
+def test_a_verdict_does_not_depend_on_how_often_a_run_is_measured(name, every):
     run = KNOWN[name][1]
     assert verdict(trained(**run, probe_every=every)) == verdict(trained(**run))
 
@@ -392,7 +392,7 @@ def probe_of(**changes):
         ({"delta_norm": [0, 0, 0, 0]}, "dead"),
     ],
 )
-def test_zeros_by_construction_are_told_from_death(changes, word):
+def test_zeros_by_construction_are_not_called_dead(changes, word):
     found = Signal.of(probe_of(**changes), first=0, start=True, wrong=True)
     assert found.word == word
     assert Signal.of(probe_of(**changes), first=0, start=False, wrong=True).word == "dead"

@@ -106,7 +106,7 @@ def test_a_damaged_journal_is_named_and_the_rest_is_listed(here, capsys):
     assert "journal.jsonl" in shown.err
 
 
-def test_show_tells_the_command_and_the_best_run(here, capsys):
+def test_show_prints_the_command_and_the_best_run(here, capsys):
     assert main(["show", "mine"]) == 0
     shown = capsys.readouterr().out
     best = bpexp.load_runs("mine")["accuracy/test"].max()
@@ -203,7 +203,7 @@ def test_rm_deletes_runs_on_disk_and_in_mlflow(made, tmp_path):
     assert not (folder / "runs" / "mine").exists()
 
 
-def test_rm_leaves_the_disk_alone_if_the_store_does_not_answer(here, monkeypatch):
+def test_rm_deletes_nothing_from_the_disk_if_the_store_does_not_answer(here, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(BpexpError, match="no folder was deleted"):
         main(["rm", "mine", "--yes", "--tracking-uri", "http://127.0.0.1:9"])

@@ -140,6 +140,6 @@ def test_a_missing_key_is_named():
         Config.of(incomplete)
 
 
-def test_whole_numbers_are_taken_as_rates():
+def test_integers_are_converted_to_rates():
     assert make_config(lr=1).lr == 1.0
     assert make_config(lr=1).identity("d") == make_config(lr=1.0).identity("d")

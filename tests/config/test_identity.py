@@ -132,7 +132,7 @@ def test_a_renamed_key_is_read_under_its_new_name_and_hashed_under_its_first(mon
 
 
 @pytest.mark.parametrize("algorithm", [1, 2, 3, 4, 5])
-def test_the_algorithm_of_an_old_record_is_told_from_its_identity(algorithm):
+def test_the_algorithm_of_an_old_record_is_found_from_its_identity(algorithm):
     config = STARTS[0]["config"]
     identity = module.identity(config, "d", algorithm)
     assert recorded_algorithm(config, "d", identity) == algorithm

@@ -12,7 +12,7 @@ def test_the_question_is_that_of_the_studys_file():
     assert "\n" not in asked
 
 
-def test_a_study_without_a_file_asks_what_was_varied():
+def test_the_question_of_a_study_without_a_file_names_the_varied_keys():
     assert "depend on depth, lr and width?" in question("mine", ["depth", "seed", "lr", "width"])
     assert "depend on depth?" in question("mine", ["seed", "depth"])
     assert "one network" in question("mine", ["seed"])

@@ -537,7 +537,7 @@ def test_words_that_cannot_be_meant(words, line, empty, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-def test_a_file_of_ones_own_that_is_no_data_set(case, empty, monkeypatch, capsys):
+def test_an_invalid_file_of_a_user_is_refused(case, empty, monkeypatch, capsys):
     content, line = ARRAYS[case]
     (empty / "mine.npz").write_bytes(content)
     refused(["data=npz", "data.path=mine.npz"], line, empty, monkeypatch, capsys)
@@ -597,7 +597,7 @@ def test_what_hydra_can_compose_is_not_refused_from_the_words(arguments):
 
 
 @pytest.mark.parametrize("mode", ["hydra.mode=MULTIRUN", "++hydra.mode='MULTIRUN'"])
-def test_a_sweep_may_be_asked_for_by_hydras_mode(mode):
+def test_hydras_mode_makes_a_sweep(mode):
     refuse(
         [mode, "depth=1,2"],
         multirun=False,
@@ -607,7 +607,7 @@ def test_a_sweep_may_be_asked_for_by_hydras_mode(mode):
     )
 
 
-def test_a_grid_that_is_not_asked_for_is_not_checked():
+def test_the_grid_of_a_study_is_not_checked_without_multirun():
     words = ["experiment=deep_information_propagation", "init=glorot_normal", "~init.sigma_b2"]
     refuse(words, multirun=False, trains=False, conf=ROOT / "conf", studies=ROOT / "experiments")
     with pytest.raises(ConfigError, match="sigma_w2: not a parameter"):
@@ -635,9 +635,7 @@ STUDIES = [  # a study's text, words that it takes, words that it does not
 
 
 @pytest.mark.parametrize(("text", "taken", "refused"), STUDIES)
-def test_a_study_of_ones_own_is_judged_as_hydra_reads_it_or_not_at_all(
-    tmp_path, text, taken, refused
-):
+def test_a_users_study_is_checked_as_hydra_reads_it_or_not_at_all(tmp_path, text, taken, refused):
     (tmp_path / "own.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
     judge = partial(refuse, multirun=True, trains=True, conf=ROOT / "conf", studies=tmp_path)
     judge(["experiment=own", *taken.split()])
@@ -646,14 +644,14 @@ def test_a_study_of_ones_own_is_judged_as_hydra_reads_it_or_not_at_all(
             judge(["experiment=own", *refused.split()])
 
 
-def test_a_study_that_is_not_yaml_is_told_by_name(tmp_path):
+def test_the_refusal_of_a_study_that_is_not_yaml_names_it(tmp_path):
     (tmp_path / "broken.yaml").write_text("a: b: c")
     with pytest.raises(ConfigError, match=r"broken\.yaml: mapping values"):
         register_experiments(tmp_path)
 
 
 @pytest.mark.parametrize("form", ["experiment", "+hydra.sweeper.params.experiment"])
-def test_a_study_is_found_however_it_is_asked_for(empty, form):
+def test_a_study_is_found_by_every_spelling(empty, form):
     words = ["-m", f"{form}=he", "quick=true", "forecast=only", "tracking=off"]
     command = [sys.executable, "-m", "bpexp", *words]
     done = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False)

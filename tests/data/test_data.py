@@ -170,7 +170,7 @@ def test_chance_of_a_regression_is_the_mean_of_the_training_targets():
         (np.arange(80.0).reshape(40, 2), "regression", (32, 2)),
     ],
 )
-def test_the_dtype_of_y_says_what_is_learnt(tmp_path, y, task, shape):
+def test_the_task_depends_on_the_dtype_of_y(tmp_path, y, task, shape):
     np.savez(tmp_path / "mine.npz", x=np.arange(80.0).reshape(40, 2), y=y)
     data = load("npz", path=str(tmp_path / "mine.npz"))
     assert (data.task, data.y_train.shape) == (task, shape)
@@ -290,7 +290,7 @@ def test_the_files_are_found_under_their_usual_names(case, folder, tmp_path_fact
     assert found.digest == load("fashion_mnist", root=str(folder)).digest
 
 
-def test_gzip_is_told_by_the_first_bytes(folder):
+def test_gzip_is_detected_by_the_first_bytes(folder):
     digest = load("fashion_mnist", root=str(folder)).digest
     first, second, *_ = (folder / file for file in images.FILES)
     first.write_bytes(gzip.compress(first.read_bytes()))  # packed, without the ending
@@ -452,7 +452,7 @@ def test_the_task_may_be_given(tmp_path):
         load("npz", path=path, task="ranking")
 
 
-def test_a_class_without_training_examples_is_told(tmp_path):
+def test_a_class_without_training_examples_is_reported(tmp_path):
     arrays = {"x_train": X60, "y_train": PLAIN, "x_test": X60[:4], "y_test": np.arange(4)}
     data = mine(tmp_path, **arrays)
     assert (data.n_outputs, data.classes) == (4, None)
@@ -633,5 +633,5 @@ def _digest(_):
     return load("fashion_mnist").digest
 
 
-def test_every_loader_says_what_it_is():
+def test_every_loader_has_a_docstring():
     assert all(loader.__doc__ for loader in DATASETS.values())

@@ -22,7 +22,7 @@ from bpexp.tracking.view import step_metrics
 
 
 @pytest.mark.parametrize("name", INSTRUMENTS)
-def test_every_instrument_says_what_it_is(name):
+def test_every_instrument_has_a_meaning(name):
     assert INSTRUMENTS[name].measure.__name__ == name
     assert 10 < len(INSTRUMENTS[name].meaning) < 100
 
@@ -214,7 +214,7 @@ def test_training_by_hand_measures_what_is_named():
         train(network, digits, epochs=1, measure=["jacobian_spectrum"])
 
 
-def test_an_instrument_of_other_dimensions_than_it_says_is_refused(monkeypatch):
+def test_an_instrument_whose_value_has_other_dimensions_than_its_row_is_refused(monkeypatch):
     wrong = {
         "bias_sum": Instrument(bias_sum, ("layer", "unit"), "network"),
         "share_of_first": Instrument(share_of_first, ("layer",), "statistics"),

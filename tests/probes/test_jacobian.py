@@ -88,7 +88,7 @@ def test_training_measures_spectra_where_they_are_chosen():
     assert not train(shallow, digits, epochs=1, measure=CHOSEN)[0].arrays
 
 
-def test_what_is_not_finite_is_not_told():
+def test_changes_that_are_not_finite_are_left_out():
     assert isometry(np.array([[1.0, np.nan]])) == {}
     assert "jacobian/relative_variance" not in isometry(np.zeros((1, 3)))
 

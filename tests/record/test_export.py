@@ -135,7 +135,7 @@ def test_tables_that_are_not_there_are_computed_from_the_journal(study, harm):
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut"])
-def test_what_is_missing_of_a_run_is_made_up_for(study, harm):
+def test_missing_files_of_a_run_are_written_again(study, harm):
     files = [table_file(study, name) for name in ("curves", "layers", "jacobian_spectrum")]
     files.append(study / CONFIG)
     before = [path.read_bytes() for path in files]

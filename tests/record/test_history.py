@@ -60,7 +60,7 @@ def test_a_follower_waits_for_the_rest_of_a_line(tmp_path):
     assert steps(follower.poll()) == [0, 6]
 
 
-def test_a_follower_goes_on_where_an_incomplete_line_was_removed(tmp_path):
+def test_a_follower_continues_where_an_incomplete_line_was_removed(tmp_path):
     path, follower = tmp_path / JOURNAL, Follower(tmp_path)
     path.write_bytes(text(START, seen(0)) + text(seen(6, size=50))[:-9])
     assert steps(follower.poll()) == [0]
@@ -74,7 +74,7 @@ def test_a_follower_goes_on_where_an_incomplete_line_was_removed(tmp_path):
 
 
 @pytest.mark.parametrize("again", [2, 3, 4, 8])
-def test_a_follower_begins_again_where_lines_that_it_read_are_gone(tmp_path, again):
+def test_a_follower_starts_again_if_lines_that_it_read_are_gone(tmp_path, again):
     """After a power cut; the file may be shorter, as long, or longer than before."""
     path, follower = tmp_path / JOURNAL, Follower(tmp_path)
     path.write_bytes(text(START, *(seen(step) for step in range(0, 24, 6))))
@@ -87,7 +87,7 @@ def test_a_follower_begins_again_where_lines_that_it_read_are_gone(tmp_path, aga
     assert (follower.dropped, history.lines) == (0, again + 1)
 
 
-def test_damage_behind_what_was_read_is_told_with_its_line_each_time(tmp_path):
+def test_damage_after_the_lines_read_is_reported_with_its_line_each_time(tmp_path):
     path, follower = tmp_path / JOURNAL, Follower(tmp_path)
     path.write_bytes(text(START, seen(0)))
     follower.poll()
@@ -122,7 +122,7 @@ def test_the_ends_are_those_of_the_whole_journal(tmp_path, lines, torn):
 
 
 @pytest.mark.parametrize("damage", [b"{}", b'{"kind":"end"}', b"\xff", text(START)[:-1]])
-def test_a_damaged_last_line_is_told(tmp_path, damage):
+def test_a_damaged_last_line_is_reported(tmp_path, damage):
     (tmp_path / JOURNAL).write_bytes(text(START, seen(0)) + damage + b"\n")
     with pytest.raises(JournalError, match="last line: damaged"):
         ends(tmp_path)

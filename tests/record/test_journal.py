@@ -77,7 +77,7 @@ def test_a_torn_last_line_is_dropped_and_written_again(tmp_path, torn):
         b'{"kind": "observation"}', b'{"kind": "end"}', b'{"kind": []}',
     ],
 )  # fmt: skip
-def test_other_damage_is_told_with_file_and_line(tmp_path, damage):
+def test_other_damage_is_reported_with_file_and_line(tmp_path, damage):
     write(tmp_path)
     path = tmp_path / JOURNAL
     lines = path.read_bytes().split(b"\n")
@@ -99,7 +99,7 @@ def test_a_step_that_is_held_is_not_written_again_and_must_repeat(tmp_path):
             journal.observe(changed)
 
 
-def test_a_run_of_version_0_1_goes_on(tmp_path):
+def test_a_run_of_version_0_1_is_continued(tmp_path):
     """Its lines have the Jacobian's singular values under a key of their own."""
     spectrum = {"jacobian_spectrum": ARRAYS["jacobian_spectrum"]}
     seen = [Observation(step, 0.0, {}, {"q": np.ones(2)}, spectrum) for step in (0, 1)]
@@ -142,7 +142,7 @@ def test_a_lock_keeps_others_out_and_goes_with_its_process(tmp_path):
     Journal(tmp_path).close()
 
 
-def test_a_run_that_goes_on_after_its_end_is_under_way_again(tmp_path):
+def test_a_run_that_is_continued_after_its_end_is_running_again(tmp_path):
     with Journal(tmp_path) as journal:
         journal.start(identity="abc", attempt=1, config={})
         journal.end("KILLED")
@@ -199,7 +199,7 @@ def test_processes_that_replace_one_file_take_turns(tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip"])
-def test_a_damaged_checkpoint_is_told(tmp_path, harm):
+def test_a_damaged_checkpoint_is_reported(tmp_path, harm):
     with Journal(tmp_path) as journal:
         journal.checkpoint({"theta": np.arange(1000.0)})
     path = tmp_path / CHECKPOINT

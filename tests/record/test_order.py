@@ -47,7 +47,7 @@ def test_sweeps_follow_each_other_and_a_larger_one_takes_its_runs(tmp_path):
     assert depths(tmp_path) == [3, 4, 2, 1, 0]
 
 
-def test_another_attempt_stands_beside_the_first(tmp_path):
+def test_another_attempt_has_its_own_folder(tmp_path):
     sweep(tmp_path, 2, 1)
     sweep(tmp_path, 2, force=True)
     assert depths(tmp_path) == [2, 1]

@@ -52,7 +52,7 @@ def column(page, number):
     return page.locator(f"#table tbody tr:first-child > :nth-child({number})").all_inner_texts()
 
 
-def test_the_table_sorts_by_numbers_and_by_words_and_says_so(opened, study):
+def test_the_table_sorts_by_numbers_and_by_words_and_shows_the_order(opened, study):
     page = opened()
     heads = page.locator("#table thead th")
     titles = [text.strip(" ▲▼") for text in heads.all_inner_texts()]

@@ -40,7 +40,7 @@ def mean_and_half(values):
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
 @pytest.mark.parametrize("depth", [2, 3])
-def test_settings_are_means_over_seeds_beside_theory(study, activation, depth):
+def test_settings_are_means_over_seeds_with_theory(study, activation, depth):
     found = {(one.title, one.depth): one for one in settings(study.tables, {})}
     assert len(found) == 4
     one, runs = found[activation, depth], own(study, activation=activation, depth=depth)

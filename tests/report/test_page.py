@@ -145,7 +145,7 @@ def test_citation_is_that_of_the_file():
         assert file["authors"][0]["name"] in text
 
 
-def test_varied_keys_leave_out_what_follows_from_a_row(study):
+def test_varied_keys_do_not_include_parameters_that_follow_from_a_row(study):
     assert varied_keys(study.tables.runs) == ["depth", "activation", "seed"]
     runs = study.tables.runs.assign(**{"activation.negative_slope": None})
     runs.loc[runs["activation"] == "relu", "activation.negative_slope"] = 0.1

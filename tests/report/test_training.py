@@ -41,7 +41,7 @@ def made_up(**runs):
     return frame, pd.DataFrame(rows)
 
 
-def test_zeros_and_numbers_that_are_not_finite_are_told_apart():
+def test_zeros_and_numbers_that_are_not_finite_are_encoded_differently():
     chart = norms_through_training(*made_up(a={0: [0.0, 1.0, math.nan, math.inf, 1e-300]}))
     assert chart["runs"][0]["norms"] == [[ZERO, 0, None, None, -300 * SCALE]]
     assert chart["zero"] == ZERO

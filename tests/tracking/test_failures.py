@@ -68,7 +68,7 @@ def test_sync_names_a_defect_and_mirrors_the_other_runs(study, tmp_path):
     assert "KeyError: 'name'" in log.read_text()
 
 
-def test_a_mirror_beside_training_names_a_defect_and_goes_on(study, tmp_path):
+def test_a_mirror_beside_training_names_a_defect_and_continues(study, tmp_path):
     folder, sweep = study
     done, messages = follow(folder, sweep, f"sqlite:///{tmp_path}/mlflow.db")
     assert done.returncode == 0, done.stderr

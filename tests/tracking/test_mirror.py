@@ -120,7 +120,7 @@ def test_params_are_the_override_keys(client):
     }, "what decides no number is no param"
 
 
-def test_runs_stand_flat_with_tags_description_data_and_artifacts(client):
+def test_runs_have_no_parent_and_have_tags_description_data_and_artifacts(client):
     runs = stored(client)
     (own,) = stored(client, kind="sweep")
     for run in runs:
@@ -250,7 +250,7 @@ def test_a_run_costs_few_calls_however_long_it_is(tmp_path):
     assert counts[0] == counts[1] <= 14
 
 
-def test_a_mirror_beside_training_gives_way(sweep, tmp_path):
+def test_a_mirror_has_a_lower_priority_than_training(sweep, tmp_path):
     """Who waits for summary and figures goes before what is only copied."""
     (path,) = (sweep[0] / "runs").glob(f"*/sweeps/*/{SWEEP}")
     command = [sys.executable, "-m", "bpexp.sync", "--follow", str(path), "--root", str(tmp_path)]
@@ -295,7 +295,7 @@ def test_tables_from_the_store_equal_those_from_the_journals(sweep):
     )
 
 
-def test_reading_from_a_store_leaves_the_users_settings_alone(sweep, tmp_path):
+def test_reading_from_a_store_does_not_change_the_users_settings(sweep, tmp_path):
     """Environment, log levels and warning filters, also if MLflow is imported by it."""
     code = f"""
 import logging, os, sys, warnings
@@ -379,7 +379,7 @@ def mirrored(folder, member, model=False):
     return Mirror(f"sqlite:///{folder}/mlflow.db", folder).run(member.folder, model=model)
 
 
-def test_a_run_goes_on_in_the_store_as_in_its_journal(tmp_path, member):
+def test_a_run_is_continued_in_the_store_as_in_its_journal(tmp_path, member):
     mirrored(tmp_path, member)
     assert points(tmp_path)[0].info.status == "KILLED"
     with Journal(member.folder):
@@ -436,7 +436,7 @@ def test_files_that_a_run_lacks_are_written_before_they_are_uploaded(tmp_path, m
 
 @pytest.mark.parametrize("model", [False, True])
 @pytest.mark.parametrize("broken", ["set_terminated", "set_tag"])
-def test_a_mirror_that_fails_before_the_last_call_is_made_up_for(
+def test_a_mirror_that_failed_before_the_last_call_is_completed_by_the_next(
     tmp_path, member, monkeypatch, model, broken
 ):
     """Also where MLflow's own way to log a model has set the run back to RUNNING."""

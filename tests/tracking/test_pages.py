@@ -109,7 +109,7 @@ def second(tmp_path_factory):
     return root, before, sync(root)
 
 
-def test_runs_stand_in_the_order_and_the_colours_of_the_sweep(first):
+def test_runs_have_the_order_and_the_colours_of_the_sweep(first):
     runs = stored(first[2])
     names = ["sigmoid-d3", "sigmoid-d12", "relu-d3", "relu-d12"]
     assert [run.info.run_name for run in runs] == names
@@ -143,7 +143,7 @@ def test_a_view_with_many_charts_is_within_the_limit_of_a_tag():
     assert 0 < len(decoded(value)["compareRunCharts"]) < 900
 
 
-def test_the_experiment_tells_question_command_and_how_to_read_it(first):
+def test_the_experiments_description_has_question_command_and_explanation(first):
     _, folder, client = first
     note = experiment(client).tags[NOTE]
     (own,) = stored(client, "sweep")
@@ -299,7 +299,7 @@ def test_a_server_that_does_not_answer_gets_the_plain_link():
     assert not shared_view.is_known("http://127.0.0.1:9")
 
 
-def test_list_tells_what_is_mirrored(tmp_path, monkeypatch):
+def test_list_shows_what_is_mirrored(tmp_path, monkeypatch):
     sweep(tmp_path, depth=[1, 2])
     study = Study(tmp_path / "runs" / "bpexp")
     assert mirrored(study.runs) == "no"

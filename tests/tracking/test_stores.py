@@ -67,7 +67,7 @@ def locations(folder):
 
 
 @pytest.mark.parametrize("move", [False, True])
-def test_a_copied_or_moved_folder_leaves_the_old_one_alone(proj, move, capsys):
+def test_a_copied_or_moved_folder_does_not_change_the_old_one(proj, move, capsys):
     copy = proj.with_name("a copy")
     (shutil.move if move else shutil.copytree)(proj, copy)
     before = files(proj.parent / "proj")
@@ -97,7 +97,7 @@ def test_a_restored_artifact_is_read_from_the_copy(proj):
     assert "layers.parquet" in {file.path for file in client.list_artifacts(run.info.run_id)}
 
 
-def test_an_artifact_location_of_ones_own_is_respected(proj, tmp_path):
+def test_an_artifact_location_chosen_by_a_user_is_kept(proj, tmp_path):
     root = tmp_path / "other"
     folder = make_study(root)
     mirror = Mirror(uri(root), root)
@@ -164,7 +164,9 @@ def test_one_deleted_experiment_stops_no_other_study(proj, capsys):
         ("a folder", "a folder: unable to open database file"),
     ],
 )
-def test_messages_of_others_are_told_with_the_place(original, tmp_path, place, told, capsys):
+def test_messages_of_other_libraries_are_shown_with_the_place(
+    original, tmp_path, place, told, capsys
+):
     (tmp_path / "a file").touch()
     (tmp_path / "a folder").mkdir()
     address = f"sqlite:///{tmp_path}/{place}"
@@ -226,7 +228,7 @@ def test_a_run_that_was_trained_anew_after_its_deletion_is_another(proj):
     assert anew.data.tags["identity"] == run.data.tags["identity"]
 
 
-def test_rm_in_a_copy_leaves_the_original_alone(proj):
+def test_rm_in_a_copy_does_not_change_the_original(proj):
     copy = proj.with_name("copy")
     shutil.copytree(proj, copy)
     before = files(proj)

@@ -74,7 +74,7 @@ def test_the_probe_batch_is_scored_against_its_own_mean():
     assert start.metrics["r2/train"] == pytest.approx(expected, rel=1e-12)
 
 
-def test_columns_stand_in_one_order():
+def test_columns_have_one_order():
     names = ["loss/train", "r2/train", "mse/train", "loss/test", "r2/test", "mse/test"]
     names += ["distance/first", "distance/last"]
     assert list(train(network(), TEACHER, epochs=0)[0].metrics) == names

@@ -152,7 +152,7 @@ def test_a_scale_of_one_is_written_too(optimizer):
 
 @pytest.mark.parametrize("optimizer", [Choice("sgd"), Choice("sgd", {"clip_norm": 1.0})], ids=str)
 @pytest.mark.parametrize("name", VARYING)
-def test_bits_depend_on_no_neighbour_no_look_and_no_resumption(name, optimizer):
+def test_bits_do_not_depend_on_the_stack_probes_or_resumption(name, optimizer):
     schedule, seeds, rates = VARYING[name], (0, 1, 2), (0.1, 1e9, 1.5)
     together, _ = go(trainer(schedule, seeds, rates, optimizer, "float32"))
     for row in range(3):

@@ -88,7 +88,7 @@ def test_a_run_is_the_same_when_its_neighbours_end_early():
 
 
 @pytest.mark.parametrize("probe_every", [0, 1, 5, 7])
-def test_looking_changes_nothing(probe_every):
+def test_measuring_changes_nothing(probe_every):
     _, plain = go(make())
     seen, probed = go(make(), probe_every=probe_every)
     assert plain[0].tobytes() == probed[0].tobytes()
@@ -255,7 +255,7 @@ def test_distances_are_those_from_step_zero_at_every_epochs_end(frozen):
             assert (one.metrics[name] > 0) == (frozen < 3)
 
 
-def test_a_layer_that_leaves_zero_has_come_infinitely_far():
+def test_the_distance_of_a_layer_that_moved_from_zero_is_infinite():
     trainer = make()
     trainer.stack.layers[-1][:] = 0
     trainer = make_again(trainer)
@@ -281,7 +281,7 @@ def test_order_is_a_function_of_seed_and_epoch():
     assert (first != other).any()
 
 
-def test_training_by_hand_reaches_what_the_readme_says():
+def test_train_reaches_the_accuracy_of_the_readme():
     network = Network.create([64, 32, 32, 10], seed=0)
     history = train(network, load("digits"), lr=0.1, epochs=10)
     accuracy = history[-1].metrics["accuracy/test"]
@@ -290,7 +290,7 @@ def test_training_by_hand_reaches_what_the_readme_says():
     assert accuracy > 0.9
 
 
-def test_epochs_of_zero_only_look():
+def test_zero_epochs_measure_only():
     seen, final = go(make(), epochs=0)
     assert [o.step for o in seen[0]] == [0]
     assert seen[0][0].layers
