@@ -30,7 +30,7 @@ MINE = "epochs=1 width=8 progress=false tracking=off jobs=1 data=npz"
 
 
 class Row(NamedTuple):
-    """A command, its exit code, and patterns of which each must be found in what it prints.
+    """A command, its exit code, and patterns that its output must contain.
 
     The last pattern must match standard error as a whole.
     """

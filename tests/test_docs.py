@@ -27,7 +27,7 @@ RUN = ("python", "bash", "console")
 
 
 def pages():
-    """Return the README and the pages of the site, without what a build wrote."""
+    """Return the README and the pages of the site, without built files."""
     found = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     return [path for path in found if "_build" not in path.parts]
 
@@ -86,14 +86,14 @@ def shell(command):
 
 
 def commands(text):
-    """Return each command of a console block, and what is printed below it."""
+    """Return each command of a console block with the output below it."""
     parts = re.split(r"^\$ (.*)\n", text, flags=re.M)
     assert parts[0] == "", "a console block begins with '$ '"
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def matches(shown, printed):
-    """Return whether a command printed what a page shows, up to `...` and space at the ends."""
+    """Return whether the output is that of the page, up to `...` and space at the ends."""
     parts = map(re.escape, shown.strip().split("..."))
     return re.fullmatch(".*?".join(parts), printed.strip(), re.S) is not None
 
@@ -140,7 +140,7 @@ def test_every_table_is_on_one_page(tables):
 
 
 def test_every_row_of_every_table_is_in_the_reference(tables):
-    """The files of conf/ and the lists of names in the code say what rows there are."""
+    """The expected rows are the files of conf/ and the names in the tables of the code."""
     from bpexp.analysis.verdict import AXES, VERDICTS
     from bpexp.commands import COMMANDS
     from bpexp.figures import FIGURES

@@ -15,7 +15,7 @@ from bpexp.analysis.verdict import AXES
 STUDY = Path(__file__).parent / "recorded" / "study_0_1"
 EXPECTED = json.loads((STUDY / "expected.json").read_text())
 LOADERS = ("runs", "layers", "theory", "curves", "spectra")
-# What is computed anew has the last digits of this processor; what is read and summed has not.
+# Theory is computed on this processor and differs in the last digits; other frames are read.
 RTOL = {"theory": 1e-6}
 
 

@@ -84,7 +84,7 @@ def first_scaled(factor):
 
 
 def rising(rate):
-    """A learning rate that rises from 0 far beyond what the network bears."""
+    """A learning rate that rises from 0 to far above those at which training is stable."""
     return {"lr": rate, "schedule": Choice("constant", {"warmup": 400}), "epochs": 12, "depth": 3}
 
 

@@ -1,4 +1,4 @@
-"""Identity: what it holds, and that a record stays readable and finished when keys are added."""
+"""Identity: what is hashed, and that added keys leave records readable and runs finished."""
 
 from __future__ import annotations
 

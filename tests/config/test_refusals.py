@@ -1,4 +1,4 @@
-"""Bad input of every kind: one line that says what is wrong, exit code 2, nothing left behind."""
+"""Invalid input of every kind: a message of one line, exit code 2, and no file written."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bpexp.sweeping.driver import Outcome
 from bpexp.sweeping.hydra import register_experiments
 from bpexp.sweeping.plan import make_plan
 
-# what stands for a list or a range in the lines below: <depth> for what depth takes
+# Abbreviations of lists and ranges in the lines below: <depth> for the allowed values of depth.
 ALLOWED = {
     name: ", ".join(sorted(key.table)) if isinstance(key, Group) else key.allowed
     for name, key in KEYS.items()
@@ -550,7 +550,7 @@ def test_idx_files_that_are_none(case, empty, monkeypatch, capsys):
         (empty / name).write_bytes(idx(IMAGES if "images" in name else LABELS))
     (empty / file.removesuffix(".gz")).unlink()
     (empty / file).write_bytes(content)
-    named = IMAGE if file == LABEL else file  # counts that differ are told of the images
+    named = IMAGE if file == LABEL else file  # the message about different counts names the images
     refused(["data=fashion_mnist", "data.root=."], f"{named}: {line}", empty, monkeypatch, capsys)
 
 
@@ -672,7 +672,7 @@ PARAMETERS = sorted(
     for parameter in signature(row).parameters
 )
 SMALL = {"data.limit": "40", "width": "4", "depth": "1", "epochs": "1", "tracking": "off"}
-# small where they are valid: what is accepted is trained
+# Valid values are small, because accepted runs are trained.
 IDENTITY_KEYS = st.one_of(
     st.integers(-2, 5),
     st.sampled_from([17, 2**31, 2**63, 10**30, 0.5, 1e-300, 1e29, 1e308, "nan", "inf", "-0.0"]),
@@ -693,7 +693,7 @@ VALUES = st.one_of(
 
 @pytest.fixture
 def trained(empty, monkeypatch):
-    """Train what is accepted in this process, without figures; return the runs' statuses."""
+    """Train accepted runs in this process, without figures; return their statuses."""
     statuses = []
 
     def run_sweep(configs, multirun):

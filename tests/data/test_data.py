@@ -1,4 +1,4 @@
-"""Data sets: what they hold, and what is refused."""
+"""Data sets: their contents, and files and parameters that are refused."""
 
 from __future__ import annotations
 

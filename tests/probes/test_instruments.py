@@ -1,4 +1,4 @@
-"""The table of instruments, and what a new row of it needs: nothing but the row."""
+"""The table of instruments; a new instrument needs nothing but its row."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def test_a_column_that_an_older_version_did_not_write_is_nan(study, monkeypatch)
 
 
 def test_a_run_without_an_end_is_read_from_its_journal(study):
-    """Also where tables of an earlier try lie beside it."""
+    """Also if its folder holds tables of an earlier try."""
     kept = lines(study)[:2]
     (study / JOURNAL).write_text("".join(json.dumps(line) + "\n" for line in kept))
     found = Run.at(study)

@@ -1,4 +1,4 @@
-"""Reading journals as they grow, and only their ends."""
+"""Reading journals as they grow, and their first and last lines only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: what is written is read back; a torn line is dropped, other damage is told."""
+"""The journal: lines are read as written; a torn line is dropped, other damage is reported."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_a_journal_without_its_start_is_damaged_and_left_free(tmp_path):
 
 
 def test_lines_that_are_json_only_together_are_damaged(tmp_path):
-    """A journal is parsed as one array, which must not heal what is broken."""
+    """A journal is parsed as one array, in which damaged lines must not form valid ones."""
     (tmp_path / JOURNAL).write_text('{"kind":"start","sizes":[2\n3]}\n')
     with pytest.raises(JournalError, match=f"{JOURNAL}, line 1: damaged"):
         read(tmp_path)

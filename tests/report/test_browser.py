@@ -149,7 +149,7 @@ def test_it_prints_on_pages_with_every_section(opened, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_light_and_dark(opened, scheme):
-    """WCAG asks for a contrast of 4.5 of text of this size."""
+    """WCAG requires a contrast of 4.5 for text of this size."""
     page = opened(color_scheme=scheme)
     keep(page, scheme)
     colours = page.evaluate(

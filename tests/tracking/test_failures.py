@@ -49,7 +49,7 @@ def run(folder, *words, **options):
 
 
 def follow(folder, sweep, uri):
-    """What a mirror process says of a sweep that is over, and what it logs."""
+    """Return the messages of a mirror process about a sweep that has ended, and its log."""
     words = ["--follow", str(sweep), "--root", str(folder), "--tracking-uri", uri]
     done = run(folder, *words, input="over")
     return done, [json.loads(line) for line in done.stdout.splitlines()]

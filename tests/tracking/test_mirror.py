@@ -1,4 +1,4 @@
-"""MLflow: what it holds equals what direct calls compute; mirroring twice changes nothing."""
+"""MLflow: its contents equal what direct calls compute; mirroring twice changes nothing."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_a_run_costs_few_calls_however_long_it_is(tmp_path):
 
 
 def test_a_mirror_has_a_lower_priority_than_training(sweep, tmp_path):
-    """Who waits for summary and figures goes before what is only copied."""
+    """Training, summary and figures have a higher priority than copying."""
     (path,) = (sweep[0] / "runs").glob(f"*/sweeps/*/{SWEEP}")
     command = [sys.executable, "-m", "bpexp.sync", "--follow", str(path), "--root", str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=tmp_path) as mirror:
@@ -486,7 +486,7 @@ def test_what_a_failure_left_goes_when_the_run_is_finished(tmp_path, member):
 
 @pytest.mark.parametrize("tagged", [True, False])
 def test_runs_of_an_older_algorithm_are_superseded_in_the_store_too(tmp_path, monkeypatch, tagged):
-    """Stores of version 0.1 have no tags of it: there the identity tells the algorithm."""
+    """Stores of version 0.1 have no such tags: there the algorithm is found from the identity."""
     from mlflow import MlflowClient
 
     config = make_config(epochs=1)

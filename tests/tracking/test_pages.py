@@ -36,7 +36,7 @@ PIXEL = base64.b64decode(
 
 
 def sweep(root, scored=None, **grid):
-    """Train what the sweep of a grid has left to train, without mirroring; return its folder."""
+    """Train the unfinished runs of a grid without mirroring, and return the sweep's folder."""
     configs = [{}]
     for key, values in grid.items():
         configs = [{**config, key: value} for config in configs for value in values]
@@ -252,7 +252,7 @@ def test_a_second_sweep_updates_the_one_view(second):
     assert tags[NOTE].count("summary and figures") == 2
     assert [run.info.run_name for run in stored(client)] == [
         "relu-d3", "sigmoid-d3", "sigmoid-d3-s1", "tanh-d3-s0", "tanh-d3-s1",
-    ]  # fmt: skip  # a run of both sweeps keeps its name and stands in the newer one
+    ]  # fmt: skip  # a run of both sweeps keeps its name and has its place in the newer one
     newest = max(Study(root / "runs" / "bpexp").sweeps, key=lambda record: record["begun"])
     members = [run.data.tags["sweep"] == newest["id"] for run in stored(client)]
     assert members == [False, True, True, True, True]
