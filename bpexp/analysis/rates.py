@@ -15,33 +15,30 @@ import pandas as pd
 from bpexp.analysis.scores import scores
 from bpexp.nn.tasks import find_task
 
-CHOOSING = 2  # seeds
+CHOOSING = 2  # seeds on which the rate is chosen
 TRAINED = 0.5  # of the way from guessing to a perfect score, as in the forecast
 
 
-def at_best_rate(
-    runs: pd.DataFrame, by: Sequence[str], *, choosing: int = CHOOSING
-) -> pd.DataFrame:
+def at_best_rate(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return the runs of each configuration at its best learning rate, on seeds not used to choose.
 
     The best rate is the one with the greatest mean score on the training split over the lowest
-    `choosing` seeds; of equal ones the lowest rate. A run that diverged scores as the best constant
+    CHOOSING seeds; of equal ones the lowest rate. A run that diverged scores as the best constant
     guess. The runs of the other seeds at that rate are returned.
 
     Args:
         runs: columns `by`, lr, seed, task, chance, diverged_at and the tasks' primary metrics.
         by: the keys that identify a configuration.
-        choosing: the number of seeds that the rate is chosen on.
 
     Returns:
         Rows of `runs` with three more columns: `trains_from` and `trains_to`, the least and the
         greatest rate that trains the configuration, and `rates`, the number of rates that do. A
         rate trains it if at least half of the reported seeds score more than half way from guessing
         to a perfect score on the training split. Without such a rate the first two are NaN. There
-        are no rows if there are at most `choosing` seeds.
+        are no rows if there are at most CHOOSING seeds.
     """
     seeds = np.sort(runs["seed"].unique())
-    chooses = runs["seed"].isin(seeds[:choosing])
+    chooses = runs["seed"].isin(seeds[:CHOOSING])
     score = scores(runs, "train")
     keys = [*by, "lr"]
     mean = (

@@ -121,9 +121,9 @@ def _integer(
     return Key(int, allowed, lambda v: low <= v <= high, meaning, nullable, neutral)
 
 
-def _number(meaning: str, *, nullable: bool = False, neutral: object = ORIGINAL) -> Key:
+def _number(meaning: str, *, nullable: bool = False) -> Key:
     allowed = _or_null(f"a number above 0 and at most {LARGEST:g}", nullable)
-    return Key(float, allowed, lambda v: 0 < v <= LARGEST, meaning, nullable, neutral)
+    return Key(float, allowed, lambda v: 0 < v <= LARGEST, meaning, nullable)
 
 
 def _name(meaning: str, *names: str) -> Key:

@@ -1,19 +1,20 @@
-"""The order of a study's runs in frames: that of the sweeps that made them."""
+"""The order of a study's runs, in frames and in MLflow's table: that of its sweeps."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bpexp.record.layout import SWEEP, SWEEPS
 
-Place = tuple[float, int, int, int]
+SortKey = tuple[float, int, int, int]
 
 
-def sweep_places(study: Path, starts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], Place]:
-    """Return a key to sort runs by: sweep by sweep, and in the order of the grid within each.
+def sort_keys(study: Path, starts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], SortKey]:
+    """Return the keys to sort a study's runs by: sweep by sweep, each in the order of its grid.
 
     Sweeps are sorted by the time at which the first of their runs started; if that is equal, the
     larger sweep is first. A run in several sweeps belongs to the first of them. A run in no sweep
@@ -35,14 +36,56 @@ def sweep_places(study: Path, starts: Iterable[Mapping[str, Any]]) -> dict[tuple
         members = [identity for identity in _members(path) if identity in begun]
         if members:
             sweeps.append((min(begun[identity] for identity in members), -len(members), members))
-    places: dict[str, tuple[float, int, int]] = {}
+    keys: dict[str, tuple[float, int, int]] = {}
     for time, size, members in sorted(sweeps):
         for number, identity in enumerate(members):
-            places.setdefault(identity, (time, size, number))
+            keys.setdefault(identity, (time, size, number))
     return {
-        (identity, attempt): (*places.get(identity, (time, 0, 0)), attempt)
+        (identity, attempt): (*keys.get(identity, (time, 0, 0)), attempt)
         for identity, attempt, time in known
     }
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a run in MLflow's table of its study.
+
+    Attributes:
+        sweep: the id of the newest sweep that has the run; None if it was run alone.
+        order: text to sort by: the number of the sweep, then the number of the run in it.
+        swept: the keys that differ within that sweep, each with its values in the order given.
+    """
+
+    sweep: str | None = None
+    order: str = ""
+    swept: Mapping[str, list[Any]] = field(default_factory=dict)
+
+
+def places(sweeps: Iterable[Mapping[str, Any]]) -> dict[str, Place]:
+    """Return the place of each run by the name of its folder.
+
+    Sweeps are numbered in the order in which they were first begun, so that a new sweep changes the
+    places of its own members only.
+
+    Args:
+        sweeps: the records of a study's sweeps, see `bpexp.record.studies.Study.sweeps`.
+    """
+    found: dict[str, Place] = {}
+    for number, sweep in enumerate(sorted(sweeps, key=begun), start=1):
+        alone = not sweep["multirun"]
+        for index, member in enumerate(sweep["members"], start=1):
+            order = f"{number:03d}.{index:04d}"
+            if alone:
+                found.setdefault(member["folder"], Place(None, order))
+            else:
+                swept = sweep.get("swept", {})
+                found[member["folder"]] = Place(str(sweep["id"]), order, swept)
+    return found
+
+
+def begun(sweep: Mapping[str, Any]) -> float:
+    """Return when a sweep was first begun; version 0.1 recorded only when it last was."""
+    return float(sweep.get("begun", sweep["time"]))
 
 
 def _members(path: Path) -> list[str]:

@@ -17,8 +17,7 @@ from bpexp.nn.tasks import TASKS
 from bpexp.record.history import JournalError, first
 from bpexp.record.journal import in_use
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
-from bpexp.record.order import sweep_places
-from bpexp.record.places import begun
+from bpexp.record.order import begun, sort_keys
 from bpexp.record.run import Run, newest
 
 ROWS = 20  # rows of a study's table in a notebook
@@ -72,7 +71,7 @@ class Study:
             if (start := first(journal.parent))
             and (self.members is None or start["identity"] in self.members)
         ]
-        places = sweep_places(self.folder, [start for start, _ in found])
+        keys = sort_keys(self.folder, [start for start, _ in found])
         if not superseded:
             found = newest(
                 (
@@ -82,7 +81,7 @@ class Study:
                 )
                 for start, path in found
             )
-        found.sort(key=lambda run: (places[run[0]["identity"], run[0]["attempt"]], run[1]))
+        found.sort(key=lambda run: (keys[run[0]["identity"], run[0]["attempt"]], run[1]))
         for _, path in found:
             if run := Run.at(path):
                 yield run

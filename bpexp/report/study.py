@@ -11,7 +11,7 @@ from bpexp.errors import BpexpError
 from bpexp.figures import draw_all
 from bpexp.record.studies import Study
 from bpexp.report.page import write_report
-from bpexp.results import Tables, study_runs
+from bpexp.results import Tables
 
 
 def report_study(study: str | Study, *, root: str | Path = ".") -> Path:
@@ -26,7 +26,7 @@ def report_study(study: str | Study, *, root: str | Path = ".") -> Path:
         StorageError: the disk is full or not writable.
     """
     place = study if isinstance(study, Study) else Study.named(study, Path(root))
-    runs = study_runs(place)
+    runs = [*place.loaded()]
     if not runs:
         raise BpexpError(f"study: {place.name} has no run that has started")
     tables = Tables.of(runs)

@@ -22,7 +22,6 @@ from bpexp.results.studies import (
     load_spectra,
     load_tables,
     load_theory,
-    study_runs,
 )
 from bpexp.results.tables import Tables
 
@@ -37,5 +36,4 @@ __all__ = [
     "load_tables",
     "load_theory",
     "paired_differences",
-    "study_runs",
 ]

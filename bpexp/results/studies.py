@@ -216,19 +216,6 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
         raise BpexpError(str(error)) from None
 
 
-def study_runs(study: str | Study, root: str | Path = ".") -> list[Run]:
-    """Return the recorded runs of a study without superseded ones, as `load_runs` loads them.
-
-    Args:
-        study: the study's name, or what `bpexp.sweep` returned.
-        root: the folder that holds runs/.
-
-    Raises:
-        BpexpError: there is no such study.
-    """
-    return list(_runs(study, root, False))
-
-
 def _name(study: str | Study) -> str:
     return study.name if isinstance(study, Study) else study
 

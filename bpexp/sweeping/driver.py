@@ -20,7 +20,7 @@ from bpexp.console import warn
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
-from bpexp.record.places import begun
+from bpexp.record.order import begun
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
 from bpexp.sweeping.mirroring import await_mirror

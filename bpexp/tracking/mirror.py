@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bpexp.record.history import ends, first
 from bpexp.record.journal import in_use
 from bpexp.record.layout import RUNS, SWEEP, attempt_folder
-from bpexp.record.places import Place, places
+from bpexp.record.order import Place, places
 from bpexp.record.run import Run
 from bpexp.record.studies import Study
 from bpexp.secrets import without_secrets

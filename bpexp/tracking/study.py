@@ -10,7 +10,7 @@ from bpexp.config.identity import differing
 from bpexp.config.questions import question
 from bpexp.nn.tasks import find_task
 from bpexp.record.metrics import SPLITS, flat_name
-from bpexp.record.places import begun
+from bpexp.record.order import begun
 from bpexp.record.run import Run
 from bpexp.record.studies import Study
 from bpexp.secrets import without_secrets

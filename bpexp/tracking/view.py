@@ -10,7 +10,7 @@ from bpexp.config import flatten
 from bpexp.config.identity import decides
 from bpexp.palette import appearance
 from bpexp.record.metrics import finite, flat_name, layer_metrics, summary_metrics
-from bpexp.record.places import Place
+from bpexp.record.order import Place
 from bpexp.record.run import Run
 from bpexp.tracking.drawing import LAYER_FIGURE
 

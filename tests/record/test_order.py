@@ -9,7 +9,7 @@ import pytest
 from helpers import make_config, train_plan
 
 from bpexp.record.layout import JOURNAL, SWEEP
-from bpexp.record.order import sweep_places
+from bpexp.record.order import sort_keys
 from bpexp.results import load_layers, load_runs
 from bpexp.sweeping.driver import _begin
 from bpexp.sweeping.plan import make_plan
@@ -74,5 +74,5 @@ def test_a_place_depends_on_nothing_but_the_record(tmp_path):
     folder.mkdir(parents=True)
     (folder / SWEEP).write_text(json.dumps({"members": members}))
     random.Random(0).shuffle(starts)
-    places = sweep_places(tmp_path, starts)
+    places = sort_keys(tmp_path, starts)
     assert [name for name, _ in sorted(places, key=places.__getitem__)] == ["c", "a", "b"]

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import pytest
 from helpers import make_config
 
+from bpexp.record import studies
 from bpexp.report import write_report
-from bpexp.results import Tables, study_runs
+from bpexp.results import Tables
 from bpexp.sweeping.driver import run_sweep
 
 FORMATS = {"format": ["png", "svg"]}
@@ -43,7 +44,7 @@ def study(tmp_path_factory):
     ]
     assert run_sweep(configs, root=root, multirun=True).code == 0
     (sweep,) = (root / "runs" / "small" / "sweeps").iterdir()
-    runs = study_runs("small", root)
+    runs = [*studies.Study.named("small", root).loaded()]
     return Study(root, runs, Tables.of(runs), sweep)
 
 

@@ -14,7 +14,7 @@ from helpers import make_config
 from bpexp.commands.listing import mirrored
 from bpexp.executors import Interrupt
 from bpexp.palette import ACTIVATIONS
-from bpexp.record.places import places
+from bpexp.record.order import places
 from bpexp.record.run import Run
 from bpexp.record.studies import Study
 from bpexp.sweeping.driver import _begin, _end
