@@ -19,7 +19,7 @@ def sweep(root, *depths, jobs=1, **changes):
     """Train runs of these depths, as a sweep; its stacks in any order."""
     configs = [make_config(epochs=1, width=3, depth=depth, **changes) for depth in depths]
     plan = make_plan(configs, root)
-    _begin(plan, multirun=True)
+    _begin(plan, multirun=True, command="python -m bpexp -m depth=2,4")
     train_plan(plan, jobs=jobs)
     return plan
 

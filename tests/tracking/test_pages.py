@@ -41,7 +41,7 @@ def sweep(root, scored=None, **grid):
     for key, values in grid.items():
         configs = [{**config, key: value} for config in configs for value in values]
     plan = make_plan([make_config(epochs=1, width=4, lr=0.2, **c) for c in configs], root)
-    folder = _begin(plan, multirun=True)
+    folder = _begin(plan, multirun=True, command="python -m bpexp -m depth=2,4")
     for stack in plan.stacks:
         train_stack(stack, lambda done: None, Interrupt())
     (folder / "figures").mkdir(exist_ok=True)

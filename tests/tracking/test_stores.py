@@ -27,7 +27,7 @@ def make_study(root, seed=0):
     """Train a run below `root` and return its folder."""
     plan = make_plan([make_config(epochs=0, width=3, seed=seed)], root)
     train_stack(plan.stacks[0], lambda done: None, Interrupt())
-    _begin(plan, multirun=False)
+    _begin(plan, multirun=False, command="python -m bpexp -m depth=2,4")
     return plan.members[0].folder
 
 
@@ -239,7 +239,7 @@ def test_rm_in_a_copy_does_not_change_the_original(proj):
 
 def test_a_sweeps_own_run_that_was_deleted_stays_so(proj):
     plan = make_plan([make_config(epochs=0, width=3)], proj)
-    folder = _begin(plan, multirun=True)
+    folder = _begin(plan, multirun=True, command="python -m bpexp -m depth=2,4")
     _end([], folder, "none")
     mirror = Mirror(uri(proj), proj)
     mirror.sweep(folder)
