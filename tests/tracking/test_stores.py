@@ -135,11 +135,11 @@ def test_a_deleted_experiment_is_named_with_the_way_out(proj, capsys):
     experiment = client.get_experiment_by_name("bpexp").experiment_id
     client.delete_experiment(experiment)
     assert main(["--root", str(proj)]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"study: the experiment 'bpexp' is deleted in {uri(proj)}; ")
-    assert f"`mlflow experiments restore -x {experiment}`" in told
-    assert "study=NAME" in told
-    assert told.count("\n") == 1
+    phase, message = capsys.readouterr().err.splitlines()
+    assert phase == "mirroring"
+    assert message.startswith(f"study: the experiment 'bpexp' is deleted in {uri(proj)}; ")
+    assert f"`mlflow experiments restore -x {experiment}`" in message
+    assert "study=NAME" in message
     client.restore_experiment(experiment)
     assert main(["--root", str(proj)]) == 0
 
