@@ -156,7 +156,7 @@ def _outcomes(runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
             yield run.identity, trained(run.score("train"), run.chance, perfect)
 
 
-def _drawn(data: Path, vectors: Path, drawings: Drawings, told: Mapping[str, str]) -> Drawn:
+def _drawn(data: Path, vectors: Path, drawings: Drawings, descriptions: Mapping[str, str]) -> Drawn:
     """Return a figure from its files.
 
     Args:
@@ -170,7 +170,7 @@ def _drawn(data: Path, vectors: Path, drawings: Drawings, told: Mapping[str, str
         head, *body = csv.reader(file)
     kept = [i for i, name in enumerate(head) if name != "run"]
     n = len(body)
-    description = " ".join(filter(None, [caption, told.get(data.stem)]))
+    description = " ".join(filter(None, [caption, descriptions.get(data.stem)]))
     return Drawn(
         name=data.stem,
         caption=caption,

@@ -83,7 +83,7 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
         raise error if isinstance(error, BpexpError) else _refused(uri, error) from None
     pages = dict.fromkeys(path.parents[1] for path in runs)
     failed: set[Path] = set()
-    told: set[str] = set()
+    shown: set[str] = set()
     terminal = SafeStream(sys.stderr).isatty()  # a log needs the last line alone
     with begin("mirroring", len(runs), "run", shown=terminal) as progress:
         for path in [*runs, *sweeps, *pages]:
