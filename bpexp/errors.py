@@ -30,6 +30,10 @@ class StorageError(BpexpError):
     """A full or read-only disk, on which runs cannot be recorded; the exit code is 1."""
 
 
+class ExecutorError(BpexpError):
+    """An engine that trains elsewhere and does not answer, or has another version of the code."""
+
+
 def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
     """Return the message for a name that is not in a table, with the nearest match.
 

@@ -70,7 +70,7 @@ def train_plan(plan, jobs=1, train=train_stack, interrupt=None, fail_fast=False,
         fail=fail,
         report=lambda epochs: None,
         interrupt=interrupt or Interrupt(),
-        warn=warn,
+        note=warn,
         jobs=jobs,
         fail_fast=fail_fast,
     )

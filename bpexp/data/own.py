@@ -67,7 +67,7 @@ def make_own_dataset(
     if task == "classification":
         classes = find_classes(source, ys) if names is None else _named(source, ys, names)
         ys = classes.labels
-        notes += classes.told(source) if names is None else []
+        notes += classes.notes(source) if names is None else []
     elif any(y.dtype.kind not in "biuf" for y in ys):
         hint = f"{spelled('task', 'classification')} takes labels"
         raise DataError(f"{source}: targets are no numbers; {hint}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bpexp.executors.local import LocalExecutor
+from bpexp.executors.dask import DaskExecutor
+from bpexp.executors.local import LocalExecutor, cores
 from bpexp.executors.protocol import (
     DEFERRED,
     Executor,
@@ -13,6 +14,7 @@ from bpexp.executors.protocol import (
     RunStack,
     Session,
 )
+from bpexp.executors.slurm import SlurmExecutor
 
 __all__ = [
     "DEFERRED",
@@ -22,7 +24,12 @@ __all__ = [
     "Report",
     "RunStack",
     "Session",
+    "cores",
 ]
 
 
-EXECUTORS: dict[str, Callable[..., Executor]] = {"local": LocalExecutor}
+EXECUTORS: dict[str, Callable[..., Executor]] = {
+    "local": LocalExecutor,
+    "dask": DaskExecutor,
+    "slurm": SlurmExecutor,
+}

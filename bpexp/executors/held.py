@@ -45,7 +45,7 @@ class HeldRuns(Generic[Run]):
         if self._runs and not self._warned:
             self._warned = True
             count = len(self._runs)
-            self._session.warn(f"another process trains {count} of these runs; waiting for it")
+            self._session.note(f"another process trains {count} of these runs; waiting for it")
         stacks: list[RunStack[Run]] = []
         for planned in free:
             run = planned.refreshed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -20,11 +21,20 @@ POLL = 0.1  # seconds between checks of the interrupt
 class LocalExecutor:
     """Train in worker processes on this machine, or in this process if one is enough."""
 
+    def workers(self) -> int:
+        """Return the number of processor cores that this process may use."""
+        return cores()
+
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
         """Train all stacks; see `Executor.run`."""
         if session.jobs == 1 or len(stacks) <= 1:
             return _train_here(stacks, session)
         return _Pool(stacks, session).run()
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _train_here(stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:

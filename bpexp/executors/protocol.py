@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
@@ -31,11 +32,31 @@ class PlannedRun(Protocol):
     def finished(self) -> bool:
         """Whether nothing is left to train."""
 
+    @property
+    def operations(self) -> float:
+        """Multiplications and additions that are left, counted roughly."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes that training takes in its process, counted roughly."""
+
     def refreshed(self) -> Self:
         """Return the run with `epoch` and `finished` read again from its folder."""
 
     def in_use(self) -> bool:
         """Return whether a process holds the run's journal."""
+
+    def held(self) -> AbstractContextManager[bool]:
+        """Hold the run's journal, so that no other process trains the run.
+
+        The context's value is False if another process holds it.
+        """
+
+    def away(self, folder: Path) -> Self:
+        """Return the run with another folder, where it is saved at least once a second.
+
+        A checkpoint is written after an epoch, so that this means each epoch if one takes longer.
+        """
 
 
 Run = TypeVar("Run", bound=PlannedRun)
@@ -77,7 +98,7 @@ class Session(Generic[Run]):
         fail: records a run as failed, with a text whose last line is the error.
         report: receives progress, in this process; 0 epochs, now and then, let the display go on.
         interrupt: set when training is to stop; no stack is started after that.
-        warn: shows the user a line.
+        note: shows the user a line.
         jobs: the number of stacks to train at once.
         fail_fast: start no stack after the first run that failed.
         imports: modules that a process must import before it trains, since they register what is
@@ -89,7 +110,7 @@ class Session(Generic[Run]):
     fail: Callable[[Run, str], None]
     report: Report
     interrupt: Interrupt
-    warn: Callable[[str], None]
+    note: Callable[[str], None]
     jobs: int = 1
     fail_fast: bool = False
     imports: Sequence[str] = ()
@@ -103,6 +124,13 @@ class Session(Generic[Run]):
 class Executor(Protocol):
     """Trains the stacks of a sweep."""
 
+    def workers(self) -> int:
+        """Return how many stacks it trains at once if `jobs` is null.
+
+        Raises:
+            ExecutorError: the engine does not answer.
+        """
+
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
         """Train all stacks and return the statuses FINISHED, FAILED and KILLED by identity.
 
@@ -114,4 +142,5 @@ class Executor(Protocol):
 
         Raises:
             StorageError: the disk is full or not writable.
+            ExecutorError: the engine does not answer.
         """

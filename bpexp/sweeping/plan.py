@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,10 +14,11 @@ import numpy as np
 from bpexp.config import Config
 from bpexp.config.identity import decides, differing
 from bpexp.data import Dataset, load_once
+from bpexp.executors import EXECUTORS
 from bpexp.nn.choices import Value
 from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.record.history import ends, status
-from bpexp.record.journal import in_use, read_checkpoint
+from bpexp.record.journal import InUseError, Journal, in_use, read_checkpoint
 from bpexp.record.layout import RUNS, WEIGHTS, attempt_folder
 
 # A stack divides the overhead of Python's calls among its networks. This is a gain as long as all
@@ -29,6 +30,7 @@ CACHE_BYTES = 2 * 2**20
 SMALLEST_STACK, LARGEST_STACK = 3, 16
 # With fewer stacks, workers would be idle while the last stack is trained.
 STACKS_A_WORKER = 4
+AWAY_SECONDS = 1.0  # between checkpoints where a worker that dies takes its disk with it
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,48 @@ class Member:
     finished: bool
     epoch: int
 
+    @property
+    def operations(self) -> float:
+        """Multiplications and additions of the epochs that are left: 6 a weight and example.
+
+        Propagation takes 2 of them, backpropagation 4. Another 1000 a layer stand for the calls.
+        """
+        data = dataset(self.config)
+        parameters = self.config.architecture(data).n_parameters + 1000 * (self.config.depth + 1)
+        return 6.0 * (self.config.epochs - self.epoch) * len(data.x_train) * parameters
+
+    @property
+    def memory(self) -> int:
+        """Bytes: the data, the parameters with the optimizer's memory, and the probes' arrays."""
+        config, data = self.config, dataset(self.config)
+        shape, width = config.architecture(data), np.dtype(config.dtype).itemsize
+        slots = 4 + config.optimizer.build(OPTIMIZERS).slots
+        activity = 4 * max(config.batch_size, config.probe.examples, 1024) * sum(shape.sizes)
+        return (
+            data.x_train.nbytes + data.x_test.nbytes
+            + width * (slots * shape.n_parameters + activity)
+        )  # fmt: skip
+
     def in_use(self) -> bool:
         """Return whether a process holds the run's journal."""
         return in_use(self.folder)
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Hold the run's journal; the context's value is False if another process holds it."""
+        try:
+            journal = Journal(self.folder)
+        except InUseError:
+            yield False
+            return
+        with journal:
+            yield True
+
+    def away(self, folder: Path) -> Member:
+        """Return this member with another folder, and a checkpoint at least once a second."""
+        seconds = min(AWAY_SECONDS, self.config.checkpoint.seconds or AWAY_SECONDS)
+        checkpoint = replace(self.config.checkpoint, seconds=seconds)
+        return replace(self, folder=folder, config=replace(self.config, checkpoint=checkpoint))
 
     def refreshed(self) -> Member:
         """Return this member with `finished` and `epoch` as its folder has them now."""
@@ -134,12 +175,12 @@ def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
     If there are few groups, each is divided into equal shares, so that every worker has a stack.
     """
     groups: dict[str, list[Member]] = {}
+    workers = workers_for(members[0].config) if members else 1
     for member in members:
         groups.setdefault(_shape(member), []).append(member)
     stacks = []
     for group in groups.values():
         config = group[0].config
-        workers = config.jobs or cores()
         shares = min(workers, len(group), -(-STACKS_A_WORKER * workers // len(groups)))
         rounds = -(-len(group) // (shares * stack_size(config, dataset(config))))
         bounds = [len(group) * i // (shares * rounds) for i in range(shares * rounds + 1)]
@@ -172,14 +213,12 @@ def stack_size(config: Config, data: Dataset) -> int:
 
 
 def _work(stack: tuple[Member, ...]) -> float:
-    config = stack[0].config
-    parameters = config.architecture(dataset(config)).n_parameters
-    return len(stack) * (config.epochs - stack[0].epoch) * (parameters + 1000 * (config.depth + 1))
+    return sum(member.operations for member in stack)
 
 
-def cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def workers_for(config: Config) -> int:
+    """Return how many stacks are trained at once."""
+    return config.jobs or config.executor.build(EXECUTORS).workers()
 
 
 _SHORT = {"depth": "d", "width": "w", "lr": "lr", "seed": "s", "batch_size": "b", "epochs": "e"}

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from bpexp.config import Config
 from bpexp.console import say, warn
 from bpexp.errors import StorageError, reason
+from bpexp.executors import cores
 from bpexp.record.files import replacing
 from bpexp.record.layout import SWEEP, TRACEBACK
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
-from bpexp.sweeping.plan import cores
 from bpexp.sweeping.terminal import summary
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[P
             formats=formats,
             vectors=vectors,
             instruments=config.draw,
-            jobs=config.jobs or cores(),
+            jobs=min(config.jobs or cores(), cores()),
             failed=lambda name, error: warn_not_drawn(f"figure {name}", error, folder),
         )
     except Exception as error:

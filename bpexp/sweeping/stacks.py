@@ -112,15 +112,19 @@ class _StackRun:
         )
         for record in records:
             self._write(record)
-            if record.metrics and record.epoch > 0:
+            if not record.metrics:
+                continue
+            going_on = not record.ended.all()
+            if record.epoch > 0:
+                if going_on and self._due():
+                    self._checkpoint(record)
                 left = (config.epochs - int(record.epoch)) * int(record.ended.sum())
                 self._progress(len(record.rows) + left)
-            if record.metrics and not record.ended.all():
-                if record.epoch > 0 and (self._interrupt.requested or self._due()):
+            if going_on and self._interrupt.requested:
+                if record.epoch > 0:
                     self._checkpoint(record)
-                if self._interrupt.requested:
-                    self._stop(record)
-                    break
+                self._stop(record)
+                break
         return self._statuses
 
     def _make_trainer(self) -> Trainer:

@@ -14,7 +14,7 @@ from bpexp.progress import begin
 from bpexp.register import Registered, used
 from bpexp.sweeping.draws import assign_draws, train_and_draw
 from bpexp.sweeping.ended import EndedRuns
-from bpexp.sweeping.plan import Plan, cores
+from bpexp.sweeping.plan import Plan, workers_for
 from bpexp.sweeping.signals import Signals
 from bpexp.sweeping.stacks import fail
 from bpexp.sweeping.terminal import result
@@ -69,9 +69,9 @@ def train_plan(
             fail=fail,
             report=report,
             interrupt=signals.interrupt,
-            warn=progress.note,
+            note=progress.note,
             # Of what a notebook registers no other process has the functions.
-            jobs=harness.jobs or cores() if all(row.importable for row in rows) else 1,
+            jobs=workers_for(harness) if all(row.importable for row in rows) else 1,
             imports=[*dict.fromkeys(row.function.__module__ for row in rows)],
             fail_fast=harness.fail_fast,
             meanwhile=meanwhile,

@@ -1,0 +1,92 @@
+"""What an engine runs on another machine: a stack that may have been trained in part before."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+
+from bpexp.errors import ExecutorError
+from bpexp.executors.protocol import Interrupt, Report, Run, RunStack, Train
+
+CHECKED = ("bpexp", "numpy")  # packages whose version decides a run's numbers
+
+
+def require_package(package: str, extra: str) -> None:
+    """Check that an engine's package is installed.
+
+    Args:
+        package: its name.
+        extra: the name of this package's extra that installs it, also the executor's name.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise ValueError(f"name: {extra} needs the package {package}: pip install 'bpexp[{extra}]'")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides a run's numbers, and the kind of processor."""
+    found = {"machine": platform.machine()}
+    for package in CHECKED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # it is on the path, and not installed
+            found[package] = "unknown"
+    return found
+
+
+def check_versions(expected: dict[str, str]) -> None:
+    """Refuse to train where runs would have other numbers.
+
+    Raises:
+        ExecutorError: a version is not the one with which the sweep was planned.
+    """
+    here = versions()
+    for name, wanted in expected.items():
+        if here[name] != wanted:
+            raise ExecutorError(
+                f"executor: the worker on {platform.node()} has {name} {here[name]}, and this "
+                f"process has {wanted}"
+            )
+
+
+def train_rest(
+    train: Train[Run], stack: RunStack[Run], report: Report, interrupt: Interrupt
+) -> dict[str, str]:
+    """Train what is left of a stack and return each run's status by identity.
+
+    Runs that are not at the same epoch, since a worker died between two checkpoints, are trained
+    apart.
+
+    Args:
+        train: trains a stack whose runs are at the same epoch.
+        stack: the runs as they were when the work was sent.
+        report: receives the epochs done.
+        interrupt: stops training.
+    """
+    runs = [run.refreshed() for run in stack]
+    statuses = {run.identity: "FINISHED" for run in runs if run.finished}
+    left = sorted((run for run in runs if not run.finished), key=_epoch)
+    for _, group in groupby(left, key=_epoch):
+        part = tuple(group)
+        outcome = train(part, report, interrupt)
+        statuses |= {run.identity: status for run, status in zip(part, outcome, strict=True)}
+    return statuses
+
+
+def regrouped(stacks: Sequence[RunStack[Run]]) -> list[RunStack[Run]]:
+    """Return what is left of some stacks, as stacks whose runs are at the same epoch."""
+    found: list[RunStack[Run]] = []
+    for stack in stacks:
+        runs = sorted((run.refreshed() for run in stack), key=_epoch)
+        left = [run for run in runs if not run.finished]
+        found += [tuple(group) for _, group in groupby(left, key=_epoch)]
+    return found
+
+
+def _epoch(run: Run) -> int:
+    return run.epoch
