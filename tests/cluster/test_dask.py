@@ -102,7 +102,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path, cluster, shared):
 
 def wait_for_journals(folder, count=3):
     """Wait until some runs have been trained for an epoch."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         found = [
             path for path in folder.glob("runs/*/*/journal.jsonl") if path.stat().st_size > 3000
