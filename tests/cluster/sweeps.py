@@ -23,10 +23,10 @@ def grid():
     ]  # fmt: skip
 
 
-def run_command(folder, *words, wait=True):
+def run_command(folder, *words, wait=True, env=os.environ):
     """Start the command in a folder; return its process and, if it was waited for, its output."""
     folder.mkdir(exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    environment = env | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "bpexp", *words],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
