@@ -25,6 +25,11 @@ class LocalExecutor:
         """Return the number of processor cores that this process may use."""
         return cores()
 
+    @property
+    def least_operations(self) -> float:
+        """None: sending a stack over a pipe takes no time."""
+        return 0.0
+
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
         """Train all stacks; see `Executor.run`."""
         if session.jobs == 1 or len(stacks) <= 1:

@@ -131,6 +131,13 @@ class Executor(Protocol):
             ExecutorError: the engine does not answer.
         """
 
+    @property
+    def least_operations(self) -> float:
+        """Operations below which a stack is not divided among workers, for what sending it takes.
+
+        See `PlannedRun.operations`; a core does some 10^9 a second.
+        """
+
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
         """Train all stacks and return the statuses FINISHED, FAILED and KILLED by identity.
 

@@ -174,14 +174,19 @@ def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
 
     If there are few groups, each is divided into equal shares, so that every worker has a stack.
     """
+    if not members:
+        return ()
     groups: dict[str, list[Member]] = {}
-    workers = workers_for(members[0].config) if members else 1
+    workers = workers_for(members[0].config)
+    least = members[0].config.executor.build(EXECUTORS).least_operations
     for member in members:
         groups.setdefault(_shape(member), []).append(member)
     stacks = []
     for group in groups.values():
         config = group[0].config
         shares = min(workers, len(group), -(-STACKS_A_WORKER * workers // len(groups)))
+        if least:
+            shares = max(1, min(shares, int(_work(group) / least)))
         rounds = -(-len(group) // (shares * stack_size(config, dataset(config))))
         bounds = [len(group) * i // (shares * rounds) for i in range(shares * rounds + 1)]
         stacks += [tuple(group[a:b]) for a, b in pairwise(bounds) if a < b]
@@ -212,7 +217,7 @@ def stack_size(config: Config, data: Dataset) -> int:
     return size if size >= SMALLEST_STACK else 1
 
 
-def _work(stack: tuple[Member, ...]) -> float:
+def _work(stack: Sequence[Member]) -> float:
     return sum(member.operations for member in stack)
 
 

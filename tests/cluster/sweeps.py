@@ -18,7 +18,7 @@ EPOCHS = 60
 def grid():
     """Return the words of a sweep of 24 runs."""
     return [
-        "-m", "activation=tanh,relu", "depth=2,3", "seed=0,1,2,3,4,5", "width=32",
+        "-m", "activation=tanh,relu", "depth=2,3", "seed=0,1,2,3,4,5", "width=64",
         "data.limit=1500", f"epochs={EPOCHS}", "tracking=off", "progress=false", "study=there",
     ]  # fmt: skip
 

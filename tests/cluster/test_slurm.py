@@ -16,7 +16,10 @@ pytestmark = [
     pytest.mark.full,
     pytest.mark.skipif(missing() != "", reason=missing() or "it can be started"),
 ]
-WORDS = ["executor=slurm", "executor.partition=low", "executor.memory=1"]
+WORDS = [
+    "executor=slurm", "executor.partition=low", "executor.memory=1", "executor.least_seconds=2",
+    "checkpoint.every=1",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def wait_for(what, seconds=300):
 
 
 def test_jobs_outlive_what_submitted_them(tmp_path, slurm):
-    """A job is cancelled, one is preempted, the submitting process is killed, and all is as here."""
+    """A job is cancelled, one preempted, the submitting process killed, and all is as here."""
     folder = tmp_path / "slurm-runs"
     process, _ = run_command(folder, *grid(), *WORDS, wait=False, env=slurm.environment)
     running = wait_for(lambda: jobs(slurm, "RUNNING"))

@@ -210,6 +210,11 @@ def test_a_run_whose_worker_dies_twice_is_failed(tmp_path, forked):
 class Backwards:
     """An executor of a test's own: trains in this process, the last stack first."""
 
+    least_operations = 0.0
+
+    def workers(self):
+        return 1
+
     def run(self, stacks, session):
         statuses = {}
         for stack in reversed(stacks):
