@@ -93,8 +93,10 @@ class Jobs(Generic[Run]):
 
     def _without_submitted(self, stacks: Sequence[RunStack[Run]]) -> Iterator[RunStack[Run]]:
         """Yield what is to be submitted; runs of jobs that are in the queue are waited for."""
-        runs = {run.identity: run for stack in stacks for run in stack}
         queued = slurm_queue.states() or {}
+        fresh = [run.refreshed() for stack in stacks for run in stack]  # jobs may have ended by now
+        self._statuses |= {run.identity: "FINISHED" for run in fresh if run.finished}
+        runs = {run.identity: run for run in fresh if not run.finished}
         for job, line in _recorded(self._folder):
             ours = [runs.pop(identity) for identity in line["runs"] if identity in runs]
             if ours and job in queued:
@@ -104,8 +106,7 @@ class Jobs(Generic[Run]):
         if self._alive:
             self._session.note(f"slurm: {len(self._alive)} jobs of an earlier command go on")
         for stack in stacks:
-            if rest := tuple(run for run in stack if run.identity in runs):
-                yield rest
+            yield from regrouped([tuple(run for run in stack if run.identity in runs)])
 
     def _wait(self) -> None:
         end = time.monotonic() + POLL

@@ -63,7 +63,7 @@ def test_jobs_outlive_what_submitted_them(tmp_path, slurm):
     assert preempted, "the job of higher priority made others wait"
 
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     alive = [*jobs(slurm, "RUNNING"), *jobs(slurm, "PENDING")]
     assert alive
     process, output = run_command(folder, *grid(), *WORDS, env=slurm.environment)
@@ -74,7 +74,7 @@ def test_jobs_outlive_what_submitted_them(tmp_path, slurm):
 
 def test_a_signal_leaves_the_jobs_and_the_same_command_waits_for_them(tmp_path, slurm):
     folder = tmp_path / "runs-left"
-    words = [*grid(), *WORDS, "study=left"]
+    words = [*grid(), *WORDS]
     process, _ = run_command(folder, *words, wait=False, env=slurm.environment)
     wait_for(lambda: jobs(slurm, "RUNNING"))
     process.send_signal(signal.SIGINT)
