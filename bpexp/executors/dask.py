@@ -192,6 +192,7 @@ class _Connection(Generic[Run]):
             self._token,
             self._shared,
             versions(),
+            [*self._work.session.imports],
             key=f"{self._token}-{stack[0].identity}-{time.monotonic_ns()}",
             pure=False,
         )

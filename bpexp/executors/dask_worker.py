@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bpexp.executors.protocol import DEFERRED, Interrupt, PlannedRun, RunStack, Train
-from bpexp.executors.remote import check_versions, train_rest
+from bpexp.executors.remote import check_versions, import_all, train_rest
 from bpexp.executors.transfer import FolderChanges, apply
 
 INTERVAL = 0.5  # seconds between messages
@@ -21,7 +21,12 @@ ONE = threading.Lock()  # one stack at a time: the number of BLAS threads is the
 
 
 def train_stack_for(
-    train: Train[Any], stack: RunStack[Any], token: str, shared: bool, expected: dict[str, str]
+    train: Train[Any],
+    stack: RunStack[Any],
+    token: str,
+    shared: bool,
+    expected: dict[str, str],
+    imports: Sequence[str],
 ) -> dict[str, str]:
     """Train a stack and return each run's status by identity.
 
@@ -32,11 +37,13 @@ def train_stack_for(
         token: names the queue and the event of the sweep's process.
         shared: whether the runs' folders are this machine's too.
         expected: the versions with which the sweep was planned.
+        imports: modules to import first.
 
     Raises:
         ExecutorError: another version is installed here.
     """
     check_versions(expected)
+    import_all(imports)
     with ONE, ExitStack() as resources:
         link = _Link(token)
         if shared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import platform
 from collections.abc import Sequence
@@ -76,6 +77,12 @@ def train_rest(
         outcome = train(part, report, interrupt)
         statuses |= {run.identity: status for run, status in zip(part, outcome, strict=True)}
     return statuses
+
+
+def import_all(modules: Sequence[str]) -> None:
+    """Import the modules that register what runs use; see `Session.imports`."""
+    for module in modules:
+        importlib.import_module(module)
 
 
 def regrouped(stacks: Sequence[RunStack[Run]]) -> list[RunStack[Run]]:

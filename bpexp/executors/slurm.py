@@ -97,7 +97,7 @@ class SlurmExecutor:
             slurm_account=self._account,
         )
         outcomes = [folder / f"{uuid.uuid4().hex}.json" for _ in bundles]
-        jobs = executor.map_array(BundleJob(session.train), bundles, outcomes)
+        jobs = executor.map_array(BundleJob(session.train, session.imports), bundles, outcomes)
         return [(job.job_id, path) for job, path in zip(jobs, outcomes, strict=True)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bpexp.executors.protocol import Interrupt, Run, RunStack, Train
-from bpexp.executors.remote import train_rest
+from bpexp.executors.remote import import_all, train_rest
 
 Bundle = Sequence[RunStack[Run]]
 """Stacks that one job trains, one after another."""
@@ -21,9 +21,9 @@ class BundleJob:
     training goes on from the runs' checkpoints.
     """
 
-    def __init__(self, train: Train[Any]) -> None:
-        """Take the function that trains a stack."""
-        self._train = train
+    def __init__(self, train: Train[Any], imports: Sequence[str]) -> None:
+        """Take the function that trains a stack, and modules to import first."""
+        self._train, self._imports = train, list(imports)
 
     def __call__(self, bundle: Bundle[Any], outcome: Path) -> None:
         """Train what is left of a bundle.
@@ -32,6 +32,7 @@ class BundleJob:
             bundle: the stacks.
             outcome: the file of statuses, a JSON object by identity.
         """
+        import_all(self._imports)
         statuses: dict[str, str] = {}
         for stack in bundle:
             statuses |= train_rest(self._train, stack, lambda epochs: None, Interrupt())
