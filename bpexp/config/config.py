@@ -108,6 +108,7 @@ class Config:
     fail_fast: bool
     progress: bool
     quick: bool
+    plan: str
     forecast: str
     figures: Figures
     draw: list[str]

@@ -126,8 +126,9 @@ def _number(meaning: str, *, nullable: bool = False) -> Key:
     return Key(float, allowed, lambda v: 0 < v <= LARGEST, meaning, nullable)
 
 
-def _name(meaning: str, *names: str) -> Key:
-    return Key(str, f"one of {', '.join(names)}", lambda v: v in names, meaning)
+def _name(meaning: str, *names: str, neutral: object = ORIGINAL) -> Key:
+    allowed = f"one of {', '.join(names)}"
+    return Key(str, allowed, lambda v: v in names, meaning, neutral=neutral)
 
 
 def _instruments(meaning: str, convert: Callable[[str, list[str]], list[str]]) -> Key:
@@ -258,6 +259,9 @@ RUNTIME_KEYS: dict[str, Key | Group] = {
     "quick": _switch(
         f"shrink every run: at most {QUICK_EPOCHS} epochs of {QUICK_EXAMPLES} examples; and a "
         "study's own grid to the ends of its ranges"
+    ),
+    "plan": _name(
+        "what to do with the plan: train it, or only print it", "train", "only", neutral="train"
     ),
     "forecast": _name("theory's forecast of which runs will train", "off", "on", "only"),
     "figures.format": _formats("formats of the figures' files, e.g. [png,pdf]"),

@@ -76,6 +76,11 @@ def run_sweep(
     for note in dict.fromkeys(note for c in configs for note in dataset(c).notes):
         warn(note)
     identities = [member.identity for member in plan.members]
+    if harness.plan == "only":
+        from bpexp.sweeping.estimate import print_plan
+
+        print_plan(plan, harness)
+        return Outcome(identities, 0, [None] * len(configs))
     folder = _begin(plan, multirun, command)
     cells = None
     if harness.forecast != "off":

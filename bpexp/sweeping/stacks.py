@@ -79,6 +79,30 @@ def _take(member: Member, taken: dict[str, Journal], resources: ExitStack) -> No
         del taken[member.identity]
 
 
+def make_trainer(members: Sequence[Member]) -> Trainer:
+    """Return the trainer of a stack at step 0.
+
+    Args:
+        members: the stack's runs.
+    """
+    config, data = members[0].config, dataset(members[0].config)
+    shape, batch = config.architecture(data), data.x_train[: config.probe.examples]
+    rows = [initial_theta(shape, m.config.init, m.config.seed, batch) for m in members]
+    return Trainer(
+        Stack.of(shape, rows, config.dtype),
+        data,
+        learning_rates=[m.config.lr for m in members],
+        seeds=[m.config.seed for m in members],
+        optimizer=config.optimizer,
+        batch_size=config.batch_size,
+        schedule=config.schedule,
+        epochs=config.epochs,
+        frozen=config.frozen,
+        probe_examples=config.probe.examples,
+        instruments=config.instruments,
+    )
+
+
 class _StackRun:
     """A stack in training: its trainer, its journals and the status of each run."""
 
@@ -97,7 +121,7 @@ class _StackRun:
             _start(member, journal)
             _keep_sources(member)
         self._earlier = [0.0] * len(members)
-        self._trainer = self._make_trainer()
+        self._trainer = self._resumed()
         self._statuses = ["KILLED"] * len(members)
         self._begun = time.perf_counter()
         self._saved = (self._trainer.epoch, self._begun)
@@ -127,25 +151,9 @@ class _StackRun:
                 break
         return self._statuses
 
-    def _make_trainer(self) -> Trainer:
-        config, data = self._config, dataset(self._config)
-        batch = data.x_train[: config.probe.examples]
-        rows = [
-            initial_theta(self._shape, m.config.init, m.config.seed, batch) for m in self._members
-        ]
-        trainer = Trainer(
-            Stack.of(self._shape, rows, config.dtype),
-            data,
-            learning_rates=[m.config.lr for m in self._members],
-            seeds=[m.config.seed for m in self._members],
-            optimizer=config.optimizer,
-            batch_size=config.batch_size,
-            schedule=config.schedule,
-            epochs=config.epochs,
-            frozen=config.frozen,
-            probe_examples=config.probe.examples,
-            instruments=config.instruments,
-        )
+    def _resumed(self) -> Trainer:
+        """Return the trainer, with what the runs' checkpoints hold."""
+        trainer = make_trainer(self._members)
         checkpoints = [read_checkpoint(member.folder) for member in self._members]
         resumed = [state for state in checkpoints if state is not None]
         if resumed:

@@ -78,6 +78,7 @@ CHANGES = {
     "force": True,
     "fail_fast": True,
     "progress": True,
+    "plan": "only",
     "forecast": "on",
     "figures.format": {"figures": {"format": ["svg", "pdf"]}},
     "draw": ["dead"],
