@@ -29,6 +29,7 @@ from bpexp.figures.paired import paired_by_depth
 from bpexp.figures.parts.look import Look
 from bpexp.figures.scores import score_by_depth, score_by_frozen, score_by_setting
 from bpexp.figures.spec import FigureSpec
+from bpexp.figures.streams import signal_propagation, variants_by_depth
 from bpexp.figures.verdicts import verdict_map
 
 __all__ = [
@@ -58,7 +59,9 @@ __all__ = [
     "score_by_depth",
     "score_by_frozen",
     "score_by_setting",
+    "signal_propagation",
     "through_training",
     "trainability_map",
+    "variants_by_depth",
     "verdict_map",
 ]

@@ -36,6 +36,13 @@ from bpexp.figures.scores import (
     score_by_setting,
 )
 from bpexp.figures.spec import FigureSpec
+from bpexp.figures.streams import (
+    MOMENTS,
+    layers_of_streams,
+    signal_propagation,
+    variants,
+    variants_by_depth,
+)
 from bpexp.figures.verdicts import verdict_map
 
 TEST = "score/test"
@@ -104,4 +111,8 @@ FIGURES: dict[str, FigureSpec] = {
         ("grad_norm", "step", "epoch", "layer", "source"),
         both_precisions,
     ),
+    "signal_propagation": FigureSpec(
+        signal_propagation, "layers", (*MOMENTS, *AT), layers_of_streams
+    ),
+    "variants_by_depth": FigureSpec(variants_by_depth, "layers", GRADIENT, variants),
 }

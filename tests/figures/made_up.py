@@ -29,6 +29,8 @@ def tables(
     rates=(0.05,),
     dtypes=("float32",),
     frozen=(0,),
+    skips=("none",),
+    norms=("none",),
     theory=True,
     zero_below=0.0,
     broken_from=math.inf,
@@ -47,11 +49,14 @@ def tables(
     """
     rng = np.random.default_rng(0)
     runs, layers, curves, spectra = [], [], [], []
-    sweep = itertools.product(activations, inits, depths, rates, dtypes, frozen, seeds)
-    for i, (activation, init, depth, lr, dtype, kept, seed) in enumerate(sweep):
+    sweep = itertools.product(
+        activations, inits, depths, rates, dtypes, frozen, skips, norms, seeds
+    )
+    for i, (activation, init, depth, lr, dtype, kept, skip, norm, seed) in enumerate(sweep):
         own = {"run": f"{i:016x}", "name": f"{activation}-d{depth}-s{seed}", "study": "t"}
         own |= {"depth": depth, "width": 64, "activation": activation, "init": init, "lr": lr}
         own |= {"activation.negative_slope": 0.01 if activation == "leaky" else np.nan}
+        own |= {"skip": skip, "norm": norm} if len(skips) * len(norms) > 1 else {}
         own |= {"cost": "cross_entropy", "seed": seed, "dtype": dtype, "frozen": kept}
         rate = RATES.get(activation, -0.3)
         learnt = 1 / (1 + math.exp(-6 - rate * depth))
@@ -59,15 +64,17 @@ def tables(
             at = {"step": 90 * epoch, "epoch": float(epoch)}
             for layer in range(1, depth + 2):
                 exact = math.exp(rate * (depth + 1 - layer))
-                norm = exact * math.exp(rng.normal(0, 0.1) - 0.1 * epoch)
-                norm = math.nan if epoch >= broken_from else norm if norm > zero_below else 0.0
-                cell = {**own, **at, "layer": layer, "grad_norm": norm, "delta_norm": norm}
+                size = exact * math.exp(rng.normal(0, 0.1) - 0.1 * epoch)
+                size = math.nan if epoch >= broken_from else size if size > zero_below else 0.0
+                cell = {**own, **at, "layer": layer, "grad_norm": size, "delta_norm": size}
+                cell |= stream(layer, depth) if skip != "none" else {}
                 cell |= {"q": 1.0, "subnormal_share": 0.25 * subnormal, "zero_share": rng.random()}
                 dies = activation == "relu" and layer <= depth
                 cell |= {"dead": rng.random() * dies if layer <= depth else np.nan}
                 layers.append({**cell, "source": "measured"})
                 if theory and epoch == 0:
                     told = {"grad_norm": exact, "delta_norm": exact, "source": "theory"}
+                    told |= stream(layer, depth) if skip != "none" else {}
                     layers.append({**own, **at, "layer": layer, **told})
             done = learnt * (1 - math.exp(-epoch)) if epoch < broken_from else math.nan
             metrics = {"loss/test": 2.3 * (1 - 0.9 * done), "accuracy/test": 0.1 + 0.87 * done}
@@ -98,6 +105,18 @@ def tables(
     measurements = {"jacobian_spectrum": typed(spectra)} if jacobian else {}
     plane = typed([*line, *runs]) if theory else pd.DataFrame()
     return Tables(typed(runs), typed(layers), typed(curves), measurements, plane, typed(runs))
+
+
+def stream(layer, depth):
+    """Return what is measured of a stream at a layer: a variance that grows by 1 a block."""
+    if layer > depth:
+        return {}
+    branch = 1.0 if layer > 1 else math.nan
+    return {
+        "stream_variance": float(layer),
+        "stream_squared_mean": 0.1,
+        "branch_variance": branch,
+    }
 
 
 def typed(rows):

@@ -32,6 +32,7 @@ EDGES = {
     "rates and seeds": tables(("tanh", "relu"), (4,), rates=(0.01, 0.1, 1.0), seeds=(0, 1, 2)),
     "rates at one depth": tables(("relu",), (4,), rates=(0.01, 0.03, 0.1), frozen=(0, 1)),
     "precisions": tables(("relu",), (2, 4), dtypes=("float32", "float64"), subnormal=True),
+    "variants": tables(("tanh",), (2, 4), skips=("none", "identity"), norms=("none", "batch")),
     "6x8": tables(SIX, EIGHT, epochs=2, zero_below=1e-12),
 }
 SPECS = FIGURES | dict(map(of_instrument, ("grad_norm", "dead")))
@@ -107,6 +108,8 @@ THIRD = {
     "score_by_frozen": {"frozen": (0, 1)},
     "range_by_layer": {"subnormal": True},
     "precision_by_layer": {"dtypes": ("float32", "float64")},
+    "signal_propagation": {"activations": SIX, "depths": (2, 8), "skips": ("identity", "rezero")},
+    "variants_by_depth": {"skips": ("none", "identity"), "rates": (0.1,)},
 }
 
 
