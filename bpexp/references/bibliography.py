@@ -216,6 +216,13 @@ REFERENCES: tuple[Reference, ...] = (
         "Deep information propagation", 2017, ICLR, "1611.01232",
     ),
     Reference(
+        "balduzzi2017", "Balduzzi et al. 2017",
+        ("David Balduzzi", "Marcus Frean", "Lennox Leary", "J. P. Lewis", "Kurt Wan-Duo Ma",
+         "Brian McWilliams"),
+        "The shattered gradients problem: If resnets are the answer, then what is the question?",
+        2017, _icml(series="PMLR", volume="70"), "1702.08591",
+    ),
+    Reference(
         "xiao2017", "Xiao et al. 2017", ("Han Xiao", "Kashif Rasul", "Roland Vollgraf"),
         "{Fashion-MNIST}: a novel image dataset for benchmarking machine learning algorithms",
         2017, {}, "1708.07747",
@@ -260,6 +267,12 @@ REFERENCES: tuple[Reference, ...] = (
         _nips(32), "1902.06720",
     ),
     Reference(
+        "yang2019", "Yang et al. 2019",
+        ("Greg Yang", "Jeffrey Pennington", "Vinay Rao", "Jascha Sohl-Dickstein",
+         "Samuel S. Schoenholz"),
+        "A mean field theory of batch normalization", 2019, ICLR, "1902.08129",
+    ),
+    Reference(
         "zhang2019fixup", "Zhang et al. 2019",
         ("Hongyi Zhang", "Yann N. Dauphin", "Tengyu Ma"),
         "Fixup initialization: Residual learning without normalization", 2019, ICLR, "1901.09321",
@@ -285,5 +298,10 @@ REFERENCES: tuple[Reference, ...] = (
         _proceedings("Proceedings of the Conference on Uncertainty in Artificial Intelligence",
                      series="PMLR", volume="161"),
         "2003.04887",
+    ),
+    Reference(
+        "brock2021", "Brock et al. 2021", ("Andrew Brock", "Soham De", "Samuel L. Smith"),
+        "Characterizing signal propagation to close the performance gap in unnormalized {ResNets}",
+        2021, ICLR, "2101.08692",
     ),
 )  # fmt: skip
