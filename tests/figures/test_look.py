@@ -217,6 +217,12 @@ def test_a_factor_of_one_level_is_no_row_or_column():
     assert max(width, height) < 13
 
 
+def test_a_single_panel_has_one_title():
+    panel = gradient_heatmap(tables(("tanh",), (4,), epochs=1).layers).axes[0]
+    assert panel.get_title() == panel.get_label() == "tanh, depth 4"
+    assert not panel.texts
+
+
 def test_axes_of_mean_field_have_symbols():
     runs = tables(("tanh",), (2, 4), rates=(0.01, 0.1, 1.0)).runs
     runs = runs.rename(columns={"lr": "init.sigma_w2"})

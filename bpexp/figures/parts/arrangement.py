@@ -67,7 +67,8 @@ def arrange(
     """
     room = (width or WIDEST) - margin[0], HIGHEST - margin[1]
     keys = _varying(keys)
-    crossings = [_cross(keys, turned) for turned in (False, True)] if len(keys[0]) > 1 else []
+    can_cross = len(keys) > 1 and len(keys[0]) > 1
+    crossings = [_cross(keys, turned) for turned in (False, True)] if can_cross else []
     fitting = [
         (min(1.0, room[0] / size[0] / len(heads), room[1] / size[1] / len(sides)), i)
         for i, (heads, sides, _) in enumerate(crossings)
