@@ -73,7 +73,7 @@ def present(
         file.write(tables.runs.to_csv(index=False).encode())
     if figures:
         # The report holds the figures as SVG, whatever the formats of their files are.
-        with TemporaryDirectory(dir=folder, prefix=".vectors-") as vectors:
+        with TemporaryDirectory(dir=folder, prefix="vectors-") as vectors:
             drawn = _draw(tables, folder, Path(vectors), config)
             _report(runs, tables, folder, drawn, Path(vectors))
 
