@@ -91,6 +91,21 @@ def _run(arguments: list[str]) -> int:
             return 0
     else:
         _check(given, studies)
+    from bpexp.sweeping.hydra import register, register_experiments
+
+    register()
+    # Reading all studies takes as long as composing a run, so they are read only if needed.
+    if given.shell_completion or _may_name_a_study(arguments):
+        register_experiments(studies)
+    return _run_hydra()
+
+
+def _run_hydra() -> int:
+    """Call Hydra's entry point and return the exit code; Hydra reads `sys.argv`.
+
+    Raises:
+        BpexpError: Hydra cannot compose a configuration, or one is invalid.
+    """
     # With this Hydra raises its errors; otherwise it prints them and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -98,12 +113,8 @@ def _run(arguments: list[str]) -> int:
     from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
-    from bpexp.sweeping.hydra import register, register_experiments, single
+    from bpexp.sweeping.hydra import single
 
-    register()
-    # Reading all studies takes as long as composing a run, so they are read only if needed.
-    if given.shell_completion or _may_name_a_study(arguments):
-        register_experiments(studies)
     codes: list[int] = []
     refusals: list[Exception] = []
 

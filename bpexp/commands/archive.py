@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpexp.commands.listing import bytes_text
+from bpexp.commands.text import bytes_text
 from bpexp.console import say
 from bpexp.errors import BpexpError
 from bpexp.record.files import replacing

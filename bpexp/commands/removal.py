@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bpexp.commands.listing import bytes_text
+from bpexp.commands.text import bytes_text
 from bpexp.console import say
 from bpexp.errors import BpexpError, reason
 from bpexp.record.journal import in_use

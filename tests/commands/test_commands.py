@@ -15,7 +15,7 @@ from helpers import make_config
 
 import bpexp
 from bpexp.commands import COMMANDS, completed, main
-from bpexp.commands.listing import age, bytes_text
+from bpexp.commands.text import age, bytes_text
 from bpexp.errors import BpexpError
 from bpexp.record.journal import Journal
 from bpexp.record.studies import Study
