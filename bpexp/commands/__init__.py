@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bpexp.commands.archive import add_export, export
 from bpexp.commands.cite import add_cite, cite
-from bpexp.commands.listing import add_list, add_show, list_, show
+from bpexp.commands.listing import add_list, list_
 from bpexp.commands.removal import add_rm, rm
 from bpexp.commands.showing import add_show, show
 from bpexp.console import say
