@@ -54,5 +54,5 @@ def _check(field: str, annotation: Any, value: object) -> Any:
         allowed = " or ".join(KINDS.get(kind, "null") for kind in kinds)
         raise ConfigError(out_of_range(field, value, allowed))
     if isinstance(value, int | float) and abs(value) > LARGEST:
-        raise ConfigError(out_of_range(field, value, f"at most {LARGEST:g} in size"))
+        raise ConfigError(out_of_range(field, value, f"at most {LARGEST:g} in absolute value"))
     return value

@@ -14,14 +14,15 @@ from tempfile import TemporaryDirectory
 from PIL import Image, ImageDraw
 
 from bpexp.figures import draw_all
-from bpexp.results import Tables, study_runs
+from bpexp.record.studies import Study
+from bpexp.results import Tables
 
 TILE, GAP, NAME = (720, 560), 12, 18  # pixels
 
 
 def tiles(folder: Path) -> list[tuple[str, Image.Image]]:
     """Return the figures of a study as small pictures with their names."""
-    tables = Tables.of(study_runs(folder.name, folder.parent.parent))
+    tables = Tables.of([*Study(folder).loaded()])
     with TemporaryDirectory() as place:
         drawn = draw_all(tables, Path(place), metadata={}, jobs=2)
         found = []

@@ -28,6 +28,7 @@ STUDIES = [
     tables(("relu",), (2, 4), rates=(0.01, 0.03, 0.1), epochs=1),
     tables(("tanh", "relu"), (2,), rates=(0.01, 0.03, 0.1), seeds=(0, 1, 2), epochs=1),
     tables(("tanh",), (2,), dtypes=("float32", "float64"), subnormal=True, epochs=1),
+    tables(("tanh",), (2, 4), skips=("none", "identity"), norms=("none", "batch"), epochs=1),
 ]
 CASES = {
     name: next(study for study in STUDIES if not spec.data(study).empty)
