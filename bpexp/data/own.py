@@ -62,8 +62,8 @@ def make_own_dataset(
     if task is None and all(map(are_labels, ys)):
         task = "classification"
         if any(y.dtype.kind == "f" for y in ys):
-            hint = f"{spelled('task', 'regression')} takes them as targets"
-            notes.append(f"{source}: y holds whole numbers, which are labels; {hint}")
+            hint = f"{spelled('task', 'regression')} reads them as targets"
+            notes.append(f"{source}: y holds whole numbers, which are read as labels; {hint}")
     if task == "classification":
         classes = find_classes(source, ys) if names is None else _named(source, ys, names)
         ys = classes.labels

@@ -56,7 +56,7 @@ def trained(configs, root, interrupted=None):
     if interrupted is not None:
         interrupted(stack)
         (stack,) = make_plan(configs, root).stacks
-        assert stack[0].epoch == 1
+        assert stack[0].epoch == AT[interrupted]
     train_stack(stack, lambda epochs: None, Interrupt())
     return told(plan.members[0])
 
@@ -68,17 +68,20 @@ def stopped(stack):
 
 
 def killed(stack):
-    """Train an epoch and a part of the next: the journal has no end, the checkpoint is older."""
+    """Train three epochs: the journal has no end, the checkpoint is of the second epoch."""
 
     def report(epochs):
         report.calls += 1
-        if report.calls == 2:
+        if report.calls == 3:
             raise KeyboardInterrupt
 
     report.calls = 0
     with pytest.raises(KeyboardInterrupt):
         train_stack(stack, report, Interrupt())
     assert read(stack[0].folder).end is None
+
+
+AT = {stopped: 1, killed: 2}  # the epoch from which training goes on
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -92,7 +95,7 @@ def test_what_is_told_of_a_run_is_the_same_however_it_is_trained_and_measured(tm
     assert trained(grid(0, (0, 1, 2)), tmp_path / "stack") == alone
     assert trained(grid(3, (0, 1, 2)), tmp_path / "stack3") == alone
     if name not in ("diverges", "stops"):  # which end in the first epochs
-        sessions = {"checkpoint": {"every": 1, "seconds": None}}
+        sessions = {"checkpoint": {"every": 2, "seconds": None}}
         for how in (stopped, killed):
             for every in (0, 3):
                 folder = tmp_path / f"{how.__name__}{every}"
