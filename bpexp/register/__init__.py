@@ -1,5 +1,7 @@
 """Decorators that add a program's own functions to the tables of choices.
 
+An example::
+
     import bpexp
     import numpy as np
 
