@@ -94,7 +94,7 @@ def _headline(verdicts: Mapping[str, int]) -> str:
     >>> _headline({"healthy": 5}), _headline({"healthy": 3, "dead": 2})
     ('healthy', 'healthy 3, dead 2')
     >>> _headline({"vanishing": 3, "dead": 1, "stalled": 1})
-    'vanishing 3, others 2'
+    'vanishing 3\\nothers 2'
     """
     (first, n), *others = verdicts.items()
     if not others:

@@ -119,6 +119,15 @@ def test_a_study_of_experiments_is_its_grid_and_settings(tmp_path, monkeypatch):
         bpexp.sweep(experiment="vanish", root=tmp_path)
 
 
+@pytest.fixture
+def interruptible():
+    """Take SIGINT, which what runs in a shell's background ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_at_the_end_of_an_epoch_and_raises(tmp_path):
     def interrupt():
         journals = "runs/bpexp/*/journal.jsonl"
