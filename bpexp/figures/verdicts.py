@@ -89,12 +89,12 @@ def _cell(runs: pd.DataFrame) -> Cell:
 
 
 def _headline(verdicts: Mapping[str, int]) -> str:
-    """Return the verdict of all runs of a cell, or how many runs have the first and the others.
+    r"""Return the verdict of all runs of a cell, or how many runs have the first and the others.
 
     >>> _headline({"healthy": 5}), _headline({"healthy": 3, "dead": 2})
     ('healthy', 'healthy 3, dead 2')
     >>> _headline({"vanishing": 3, "dead": 1, "stalled": 1})
-    'vanishing 3\\nothers 2'
+    'vanishing 3\nothers 2'
     """
     (first, n), *others = verdicts.items()
     if not others:
