@@ -57,6 +57,16 @@ def test_a_step_that_was_not_probed_is_refused():
         gradient_by_layer(tables().layers, step=7)
 
 
+def test_zeros_alone_leave_a_log_axis_its_limits():
+    layers = tables(("relu",), (2,), zero_below=math.inf).layers
+    layers = layers.assign(grad_norm=0.0, grad_norm_lower=0.0, grad_norm_upper=0.0)
+    (panel,) = gradient_by_layer(layers).axes
+    low, high = panel.get_ylim()
+    assert 0 < low < 0.1
+    assert high == pytest.approx(10.0, rel=0.05)  # `least` widens it
+    assert len(lines(panel, marks=True)) == 1
+
+
 def test_exact_zeros_are_marked_below_all_data():
     layers = tables(("sigmoid",), zero_below=1e-2).layers
     (panel,) = gradient_by_layer(layers).axes

@@ -80,6 +80,9 @@ def draw_lines(
     if y.log:
         zeros = [(panel, rows[rows[y.name] == 0]) for panel, rows in parts]
         n = max((rows[hue].nunique() for _, rows in zeros), default=0)
+        if all(panel.dataLim.minposy == np.inf for panel, _ in parts):
+            parts[0][0].set_autoscaley_on(False)  # it warns of data without a positive number
+            parts[0][0].set_ylim(0.1, 10.0)
         _make_room(parts[0][0], n * _height(n), least)
         for panel, rows in zeros:
             _mark_zeros(panel, rows, x, hue, palette, n)
