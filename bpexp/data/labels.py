@@ -90,7 +90,7 @@ def is_whole(y: NDArray[Any]) -> bool:
 
 def listed(names: Sequence[object]) -> str:
     """Return the names separated by commas; of many names the middle ones are left out."""
-    shown = [quoted(str(name)) for name in names]
+    shown = [quoted(str(name)) or "''" for name in names]
     if len(shown) > MOST_LISTED:
         shown = [*shown[: MOST_LISTED - 2], "...", shown[-1]]
     return ", ".join(shown)
