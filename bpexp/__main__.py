@@ -12,8 +12,11 @@ from typing import Any, TextIO, cast
 
 from bpexp.config.shipped import tree
 from bpexp.console import SafeStream, say, warn
-from bpexp.errors import BpexpError, ConfigError, StorageError
+from bpexp.errors import BpexpError, ConfigError, StorageError, one_of, require_folder
 from bpexp.register import load_plugins
+
+COMPLETION = ("install", "uninstall", "query")  # what Hydra does for a shell
+SHELLS = ("bash", "fish", "zsh")
 
 
 def main() -> None:
@@ -46,6 +49,7 @@ def _main(arguments: list[str]) -> int:
         from bpexp.commands import main as command
 
         if arguments[0] in COMMANDS:
+            require_folder()
             return command(arguments)
     if any(argument in ("--help", "-h") for argument in arguments):
         from bpexp.config.help import text
@@ -60,16 +64,8 @@ def _main(arguments: list[str]) -> int:
 
         say(f"bpexp {bpexp.__version__} (hydra-core {version('hydra-core')})")
         return 0
-    _require_folder()
+    require_folder()
     return _run(arguments)
-
-
-def _require_folder() -> None:
-    """Raise ConfigError if the current folder was deleted."""
-    try:
-        Path.cwd()
-    except OSError:
-        raise ConfigError("the current folder no longer exists") from None
 
 
 def _run(arguments: list[str]) -> int:
@@ -87,7 +83,7 @@ def _run(arguments: list[str]) -> int:
     if given.shell_completion:
         from bpexp.commands import completed
 
-        if completed(os.environ.get("COMP_LINE", "")):
+        if given.overrides[0].startswith("query=") and completed(os.environ["COMP_LINE"]):
             return 0
     else:
         _check(given, studies)
@@ -142,7 +138,18 @@ def _run_hydra() -> int:
 
 
 def _refuse_flags(given: Any) -> None:
-    """Raise ConfigError for flags that Hydra cannot combine."""
+    """Raise ConfigError for flags that Hydra cannot combine, or on which it fails."""
+    if given.experimental_rerun:
+        raise ConfigError(
+            "--experimental-rerun: no job is stored; repeat the command with force=true"
+        )
+    if given.shell_completion:
+        allowed = [f"{verb}={shell}" for verb in COMPLETION for shell in SHELLS]
+        received = " ".join(given.overrides)
+        if received not in allowed:
+            raise ConfigError(one_of("--shell-completion", received, allowed))
+        if received.startswith("query=") and "COMP_LINE" not in os.environ:
+            raise ConfigError(f"--shell-completion: {received} is for shells, which set COMP_LINE")
     shows = "--cfg" if given.cfg else "--info" if given.info else ""
     if shows and given.multirun:
         raise ConfigError(f"{shows}: shows one run; leave out -m, and give each key one value")

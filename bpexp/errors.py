@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
 from bpexp.secrets import without_secrets
@@ -32,6 +33,14 @@ class StorageError(BpexpError):
 
 class ExecutorError(BpexpError):
     """An engine that trains elsewhere and does not answer, or has another version of the code."""
+
+
+def require_folder() -> None:
+    """Raise ConfigError if the current folder was deleted: no relative path can be resolved."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigError("the current folder no longer exists") from None
 
 
 def one_of(field: str, received: object, allowed: Iterable[str]) -> str:

@@ -21,7 +21,9 @@ import bpexp
 from bpexp.__main__ import main
 from bpexp.data import load_once
 from bpexp.data.images import FILES
+from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
+from bpexp.report.__main__ import main as write_report
 from bpexp.sweeping import presentation
 from bpexp.tracking.command import main as sync
 
@@ -76,6 +78,11 @@ WORKS = [
     ),
 ]  # fmt: skip
 
+COMPLETIONS = ", ".join(
+    f"{verb}={shell}"
+    for verb in ("install", "query", "uninstall")
+    for shell in ("bash", "fish", "zsh")
+)
 SWEEPS = [
     *(
         one_value(f"-m {Q} depth=1", word)
@@ -95,11 +102,26 @@ SWEEPS = [
             "value"),
     refused("--resolve depth=1", "--resolve: goes with --cfg"),
     refused("hydra.sweep.dir=x", "hydra.sweep.dir: without effect; runs are written below runs/"),
+    refused("hydra.job.name=x", "hydra.job.name: without effect; runs are written below runs/"),
+    refused("-m depth=1 hydra.launcher._target_=os.system", "hydra.launcher._target_: cannot be "
+            "changed; hydra/launcher=NAME chooses another"),
+    refused("hydra.searchpath=[nowhere]", "hydra.searchpath: 'nowhere' is not a folder"),
+    refused("hydra.searchpath=[file:///nowhere,pkg://x]",
+            "hydra.searchpath: '/nowhere' is not a folder"),
+    refused("--experimental-rerun x.pickle", "--experimental-rerun: no job is stored; repeat the "
+            "command with force=true"),
+    refused("-sc", f"--shell-completion: '' is not one of {COMPLETIONS}"),
+    refused("-sc install=tcsh", f"--shell-completion: 'install=tcsh' is not one of {COMPLETIONS}; "
+            "did you mean 'install=zsh'?"),
+    refused("-sc query=zsh", "--shell-completion: query=zsh is for shells, which set COMP_LINE"),
     refused("hydra.output_subdir=x", "hydra.output_subdir: without effect; runs are written below "
             "runs/"),
 ]  # fmt: skip
 
 WORDS = [
+    refused("-m seed=range(1000000000)", "seed: makes a sweep of more than 100000 runs"),
+    refused("-m seed=range(1000) lr=0.1,0.2 depth=range(100)",
+            "seed: makes a sweep of more than 100000 runs"),
     refused("study=20240101", "study: 20240101 is not text; quote it: 'study=\"20240101\"'"),
     refused("study=1e3", "study: 1000.0 is not text; quote it: 'study=\"1000.0\"'"),
     refused("actvation=relu", "key: 'actvation' is unknown; did you mean 'activation'?"),
@@ -116,6 +138,7 @@ WORDS = [
             "http:/***@host/x.npz: cannot be read: No such file or directory"),
 ]  # fmt: skip
 
+EMPTY = "'', a"
 MAPPED = "the labels {} are classes 0 to {}, in this order"
 DATA = [
     row(f"{MINE} data.path=plain.npz", 0, "^relu"),
@@ -131,13 +154,16 @@ DATA = [
         )
     ),
     row(f"{MINE} data.path=whole.npz", 0, "^relu", told=re.escape(
-        "whole.npz: y holds whole numbers, which are read as labels; data.task=regression reads "
+        "whole.npz: y holds whole numbers, which are labels; data.task=regression takes "
         "them as targets\n")),
     row(f"{MINE} data.path=whole.npz data.task=regression cost=squared_error cost.output=identity",
         0, "r2"),
     row(f"{MINE} data.path=missing.npz", 0, "^relu", told=re.escape(
         "missing.npz: no training example is of class 2\n")),
     row(f"{MINE} data.path=unsigned.npz", 0, "^relu"),
+    row(f"{MINE} data.path=constant.npz depth=1", 0, "^relu .* dead "),  # all gradients are 0
+    row(f"{MINE} data.path=empty_label.npz depth=0", 0, "^relu",
+        told=re.escape(f"empty_label.npz: {MAPPED.format(EMPTY, 1)}\n")),
     refused(f"{MINE} data.path=ones.npz", "ones.npz: all labels are 1: there is nothing to learn"),
     refused(f"{MINE} data.path=zeros.npz",
             "zeros.npz: all labels are 0: there is nothing to learn"),
@@ -170,6 +196,8 @@ def files(tmp_path_factory):
     }  # fmt: skip
     for name, values in labels.items():
         np.savez(folder / f"{name}.npz", x=x, y=values)
+    np.savez(folder / "constant.npz", x=np.zeros((60, 3)), y=y)
+    np.savez(folder / "empty_label.npz", x=x, y=np.where(y, "a", ""))
     np.savez(folder / "extras.npz", x=x, y=y, names=np.array([None], object))
     np.savez(folder / "only_x.npz", x=x)
     np.savez(folder / "complex.npz", x=x * 1j, y=y)
@@ -256,8 +284,28 @@ def test_a_deleted_folder_is_one_line(here, monkeypatch, capsys):
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert run("depth=1", monkeypatch) == 2
-    assert capsys.readouterr().err == "the current folder no longer exists\n"
+    for command in ("depth=1", "list", "cite depth=1"):
+        assert run(command, monkeypatch) == 2
+    assert sync([]) == write_report(["bpexp"]) == 2
+    line = "the current folder no longer exists"
+    assert capsys.readouterr().err == f"{line}\n" * 5
+    with pytest.raises(ConfigError, match=line):
+        bpexp.sweep(depth=1)
+
+
+def test_a_shell_is_given_a_script_and_nothing_else(here, monkeypatch, capsys):
+    for shell in ("bash", "fish", "zsh"):
+        assert run(f"-sc install={shell}", monkeypatch) == 0
+        out, err = capsys.readouterr()
+        assert not {"list", "show"} & {line.split(" ")[0] for line in out.splitlines()}
+        assert "bpexp" in out
+        assert err == ""
+
+
+def test_a_shell_completes_subcommands(here, monkeypatch, capsys):
+    monkeypatch.setenv("COMP_LINE", "bpexp sh")
+    assert run("-sc query=bash", monkeypatch) == 0
+    assert "show" in capsys.readouterr().out.split()
 
 
 def test_a_second_run_of_a_command_trains_nothing(here, monkeypatch, capsys):

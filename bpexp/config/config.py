@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from bpexp.probes.instruments import INSTRUMENTS, selected
 from bpexp.training import check_stop
 
 LARGEST_NETWORK = 2**28  # parameters
+LARGEST_GRID = 100_000  # runs of a sweep
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,18 @@ class Config:
             "epochs": min(self.epochs, QUICK_EPOCHS),
         }
         return replace(self, **changes)
+
+
+def refuse_size(values: Mapping[str, Sequence[object]]) -> None:
+    """Raise ConfigError for a grid of more than LARGEST_GRID runs.
+
+    Args:
+        values: the values of each key.
+    """
+    runs = math.prod(map(len, values.values()))
+    if runs > LARGEST_GRID:
+        key = max(values, key=lambda key: len(values[key]))
+        raise ConfigError(f"{key}: makes a sweep of more than {LARGEST_GRID} runs")
 
 
 def refuse_frozen(frozen: int, depth: int) -> None:

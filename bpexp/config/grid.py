@@ -6,15 +6,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from inspect import signature
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
 
-from bpexp.config.config import Config, defaults
+from bpexp.config.config import LARGEST_GRID, Config, defaults, refuse_size
 from bpexp.config.identity import decides, nest
 from bpexp.config.schema import KEYS, Group
 from bpexp.config.shipped import tree
+from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of
 from bpexp.nn import Choice
 
@@ -39,6 +40,8 @@ def grid(keys: Mapping[str, object]) -> dict[str, list[Any]]:
         values = _values(key, value)
         if not values:
             raise ConfigError(f"{key}: no values")
+        if isinstance(KEYS.get(key), Group):
+            _require_choices(key, values)
         if len(values) > 1 and not decides(key):
             raise ConfigError(f"{key}: decides no numbers; it takes one value a sweep")
         found[key] = values
@@ -56,6 +59,7 @@ def configs(values: Mapping[str, list[Any]]) -> list[Config]:
     """
     shipped = defaults(tree("conf"))
     base = nest({key: value for key, value in shipped.items() if key in KEYS})  # not Hydra's keys
+    refuse_size(values)
     made = []
     for combination in product(*values.values()):
         nested = deepcopy(base)
@@ -90,6 +94,15 @@ def _require_key(key: str) -> None:
         raise ConfigError(one_of(key, parameter, known))
 
 
+def _require_choices(key: str, values: list[Any]) -> None:
+    """Raise ConfigError for a value of a group that is not a name, a Choice or a mapping."""
+    for value in values:
+        if not isinstance(value, str | Mapping):
+            shown = "None" if value is None else f"a {type(value).__name__}"
+            hint = "; bpexp.train trains on it" if isinstance(value, Dataset) else ""
+            raise ConfigError(f"{key}: {shown} is not a name, a Choice or a mapping{hint}")
+
+
 def _values(key: str, value: object) -> list[Any]:
     """Return the list of values of a key."""
     plain = _plain(value)
@@ -109,7 +122,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        return [_plain(entry) for entry in value]
+        # A list that is too long, or has no end, is cut here and refused later.
+        return [_plain(entry) for entry in islice(value, LARGEST_GRID + 1)]
     return value
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from bpexp.config import defaults, flatten, refuse_depth, refuse_frozen
+from bpexp.config.config import LARGEST_GRID, refuse_size
 from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
 from bpexp.errors import ConfigError, one_of, quoted, reason
 
@@ -25,7 +26,10 @@ OVERRIDE = re.compile("^override /")  # before the group whose choice a study ch
 TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
 PATHS = ("data.path", "data.root")
 # Keys of Hydra's own job folders, which only another launcher writes.
-WITHOUT_EFFECT = ("hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir")
+WITHOUT_EFFECT = (
+    "hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir", "hydra.job.name",
+    "hydra.job.config.", "hydra.job.override_dirname",
+)  # fmt: skip
 
 
 def with_home(argument: str) -> str:
@@ -65,7 +69,10 @@ def refuse(
     values: dict[str, list[Any]] = {}
     overrides = parsed(arguments)
     given = {o.key_or_group: o for o in overrides}
-    if "hydra.searchpath" in given or _is_foreign(given.get("hydra/sweeper")):
+    if "hydra.searchpath" in given:
+        _check_search_path(given["hydra.searchpath"].value())
+        return
+    if _is_foreign(given.get("hydra/sweeper")):
         return
     mode = given.get("hydra.mode")
     multirun = multirun or (mode is not None and mode.value() == "MULTIRUN")
@@ -232,6 +239,7 @@ def _check_together(values: Mapping[str, list[Any]]) -> None:
         values: the values of each key; keys with an empty list are not checked.
     """
     values = {key: listed for key, listed in values.items() if listed}
+    refuse_size(values)
     frozen, depth = values.get("frozen", [0]), values.get("depth", [0])
     if all(isinstance(number, int) for number in (*frozen, *depth)):
         refuse_frozen(max(frozen), min(depth))
@@ -266,9 +274,20 @@ def _check_deletion(override: Override) -> None:
         raise ConfigError(f"{quoted(str(override.input_line))}: no such choice to delete")
 
 
+def _check_search_path(value: object) -> None:
+    """Raise ConfigError for a folder of choices that is missing, of which Hydra only warns."""
+    for entry in value if isinstance(value, list) else [value]:
+        path = str(_unquoted(entry)).removeprefix("file://")
+        if "://" not in path and "${" not in path and not Path(path).is_dir():
+            raise ConfigError(f"hydra.searchpath: {path!r} is not a folder")
+
+
 def _check_sections(override: Override) -> None:
-    """Raise ConfigError for a value in place of Hydra's own groups of keys, on which it fails."""
+    """Raise ConfigError for values of Hydra's own groups of keys on which it fails."""
     key, value = override.key_or_group, override.value()
+    if key in ("hydra.sweeper._target_", "hydra.launcher._target_"):
+        section = key.split(".")[1]
+        raise ConfigError(f"{key}: cannot be changed; hydra/{section}=NAME chooses another")
     sections = ("hydra", "hydra.sweeper", "hydra.launcher", "hydra.sweeper.params")
     if key == "hydra.sweeper.params" and value is None:
         return  # removes a study's grid
@@ -314,7 +333,8 @@ def _values(override: Override) -> list[object]:
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
     try:
-        values = [_unquoted(value) for value in override.sweep_iterator()]
+        iterator = islice(override.sweep_iterator(), LARGEST_GRID + 1)
+        values = [_unquoted(value) for value in iterator]
     except (HydraException, ValueError) as error:
         raise ConfigError(f"{override.input_line}: {reason(error)}") from None
     if not values:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bpexp.console import say, warn
-from bpexp.errors import BpexpError, StorageError
+from bpexp.errors import BpexpError, StorageError, require_folder
 from bpexp.report.study import report_study
 
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path(), help="the folder that holds runs/")
     options = parser.parse_args(arguments)
     try:
+        require_folder()
         say(f"report:   {os.path.relpath(report_study(options.study, root=options.root))}")
     except BpexpError as error:
         warn(str(error))

@@ -8,6 +8,7 @@ from pathlib import Path
 from bpexp.config.grid import configs, grid
 from bpexp.config.overrides import study_grid
 from bpexp.config.shipped import tree
+from bpexp.errors import require_folder
 from bpexp.record.layout import RUNS
 from bpexp.record.studies import Study
 from bpexp.sweeping.signals import Signals
@@ -44,6 +45,7 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
         StorageError: the disk is full or not writable.
         KeyboardInterrupt: training was interrupted.
     """
+    require_folder()
     given = dict(keys)
     shown = ", ".join(f"{key}={value!r}" for key, value in given.items())
     base: dict[str, list[object]] = {"tracking": ["off"]}

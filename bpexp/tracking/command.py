@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bpexp.console import SafeStream, say, warn
-from bpexp.errors import BpexpError
+from bpexp.errors import BpexpError, require_folder
 from bpexp.progress import begin
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
 from bpexp.tracking.client import default_uri
@@ -47,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--follow", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    uri = options.tracking_uri or default_uri(options.root)
-    if options.follow:
-        return follow(options.follow, uri, options.root)
     try:
+        require_folder()
+        uri = options.tracking_uri or default_uri(options.root)
+        if options.follow:
+            return follow(options.follow, uri, options.root)
         if options.relocate:
             _relocate(uri, options.root)
         return _sync(options.study, options.run, uri, options.root, options.restore)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -69,6 +70,15 @@ def test_a_study_is_the_runs_that_were_asked_for(tmp_path):
         (
             {"activation": "relu", "activation__negative_slope": 0.1},
             "activation.negative_slope: activation relu takes no parameters",
+        ),
+        ({"seed": count()}, "seed: makes a sweep of more than 100000 runs"),
+        ({"seed": range(10**9), "depth": [1, 2]}, "seed: makes a sweep of more than 100000 runs"),
+        ({"seed": range(50_001), "depth": [1, 2]}, "seed: makes a sweep of more than 100000 runs"),
+        ({"norm": None}, "norm: None is not a name, a Choice or a mapping"),
+        ({"activation": [np.tanh]}, "activation: a ufunc is not a name, a Choice or a mapping"),
+        (
+            {"data": bpexp.dataset([[0.0]] * 20, [0, 1] * 10), "data.limit": 5},
+            "data: a Dataset is not a name, a Choice or a mapping; bpexp.train trains on it",
         ),
         ({"depth": [1, 2], "frozen": 3}, "frozen: 3 is not an integer of at most depth + 1 = 2"),
     ],
