@@ -96,8 +96,8 @@ def test_every_room_is_on_the_plan():
 
 
 STANDARD = {
-    "__future__", "collections", "contextlib", "dataclasses", "functools", "itertools", "json",
-    "os", "pathlib", "typing", "math",
+    "__future__", "collections", "contextlib", "dataclasses", "difflib", "functools", "itertools",
+    "json", "os", "pathlib", "typing", "math",
 }  # fmt: skip
 
 

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpexp.nn.activations import Array
+from bpexp.nn.activations import ACTIVATIONS, Array
 from bpexp.nn.arrays import Arrays, initial, views
 from bpexp.nn.checks import require_integer
 from bpexp.nn.choices import NONE, Choice, as_choice
+from bpexp.nn.costs import COSTS
 from bpexp.nn.layers import LAYERS, Dense, Layer, chain
+from bpexp.nn.norms import NORMS
+from bpexp.nn.skips import SKIPS
 from bpexp.nn.tasks import check_cost, find_task
 
 
@@ -90,15 +93,22 @@ class Architecture:
             ValueError: there are fewer than two sizes, one is below 1, the cost does not fit the
                 task, or the skip connections do not fit the sizes.
         """
+        if not isinstance(sizes, Iterable):
+            raise ValueError(f"sizes: {sizes!r} is not two or more layers of at least 1 unit")
         for n in sizes:
             require_integer("sizes: units of a layer", n, 1)
         if len(sizes) < 2:
             raise ValueError(
                 f"sizes: {tuple(sizes)!r} is not two or more layers of at least 1 unit"
             )
-        chosen = find_task(task).cost if cost is None else as_choice(cost)
-        choices = as_choice(activation), chosen, task, as_choice(skip), as_choice(norm)
-        return _dense(tuple(map(int, sizes)), *choices)
+        return _dense(
+            tuple(map(int, sizes)),
+            as_choice(activation, "activation", ACTIVATIONS),
+            as_choice(find_task(task).cost if cost is None else cost, "cost", COSTS),
+            task,
+            as_choice(skip, "skip", SKIPS),
+            as_choice(norm, "norm", NORMS),
+        )
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

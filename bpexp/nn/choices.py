@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TypeVar
 
 Value = bool | int | float | str | None
@@ -64,9 +65,31 @@ class Choice:
 NONE = Choice("none")
 
 
-def as_choice(choice: str | Choice) -> Choice:
-    """Return the choice of a name with its default parameters; return a choice unchanged."""
-    return Choice(choice) if isinstance(choice, str) else choice
+def as_choice(choice: object, key: str, table: Mapping[str, Callable[..., object]]) -> Choice:
+    """Return the choice of a name with its default parameters; return a choice unchanged.
+
+    Args:
+        choice: a name or a Choice.
+        key: the name of the argument that it was given as.
+        table: factories by name.
+
+    Raises:
+        ValueError: it is neither, its name is not in the table, its factory has no such parameter,
+            or a parameter is of another type or out of its range.
+    """
+    chosen = Choice(choice) if isinstance(choice, str) else choice
+    if not isinstance(chosen, Choice):
+        raise ValueError(f"{key}: {choice!r} is not a name or a bpexp.Choice")
+    if chosen.name not in table:
+        nearest = get_close_matches(str(chosen.name), table, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        allowed = ", ".join(sorted(table))
+        raise ValueError(f"{key}: {chosen.name!r} is not one of {allowed}{hint}")
+    try:
+        chosen.build(table)
+    except TypeError as error:
+        raise ValueError(f"{key}: {chosen}: {error}") from None
+    return chosen
 
 
 def require(name: str, value: object, allowed: str, holds: bool) -> None:

@@ -15,6 +15,7 @@ from bpexp.nn.arrays import Arrays
 from bpexp.nn.checks import as_float_dtype, as_inputs, as_targets, require_integer
 from bpexp.nn.choices import NONE, Choice, as_choice
 from bpexp.nn.files import read, write
+from bpexp.nn.initializers import INITIALIZERS
 from bpexp.nn.propagation import Propagation
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.nn.tape import call_now
@@ -141,7 +142,7 @@ class Network:
         kind = as_float_dtype(dtype)
         if batch is not None:
             batch = as_inputs("batch", batch, architecture.sizes[0], np.float64)
-        theta = initial_theta(architecture, as_choice(init), seed, batch)
+        theta = initial_theta(architecture, as_choice(init, "init", INITIALIZERS), seed, batch)
         return cls(architecture, theta.astype(kind))
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from bpexp.nn.checks import require_integer
 from bpexp.nn.choices import Choice, as_choice, require
 from bpexp.nn.network import Network
 from bpexp.nn.norms import check_batches
+from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.nn.stack import Stack
 from bpexp.probes import INSTRUMENTS
 from bpexp.progress import begin
@@ -123,7 +124,7 @@ def train(
     for name, value in zip(least, given, strict=True):
         require_integer(name, value, least[name])
     require_integer("probe_every", probe_every, 0, nullable=True)
-    shape, choice = network.architecture, as_choice(stop)
+    shape, choice = network.architecture, as_choice(stop, "stop", STOPS)
     require("task", shape.task, f"that of data {data.name}, {data.task}", shape.task == data.task)
     fits = (shape.sizes[0], shape.sizes[-1]) == (data.n_features, data.n_outputs)
     allowed = f"of {data.n_features} inputs and {data.n_outputs} outputs, as data {data.name} has"
@@ -141,7 +142,7 @@ def train(
         data,
         learning_rates=[lr],
         seeds=[seed],
-        optimizer=as_choice(optimizer),
+        optimizer=as_choice(optimizer, "optimizer", OPTIMIZERS),
         batch_size=batch_size,
         schedule=schedule,
         epochs=epochs,
@@ -177,6 +178,8 @@ def _instruments(measure: Collection[str] | Mapping[str, int]) -> dict[str, int]
     """Return the instruments to measure, each with its number of examples; 0 if it takes none."""
     if isinstance(measure, str):
         raise ValueError(f"measure: {measure!r} is not a list of names; use [{measure!r}]")
+    if not isinstance(measure, Iterable):
+        raise ValueError(f"measure: {measure!r} is not a list of names")
     given = measure if isinstance(measure, Mapping) else dict.fromkeys(measure, 0)
     for name, examples in given.items():
         if name not in INSTRUMENTS:

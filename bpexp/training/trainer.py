@@ -90,7 +90,7 @@ class Trainer:
         self._measurer = Measurer(stack, self._probe.rows, targets, instruments)
         self._lowest = min(frozen, len(stack.layers)) + 1
         rates = np.array(learning_rates, np.float64)[:, None]
-        planned = as_choice(schedule).build(SCHEDULES)
+        planned = as_choice(schedule, "schedule", SCHEDULES).build(SCHEDULES)
         self._rates = LearningRates(rates, self._optimizer, planned, stack.theta.dtype)
         if self._rates.varies and epochs is None:
             raise ValueError(f"epochs: None is not the number that schedule {schedule} needs")

@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 import bpexp
-from bpexp.nn import Network
+from bpexp.nn import Choice, Network
 from bpexp.nn.checks import as_float_dtype, as_inputs, as_targets, require_integer
 from bpexp.training import train
 
@@ -132,6 +132,18 @@ def test_what_is_meant_is_taken():
         ({"dtype": "float16"}, "dtype: 'float16' is not float32 or float64"),
         ({"dtype": int}, "dtype: <class 'int'> is not float32 or float64"),
         ({"dtype": "flaot"}, "dtype: 'flaot' is not float32 or float64"),
+        ({"sizes": 4}, "sizes: 4 is not two or more layers of at least 1 unit"),
+        ({"activation": "rleu"}, "silu, softplus, softsign, tanh; did you mean 'relu'?"),
+        ({"activation": np.tanh}, "activation: <ufunc 'tanh'> is not a name or a bpexp.Choice"),
+        ({"activation": None}, "activation: None is not a name or a bpexp.Choice"),
+        (
+            {"activation": Choice("leaky", {"slope": 1})},
+            "activation: leaky(slope=1): leaky() ",
+        ),
+        ({"cost": "mse"}, "cost: 'mse' is not one of binary_cross_entropy, cross_entropy, squared"),
+        ({"init": "he"}, "init: 'he' is not one of "),
+        ({"skip": None}, "skip: None is not a name or a bpexp.Choice"),
+        ({"norm": "batsh"}, "norm: 'batsh' is not one of batch, layer, none, rms; did you mean 'b"),
         ({"init": "lsuv", "batch": X[:, :3]}, "batch: shape (6, 3) is not (N, 4)"),
         ({"init": "lsuv", "batch": X * np.nan}, "batch: NaN or infinity is not a finite number"),
     ],

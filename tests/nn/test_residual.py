@@ -337,7 +337,7 @@ REFUSED = [
     ({"skip": Choice("identity", {"outer_bias_variance": 1.0})}, 4, "order=pre has no outer ma"),
     ({"norm": Choice("batch", {"momentum": 0.0})}, 4, "momentum: 0.0 is not a number above 0"),
     ({"norm": Choice("layer", {"eps": 0.0})}, 4, "eps: 0.0 is not a finite number above 0"),
-    ({"norm": "group"}, 4, "'group' is not one of batch, layer, none, rms"),
+    ({"norm": "group"}, 4, "norm: 'group' is not one of batch, layer, none, rms"),
     ({"init": "lsuv", "norm": "batch"}, 4, "lsuv knows dense layers only, not norm=batch"),
 ]
 

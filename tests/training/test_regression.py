@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import mean_squared_error, r2_score
 
 from bpexp.data import load
-from bpexp.nn import Choice, Network
+from bpexp.nn import OPTIMIZERS, Choice, Network
 from bpexp.nn.choices import as_choice
 from bpexp.nn.initializers import batch_order
 from bpexp.nn.stack import Stack
@@ -30,7 +30,7 @@ def make(seeds=(0,), rates=(0.02,), optimizer="momentum", dtype="float32"):
         TEACHER,
         learning_rates=rates,
         seeds=seeds,
-        optimizer=as_choice(optimizer),
+        optimizer=as_choice(optimizer, "optimizer", OPTIMIZERS),
         batch_size=32,
     )
 

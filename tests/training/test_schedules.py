@@ -74,7 +74,7 @@ def trainer(schedule, seeds=(0,), rates=(0.1,), optimizer="sgd", dtype="float64"
         DIGITS,
         learning_rates=rates,
         seeds=seeds,
-        optimizer=as_choice(optimizer),
+        optimizer=as_choice(optimizer, "optimizer", OPTIMIZERS),
         batch_size=batch,
         schedule=schedule,
         epochs=EPOCHS,

@@ -36,7 +36,7 @@ def make(
         data,
         learning_rates=rates or [0.1] * len(seeds),
         seeds=seeds,
-        optimizer=as_choice(optimizer),
+        optimizer=as_choice(optimizer, "optimizer", OPTIMIZERS),
         batch_size=32,
         **options,
     )
