@@ -31,6 +31,10 @@ class StorageError(BpexpError):
     """A full or read-only disk, on which runs cannot be recorded; the exit code is 1."""
 
 
+class BridgeError(BpexpError):
+    """A network of another library that has no equal here, or the other way round."""
+
+
 class ExecutorError(BpexpError):
     """An engine that trains elsewhere and does not answer, or has another version of the code."""
 

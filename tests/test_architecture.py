@@ -25,6 +25,7 @@ FLOORS = {
     "executors": ("errors",),
     "register": ("training", "probes", "data", "nn", "console", "errors"),
     "config": ("executors", "nn", "data", "probes", "training", "parameters", "errors"),
+    "bridge": ("nn", "errors"),
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "data", "nn", "errors", "secrets"),
     "tracking": (
@@ -51,8 +52,8 @@ FLOORS = {
     "commands": ("references", "tracking", "record", "config", "console", "nn", "errors"),
     "__main__": ("sweeping", "commands", "config", "register", "console", "errors"),
     "__init__": (
-        "__main__", "register", "sweeping", "results", "record", "analysis", "training", "probes",
-        "data", "nn", "errors",
+        "__main__", "bridge", "register", "sweeping", "results", "record", "analysis", "training",
+        "probes", "data", "nn", "errors",
     ),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

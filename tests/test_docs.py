@@ -101,6 +101,8 @@ def matches(shown, printed):
 @pytest.mark.parametrize("path", PAGES)
 def test_the_snippets_of_a_page_run(path, tmp_path):
     """Each page has a process of its own: MLflow and matplotlib keep settings."""
+    if "import torch" in path.read_text():
+        pytest.importorskip("torch")
     settings = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",

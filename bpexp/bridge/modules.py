@@ -1,0 +1,26 @@
+"""The modules of PyTorch that `to_torch` makes where PyTorch has none."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Residual(nn.Module):
+    """x + scale * body(x).
+
+    Attributes:
+        body: the branch.
+        scale: a number, or a parameter if it is trained.
+    """
+
+    def __init__(self, body: nn.Module, scale: float | nn.Parameter = 1.0) -> None:
+        """Keep the branch and its scale."""
+        super().__init__()
+        self.body, self.scale = body, scale
+        self._scales = isinstance(scale, torch.Tensor) or scale != 1  # as torch.fx cannot branch
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the sum of the stream and the branch."""
+        branch = self.body(x)
+        return x + (self.scale * branch if self._scales else branch)
