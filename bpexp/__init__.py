@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from bpexp import register
     from bpexp.__main__ import main
     from bpexp.analysis.precision import audit, match_precisions
-    from bpexp.bridge.from_sklearn import from_sklearn
-    from bpexp.bridge.from_torch import from_torch
-    from bpexp.bridge.to_torch import to_torch
+    from bpexp.bridge import from_sklearn, from_torch, to_torch
     from bpexp.data import load as load_data
     from bpexp.data.given import dataset
     from bpexp.nn import Choice, Network
@@ -83,8 +81,8 @@ _HOMES = {
     "Study": "bpexp.record.studies",
     "audit": "bpexp.analysis.precision",
     "dataset": "bpexp.data.given",
-    "from_sklearn": "bpexp.bridge.from_sklearn",
-    "from_torch": "bpexp.bridge.from_torch",
+    "from_sklearn": "bpexp.bridge",
+    "from_torch": "bpexp.bridge",
     "load_curves": "bpexp.results",
     "load_data": "bpexp.data",
     "load_layers": "bpexp.results",
@@ -99,7 +97,7 @@ _HOMES = {
     "paired_differences": "bpexp.results",
     "register": "bpexp.register",
     "sweep": "bpexp.sweeping.python",
-    "to_torch": "bpexp.bridge.to_torch",
+    "to_torch": "bpexp.bridge",
     "train": "bpexp.training",
 }
 

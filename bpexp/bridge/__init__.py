@@ -1,1 +1,80 @@
-"""Networks of PyTorch and scikit-learn: conversion both ways, and measurement as they are."""
+"""Networks of PyTorch and scikit-learn: conversion both ways, and measurement as they are.
+
+PyTorch is imported when a function is called that needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bpexp.bridge.sklearn import from_sklearn
+from bpexp.errors import BridgeError
+from bpexp.nn import Choice, Network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["from_sklearn", "from_torch", "to_torch"]
+
+
+def from_torch(
+    module: nn.Module, *, cost: str | Choice | None = None, task: str = "classification"
+) -> Network:
+    """Return a network with the function, the parameters and the dtype of a PyTorch module.
+
+    The module is a chain of nn.Linear with one activation after each but the last, and at its end
+    nothing, Softmax, LogSoftmax or an activation. BatchNorm1d, LayerNorm or RMSNorm may stand
+    before the activations. Skip connections are recognised where they are in the order pre, post
+    or full of `bpexp.nn.skips`. Flatten, Identity and, in evaluation mode, Dropout are passed over.
+    The module may be nested, and `forward` may use functions, as far as torch.fx can trace it.
+
+    Outputs are probabilities, also where the module ends before the softmax, as CrossEntropyLoss
+    wants it. A layer without a bias gets a bias of 0, which training here changes.
+
+    Args:
+        module: the module; its parameters are copied.
+        cost: the cost, a name or a Choice with parameters. None: cross_entropy; of a module that
+            ends in Sigmoid binary_cross_entropy, in another activation squared_error with it; in
+            regression squared_error.
+        task: classification or regression.
+
+    Raises:
+        BridgeError: the module has no equal; each operation that has none is named.
+    """
+    network: Network = _file("reading").convert(module, cost, task)
+    return network
+
+
+def to_torch(network: Network, *, logits: bool = False) -> nn.Sequential:
+    """Return a PyTorch module with the function, the parameters and the dtype of a network.
+
+    It is an nn.Sequential of nn.Linear, norms and activations; a block with a skip connection is a
+    module x + scale * body(x). `bpexp.from_torch` returns an equal network. The module is in
+    training mode, so batch norms use the statistics of the batch until `module.eval()`.
+
+    Args:
+        network: the network; its parameters are copied.
+        logits: leave out the output activation: CrossEntropyLoss and BCEWithLogitsLoss take the
+            numbers before it. Otherwise the module's outputs are those of `Network.outputs`.
+
+    Raises:
+        BridgeError: PyTorch has no equal of a layer or of an activation, which is named.
+    """
+    return _file("writing").convert(network, logits)
+
+
+def _file(name: str) -> Any:
+    """Import a file of this folder that imports PyTorch.
+
+    Raises:
+        BridgeError: PyTorch is not installed.
+    """
+    try:
+        return importlib.import_module(f"bpexp.bridge.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise BridgeError(
+            "torch: this needs the package torch: pip install 'bpexp[torch]'"
+        ) from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
 import bpexp
-from bpexp.bridge.from_sklearn import from_sklearn
+from bpexp import from_sklearn
 from bpexp.errors import BridgeError
 from bpexp.nn import Choice, Network
 
@@ -319,6 +321,18 @@ def test_several_labels_and_a_regression_of_scikit_learn():
     weights, _ = loss_gradients(estimator, X, y)
     for found, w in zip(network.gradients(X, y), weights, strict=True):
         assert relative(found[1:], w) < 1e-9
+
+
+def test_nothing_but_a_call_imports_torch():
+    code = (
+        "import sys, bpexp\n"
+        "sys.modules['torch'] = None  # as if it were not installed\n"
+        "[getattr(bpexp, name) for name in bpexp.__all__]\n"
+        "try: bpexp.to_torch(bpexp.Network.create([2, 2]))\n"
+        "except bpexp.errors.BridgeError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "torch: this needs the package torch: pip install 'bpexp[torch]'\n"
 
 
 def test_other_estimators_are_refused():

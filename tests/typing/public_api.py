@@ -24,6 +24,11 @@ def a_data_set() -> Dataset:
     return digits
 
 
+def a_network_of_another_library(estimator: object) -> None:
+    assert_type(bpexp.from_sklearn(estimator), bpexp.Network)
+    assert_type(bpexp.from_torch(estimator, task="regression"), bpexp.Network)
+
+
 def a_network(x: list[list[float]], y: list[int]) -> bpexp.Network:
     leaky = bpexp.Choice("leaky", {"negative_slope": 0.1})
     net = bpexp.Network.create([64, 32, 10], activation=leaky, init="he_normal")

@@ -25,21 +25,8 @@ ENDINGS: Mapping[str, Any] = {
 }
 
 
-def to_torch(network: Network, *, logits: bool = False) -> nn.Sequential:
-    """Return a PyTorch module with the function, the parameters and the dtype of a network.
-
-    It is an nn.Sequential of nn.Linear, norms and activations; a block with a skip connection is a
-    module x + scale * body(x). `bpexp.from_torch` returns an equal network. The module is in
-    training mode, so batch norms use the statistics of the batch until `module.eval()`.
-
-    Args:
-        network: the network; its parameters are copied.
-        logits: leave out the output activation: CrossEntropyLoss and BCEWithLogitsLoss take the
-            numbers before it. Otherwise the module's outputs are those of `Network.outputs`.
-
-    Raises:
-        BridgeError: PyTorch has no equal of a layer or of an activation, which is named.
-    """
+def convert(network: Network, logits: bool) -> nn.Sequential:
+    """Return the module of a network, as `bpexp.to_torch`."""
     return _Writing(network).module(logits)
 
 

@@ -38,30 +38,8 @@ ORDERS = {
 OUTPUTS = {"cross_entropy": ("none", "softmax"), "binary_cross_entropy": ("none", "sigmoid")}
 
 
-def from_torch(
-    module: nn.Module, *, cost: str | Choice | None = None, task: str = "classification"
-) -> Network:
-    """Return a network with the function, the parameters and the dtype of a PyTorch module.
-
-    The module is a chain of nn.Linear with one activation after each but the last, and at its end
-    nothing, Softmax, LogSoftmax or an activation. BatchNorm1d, LayerNorm or RMSNorm may stand
-    before the activations. Skip connections are recognised where they are in the order pre, post
-    or full of `bpexp.nn.skips`. Flatten, Identity and, in evaluation mode, Dropout are passed over.
-    The module may be nested, and `forward` may use functions, as far as torch.fx can trace it.
-
-    Outputs are probabilities, also where the module ends before the softmax, as CrossEntropyLoss
-    wants it. A layer without a bias gets a bias of 0, which training here changes.
-
-    Args:
-        module: the module; its parameters are copied.
-        cost: the cost, a name or a Choice with parameters. None: cross_entropy; of a module that
-            ends in Sigmoid binary_cross_entropy, in another activation squared_error with it; in
-            regression squared_error.
-        task: classification or regression.
-
-    Raises:
-        BridgeError: the module has no equal; each operation that has none is named.
-    """
+def convert(module: nn.Module, cost: str | Choice | None, task: str) -> Network:
+    """Return the network of a module, as `bpexp.from_torch`."""
     found = operations(module)
     shape = _Shape.of(found)
     dtype = _dtype(module)
