@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bpexp import register
     from bpexp.__main__ import main
     from bpexp.analysis.precision import audit, match_precisions
-    from bpexp.bridge import from_sklearn, from_torch, to_torch
+    from bpexp.bridge import diagnose, from_sklearn, from_torch, to_torch
     from bpexp.data import load as load_data
     from bpexp.data.given import dataset
     from bpexp.nn import Choice, Network
@@ -54,6 +54,7 @@ __all__ = [
     "Study",
     "audit",
     "dataset",
+    "diagnose",
     "from_sklearn",
     "from_torch",
     "load_curves",
@@ -81,6 +82,7 @@ _HOMES = {
     "Study": "bpexp.record.studies",
     "audit": "bpexp.analysis.precision",
     "dataset": "bpexp.data.given",
+    "diagnose": "bpexp.bridge",
     "from_sklearn": "bpexp.bridge",
     "from_torch": "bpexp.bridge",
     "load_curves": "bpexp.results",

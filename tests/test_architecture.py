@@ -25,7 +25,6 @@ FLOORS = {
     "executors": ("errors",),
     "register": ("training", "probes", "data", "nn", "console", "errors"),
     "config": ("executors", "nn", "data", "probes", "training", "parameters", "errors"),
-    "bridge": ("nn", "errors"),
     "analysis": ("config", "nn", "errors"),
     "record": ("training", "probes", "analysis", "config", "data", "nn", "errors", "secrets"),
     "tracking": (
@@ -39,6 +38,9 @@ FLOORS = {
         "errors",
     ),
     "figures": ("palette", "results", "record", "analysis", "config", "probes", "nn", "errors"),
+    "bridge": (
+        "figures", "results", "record", "analysis", "config", "training", "probes", "nn", "errors",
+    ),
     "report": (
         "references", "figures", "results", "record", "analysis", "config", "theory", "probes",
         "console", "nn", "errors",

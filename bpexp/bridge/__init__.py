@@ -6,6 +6,7 @@ PyTorch is imported when a function is called that needs it.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bpexp.bridge.sklearn import from_sklearn
@@ -15,7 +16,9 @@ from bpexp.nn import Choice, Network
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["from_sklearn", "from_torch", "to_torch"]
+    from bpexp.bridge.diagnosis import Diagnosis
+
+__all__ = ["diagnose", "from_sklearn", "from_torch", "to_torch"]
 
 
 def from_torch(
@@ -62,6 +65,31 @@ def to_torch(network: Network, *, logits: bool = False) -> nn.Sequential:
         BridgeError: PyTorch has no equal of a layer or of an activation, which is named.
     """
     return _file("writing").convert(network, logits)
+
+
+def diagnose(module: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> Diagnosis:
+    """Measure each layer of any PyTorch module, in one forward and one backward pass.
+
+    A layer is a call of a linear function or a convolution; z is the argument of the activation
+    that follows, behind a norm or a skip connection's sum. Instruments are those of
+    `bpexp.load_layers` where they are defined: factors of the backward signal only between layers
+    that follow each other directly and in modules without skip connections. delta is the gradient
+    with respect to z. Layers inside of fused functions, such as those of attention, are left out.
+
+    Parameters, their `grad`, buffers and the random state are as before.
+
+    Args:
+        module: the module, in training or evaluation mode, which is kept.
+        loss: `loss(module(x), y)` is the mean loss over the examples.
+        x: a tensor of inputs, the examples first.
+        y: what `loss` takes as targets.
+
+    Raises:
+        BridgeError: the forward pass calls no linear layer and no convolution, or the loss is not
+            one number that depends on the parameters.
+    """
+    found: Diagnosis = _file("diagnosis").diagnose(module, loss, x, y)
+    return found
 
 
 def _file(name: str) -> Any:

@@ -27,6 +27,7 @@ from bpexp.figures.learning_rates import best_rate_map
 from bpexp.figures.maps import phase_diagram, trainability_map
 from bpexp.figures.paired import paired_by_depth
 from bpexp.figures.parts.look import Look
+from bpexp.figures.profiles import layer_profiles
 from bpexp.figures.scores import score_by_depth, score_by_frozen, score_by_setting
 from bpexp.figures.spec import FigureSpec
 from bpexp.figures.streams import signal_propagation, variants_by_depth
@@ -48,6 +49,7 @@ __all__ = [
     "gradient_heatmap",
     "jacobian_moments",
     "jacobian_spectrum",
+    "layer_profiles",
     "learning_curves",
     "number_through_training",
     "of_instrument",
