@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bpexp import register
     from bpexp.__main__ import main
     from bpexp.analysis.precision import audit, match_precisions
-    from bpexp.bridge import diagnose, from_sklearn, from_torch, to_torch
+    from bpexp.bridge import diagnose, from_sklearn, from_torch, to_torch, watch
     from bpexp.data import load as load_data
     from bpexp.data.given import dataset
     from bpexp.nn import Choice, Network
@@ -73,6 +73,7 @@ __all__ = [
     "sweep",
     "to_torch",
     "train",
+    "watch",
 ]
 
 # Imported at first use: the result tables import pandas, which workers do not need.
@@ -101,6 +102,7 @@ _HOMES = {
     "sweep": "bpexp.sweeping.python",
     "to_torch": "bpexp.bridge",
     "train": "bpexp.training",
+    "watch": "bpexp.bridge",
 }
 
 

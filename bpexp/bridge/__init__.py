@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.bridge.sklearn import from_sklearn
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bpexp.bridge.diagnosis import Diagnosis
+    from bpexp.record.studies import Study
 
-__all__ = ["diagnose", "from_sklearn", "from_torch", "to_torch"]
+__all__ = ["diagnose", "from_sklearn", "from_torch", "to_torch", "watch"]
 
 
 def from_torch(
@@ -89,6 +92,48 @@ def diagnose(module: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any)
             one number that depends on the parameters.
     """
     found: Diagnosis = _file("diagnosis").diagnose(module, loss, x, y)
+    return found
+
+
+def watch(
+    module: nn.Module,
+    *,
+    every: int = 100,
+    study: str = "watched",
+    name: str = "",
+    root: str | Path = ".",
+    steps_per_epoch: int | None = None,
+) -> AbstractContextManager[Study]:
+    """Follow a training loop of PyTorch into a study's folder, as a run.
+
+        with bpexp.watch(module, every=100) as study:
+            ...  # the loop, unchanged
+        bpexp.load_layers(study)
+
+    Every `every` steps of an optimizer of the module, from step 0, the layers are measured in the
+    loop's own forward and backward pass, on its batch, as `bpexp.diagnose` does. Other steps are
+    counted only. The loss is the number whose `backward` is called; accuracy is that of the
+    batch, where cross_entropy or nll_loss makes the loss, R2 where mse_loss does. The run's tables
+    and its verdict are written at the end; where no score is known there is no verdict.
+    `python -m bpexp.sync` copies it into MLflow.
+
+    Args:
+        module: the module.
+        every: optimizer steps between measurements.
+        study: the study's name.
+        name: the run's name; the module's type if empty.
+        root: the folder that holds runs/.
+        steps_per_epoch: optimizer steps an epoch; None: a step counts as an epoch.
+
+    Returns:
+        A context manager, which gives the study with this run alone.
+
+    Raises:
+        BridgeError: `every` or `steps_per_epoch` is below 1.
+    """
+    found: AbstractContextManager[Study] = _file("watching").Watch(
+        module, every, study, name, Path(root), steps_per_epoch
+    )
     return found
 
 
