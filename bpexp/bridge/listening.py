@@ -88,7 +88,7 @@ class _Place:
     kept: Any = field(repr=False)  # a tensor that is alive keeps its id
 
 
-class Listener(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
+class Listener(TorchFunctionMode):
     """While it is entered, hears the functions that are called.
 
     Results are handed on as copies, so that operations in place change no tensor that was heard.
