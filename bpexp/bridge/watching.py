@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,12 +58,14 @@ class Watch:
         self._module, self._every, self._epoch = module, every, steps_per_epoch or 1
         self._identity, self._name = uuid4().hex[:16], name or type(module).__name__
         self._study = Study(root / RUNS / study, frozenset([self._identity]))
-        self._journal = Journal(self._study.folder / self._identity)
+        self._journal: Journal | None = None  # opened with the first observation
         self._parameters = {id(value) for value in module.parameters()}
         self._step, self._begun, self._examples = 0, time.monotonic(), 0
         self._start: dict[str, Any] = {}
         self._listener: Listener | None = None
-        self._pending: Observation | None = None
+        self._pending: tuple[Observation, Listener] | None = None
+        self._measured = -1  # the last step
+        self._watched: list[tuple[Any, Any]] = []  # weight and bias of each layer
         self._initial: list[Any] = []
         self._before: list[Any] = []
         self._diverged_at: int | None = None
@@ -89,13 +91,13 @@ class Watch:
             hook.remove()
         self._close_listener()
         self._write_pending({})
+        if self._journal is None:
+            return
         with self._journal as journal:
-            if not self._start:
-                return
             seconds = time.monotonic() - self._begun
             if error is None:
-                journal.end("FINISHED", seconds=seconds, diverged_at=self._diverged_at,
-                            **self._verdict())  # fmt: skip
+                found = self._verdict(journal.observations)
+                journal.end("FINISHED", seconds=seconds, diverged_at=self._diverged_at, **found)
             elif isinstance(error, Exception):
                 journal.end("FAILED", seconds=seconds, error=reason(error))
             else:
@@ -105,8 +107,7 @@ class Watch:
         """Listen to the forward pass if this step is to be measured."""
         self._close_listener()
         is_due = self._step % self._every == 0 and self._pending is None
-        seen = self._journal.observations
-        is_new = not seen or seen[-1].step != self._step
+        is_new = self._measured < self._step
         if not (is_due and is_new and module.training and torch.is_grad_enabled()):
             return
         given = [v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor)]
@@ -122,7 +123,7 @@ class Watch:
             return
         weights = [layer.weight for layer in heard.layers]
         moved = None
-        if not self._start:
+        if not self._initial:
             self._initial = [weights[i].detach().clone() for i in (0, -1)]
         elif len(self._before) == len(heard.layers):
             pairs = zip(heard.layers, self._before, strict=True)
@@ -140,7 +141,7 @@ class Watch:
             self._diverged_at = self._step
         ends = zip(("first", "last"), (weights[0], weights[-1]), self._initial, strict=True)
         found.metrics.update({f"distance/{end}": _distance(now, then) for end, now, then in ends})
-        self._pending, self._layers = found, heard
+        self._pending, self._measured = (found, heard), self._step
 
     def _on_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Write what was measured; keep the parameters if the next step is to be measured."""
@@ -177,11 +178,14 @@ class Watch:
         """Write the observation; the start line first, with what the optimizer tells."""
         if self._pending is None:
             return
-        if not self._start:
+        observation, heard = self._pending
+        self._pending = None
+        if self._journal is None:
+            self._journal = Journal(self._study.folder / self._identity)
             probe = {"every": self._every, "examples": self._examples}
             self._start = start_line(
                 self._module,
-                self._layers,
+                heard,
                 self._examples,
                 identity=self._identity,
                 name=self._name,
@@ -190,14 +194,12 @@ class Watch:
                 **settings,
             )
             self._journal.start(**self._start)
-            self._watched = [(layer.weight, layer.bias) for layer in self._layers.layers]
-        self._journal.observe(self._pending)
-        self._pending = None
-        del self._layers  # its graph
+            self._watched = [(layer.weight, layer.bias) for layer in heard.layers]
+        self._journal.observe(observation)
 
-    def _verdict(self) -> dict[str, str]:
+    def _verdict(self, seen: Sequence[Observation]) -> dict[str, str]:
         """Return the verdict, if the loss functions told the score of every batch."""
-        seen, task = self._journal.observations, TASKS[self._start["task"]]
+        task = TASKS[self._start["task"]]
         metrics = [observation.metrics for observation in seen]
         if not all(f"{task.metric}/train" in found for found in metrics):
             return {}
