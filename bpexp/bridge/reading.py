@@ -23,7 +23,7 @@ from bpexp.bridge.operations import (
 )
 from bpexp.bridge.rows import activation, equal, norm
 from bpexp.errors import BridgeError
-from bpexp.nn import Architecture, Choice, Network
+from bpexp.nn import COSTS, Architecture, Choice, Network
 from bpexp.nn.arrays import Arrays
 from bpexp.nn.choices import NONE, Value, as_choice
 from bpexp.nn.tasks import find_task
@@ -188,7 +188,7 @@ def _cost(ending: Operation | None, cost: str | Choice | None, task: str) -> Cho
     else:
         name = "softmax"
     if cost is not None:
-        chosen = as_choice(cost)
+        chosen = as_choice(cost, "cost", COSTS)
     elif task != "classification":
         chosen = find_task(task).cost
     elif name in ("none", "softmax"):
