@@ -13,9 +13,10 @@ or phrase was not found.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,13 +58,17 @@ class Study:
         """The columns of `runs`, and what theory says of each run, as theory/..."""
         return load_tables(self.name, root=self.root).runs
 
-    def at_best_rate(self, *by: str) -> pd.DataFrame:
-        """The rows of `predicted` at each configuration's best learning rate.
+    def at_best_rate(self, *by: str, runs: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the rows of each configuration's best learning rate.
 
         The seeds that choose the rate are left out (see `bpexp.analysis.rates`). In score/test a
         run that diverged has the score of the best constant guess.
+
+        Args:
+            by: the keys that identify a configuration.
+            runs: `runs` or `predicted`, with further columns; by default `runs`.
         """
-        return with_score(at_best_rate(self.predicted, by), "test")
+        return with_score(at_best_rate(self.runs if runs is None else runs, by), "test")
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -93,8 +98,8 @@ class Study:
     @cached_property
     def forecast(self) -> pd.DataFrame:
         """The cells that the forecast was scored on."""
-        (path,) = (self.root / "runs" / self.name / "sweeps").glob("*/forecast.csv")
-        return pd.read_csv(path)
+        paths = sorted((self.root / "runs" / self.name / "sweeps").glob("*/forecast.csv"))
+        return pd.concat(map(pd.read_csv, paths), ignore_index=True)
 
 
 def table(header: str, rows: Iterable[Sequence[str]]) -> str:
@@ -119,6 +124,54 @@ def spans(best: pd.DataFrame) -> str:
     first = best.iloc[0]
     ends = dict.fromkeys(f"{first[name]:g}" for name in ("trains_from", "trains_to"))
     return " to ".join(ends) if first["rates"] else "none"
+
+
+def at_best(best: pd.DataFrame) -> str:
+    """Return the mean test score of one configuration's rows of `at_best_rate`, with the rates."""
+    return f"{best['score/test'].mean():.2f} at {best['lr'].iloc[0]:g} ({spans(best)})"
+
+
+def variants(frame: pd.DataFrame) -> pd.Series[str]:
+    """Return the skip connections of each row: "plain", or their name and scale."""
+    names = frame["skip"].astype(str).replace("none", "plain")
+    scaled = frame["skip.scale"].astype(str) == "1/sqrt(blocks)"
+    return names.mask(scaled, names + " / sqrt(blocks)")
+
+
+def over_depths(
+    cells: pd.DataFrame, rows: list[str], show: Callable[[pd.DataFrame], str], title: str = ""
+) -> str:
+    """Return a table of configurations over depth.
+
+    Args:
+        cells: rows of runs, with the columns `rows` and depth.
+        rows: the keys whose values begin a line.
+        show: returns the words of a cell from its runs.
+        title: the head of the first column; by default the key.
+    """
+    depths = sorted(cells["depth"].unique())
+    lines = []
+    for names, own in cells.groupby(rows, observed=True, sort=False):
+        shown = [show(own[own["depth"] == depth]) for depth in depths]
+        lines.append([*map(str, names), *shown])
+    heads = [title or rows[0], *rows[1:], f"depth {depths[0]}", *map(str, depths[1:])]
+    return table(" | ".join(heads), lines)
+
+
+def first_to_last(runs: pd.DataFrame) -> str:
+    """Return the geometric mean of the first layer's gradient over the last one's, before training.
+
+    It is "out of range" where a gradient is 0 or not finite in some draw.
+    """
+    mean = geometric_mean(runs["start/gradient_first_to_last"])
+    return digits(mean) if math.isfinite(mean) else "out of range"
+
+
+def forecast_score(cells: pd.DataFrame) -> str:
+    """Return how often the forecast was right, where it made one."""
+    known = cells.dropna(subset=["trains", "trained"]).astype({"trains": bool, "trained": bool})
+    right = (known["trains"] == known["trained"]).sum()
+    return f"The forecast was right for {right} of {len(known)} runs"
 
 
 def pattern(text: str) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ NAMES = {"glorot_normal": "Xavier", "he_normal": "He"}
 
 
 def findings(study):
-    best = study.at_best_rate("init", "depth")
+    best = study.at_best_rate("init", "depth", runs=study.predicted)
     groups = {key: group for key, group in best.groupby(["init", "depth"], observed=True)}
     rows = []
     for depth in (10, 22, 30):

@@ -9,7 +9,7 @@ def measured_and_theory(group, name):
 
 
 def findings(study):
-    best = study.at_best_rate("depth", "init")
+    best = study.at_best_rate("depth", "init", runs=study.predicted)
     rows = []
     for (depth, init), group in best.groupby(["depth", "init"], observed=True):
         rows.append(
