@@ -156,7 +156,10 @@ def _from_file(
         raise
     except Exception as error:  # pyarrow raises kinds of its own, OSError and ValueError
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None
-    names = table.column_names
+    try:
+        names = table.column_names
+    except UnicodeDecodeError:  # pyarrow checks the rows only
+        raise DataError(f"{path}: cannot be read: the names of columns are not UTF-8") from None
     if len({*names}) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: two columns have the name {quoted(twice)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 
@@ -252,11 +253,14 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_place(
         ("a,a,b\n1,2,3\n", "b", ".*: two columns have the name a"),
         ("b\n1\n", "b", ".*: holds no column of inputs"),
         ("", "b", ".*: cannot be read: Empty CSV file"),
+        ("ä,b\n1,2\n".encode("latin-1"), "b", ".*: cannot be read: the names of columns are not"),
+        ("a,b\n1,2\n".encode("utf-16"), "b", ".*: cannot be read: the names of columns are not"),
+        (gzip.compress(b"a,b\n1,2\n"), "b", ".*: cannot be read: "),
     ],
 )
 def test_a_csv_file_that_is_no_table_is_refused_in_one_line(content, target, line, tmp_path):
     path = tmp_path / "d.csv"
-    path.write_text(content)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises((ConfigError, DataError), match=f"^{line}"):
         load("csv", path=str(path), target=target)
 
