@@ -65,6 +65,7 @@ def activation(function: F) -> F:
     from bpexp.nn import ACTIVATIONS
     from bpexp.register.activations import plain_activation
 
+    _require_function("activation", function)
     label = f"activation {function.__name__}"
 
     def build(**given: Any) -> Any:
@@ -194,6 +195,14 @@ def _add_instrument(function: F, dims: tuple[str, ...], log: bool, hidden: bool)
     return function
 
 
+def _require_function(group: str, function: object) -> None:
+    """Raise ConfigError if a name, or another object that is no function, is registered."""
+    from bpexp.errors import ConfigError, out_of_range
+
+    if not callable(function) or not hasattr(function, "__name__"):
+        raise ConfigError(out_of_range(group, function, "a function with a name"))
+
+
 def _add(
     group: str,
     table: dict[str, Callable[..., Any]],
@@ -205,6 +214,7 @@ def _add(
     """Add a function of `arguments` arguments through `build`, or a factory, which has none."""
     from bpexp.errors import ConfigError
 
+    _require_function(group, function)
     given = positional(function)
     if not given:
         build, extra = function, ()

@@ -108,6 +108,13 @@ def test_a_function_that_is_no_activation_is_refused_with_the_point_and_both_val
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("other", ["tanh", 5, None])
+@pytest.mark.parametrize("group", ["activation", "init", "cost"])
+def test_what_is_no_function_is_refused(group, other):
+    with pytest.raises(ConfigError, match=f"{group}: {other!r} is not a function with a name"):
+        getattr(bpexp.register, group)(other)
+
+
 @pytest.mark.parametrize("b", [1e-6, 0.01, 1.0, 100.0])
 def test_a_slope_that_cancels_in_the_tail_is_not_refused(b):
     """g = (z + sqrt(z^2 + b)) / 2 has few right digits where z is far below 0."""
