@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bpexp.config.identity import configuration, differing, flatten
-from bpexp.errors import BpexpError, one_of
+from bpexp.errors import BpexpError, one_of, reason
 from bpexp.nn.tasks import TASKS
 from bpexp.record.history import JournalError, first
 from bpexp.record.journal import in_use
@@ -119,8 +119,8 @@ class Study:
 
     @cached_property
     def damaged(self) -> list[str]:
-        """The error message of each journal that cannot be read."""
-        return self._read[1]
+        """The error message of each journal and each sweep's record that cannot be read."""
+        return [*self._read[1], *self._read_sweeps[1]]
 
     @cached_property
     def _read(self) -> tuple[list[Run], list[str]]:
@@ -131,13 +131,26 @@ class Study:
                     runs.append(run)
             except JournalError as error:
                 damaged.append(str(error))
+            except OSError as error:
+                damaged.append(f"{journal}: cannot be read: {reason(error)}")
         return sorted(runs, key=lambda run: run.start["time"]), damaged
 
     @cached_property
     def sweeps(self) -> list[dict[str, Any]]:
         """The records of its sweeps, in the order in which they were first begun."""
-        found = [json.loads(path.read_text()) for path in self.folder.glob(f"{SWEEPS}/*/{SWEEP}")]
-        return sorted(found, key=begun)
+        return self._read_sweeps[0]
+
+    @cached_property
+    def _read_sweeps(self) -> tuple[list[dict[str, Any]], list[str]]:
+        found, damaged = [], []
+        for path in sorted(self.folder.glob(f"{SWEEPS}/*/{SWEEP}")):
+            try:
+                record = json.loads(path.read_text())
+                begun(record)
+                found.append(record)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                damaged.append(f"{path}: damaged; the sweep's command writes it again")
+        return sorted(found, key=begun), damaged
 
     def find(self, text: str) -> Run:
         """Return the run that a text identifies.
