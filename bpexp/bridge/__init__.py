@@ -106,6 +106,8 @@ def watch(
 ) -> AbstractContextManager[Study]:
     """Follow a training loop of PyTorch into a study's folder, as a run.
 
+    The loop itself is unchanged::
+
         with bpexp.watch(module, every=100) as study:
             ...  # the loop, unchanged
         bpexp.load_layers(study)
