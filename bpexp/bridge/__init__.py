@@ -109,7 +109,7 @@ def watch(
     The loop itself is unchanged::
 
         with bpexp.watch(module, every=100) as study:
-            ...  # the loop, unchanged
+            ...  # the loop
         bpexp.load_layers(study)
 
     Every `every` steps of an optimizer of the module, from step 0, the layers are measured in the
