@@ -154,7 +154,7 @@ DATA = [
         )
     ),
     row(f"{MINE} data.path=whole.npz", 0, "^relu", told=re.escape(
-        "whole.npz: y holds whole numbers, which are labels; data.task=regression takes "
+        "whole.npz: y holds whole numbers, which are read as labels; data.task=regression reads "
         "them as targets\n")),
     row(f"{MINE} data.path=whole.npz data.task=regression cost=squared_error cost.output=identity",
         0, "r2"),
