@@ -12,7 +12,7 @@ from helpers import ROOT
 from bpexp.record.history import read
 from bpexp.record.layout import WEIGHTS
 
-EPOCHS = 60
+EPOCHS = 400  # some seconds a run, so that it can be killed while it trains
 
 
 def grid():

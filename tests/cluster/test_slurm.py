@@ -50,17 +50,16 @@ def test_jobs_outlive_what_submitted_them(tmp_path, slurm):
     """A job is cancelled, one preempted, the submitting process killed, and all is as here."""
     folder = tmp_path / "slurm-runs"
     process, _ = run_command(folder, *grid(), *WORDS, wait=False, env=slurm.environment)
-    running = wait_for(lambda: jobs(slurm, "RUNNING"))
+    wait_for(lambda: jobs(slurm, "RUNNING"))
     assert jobs(slurm, "PENDING"), "more jobs than processors"
     cancelled = jobs(slurm, "PENDING")[-1]
     slurm.ask("scancel", cancelled)
 
     wait_for(lambda: [*folder.glob("runs/there/*/checkpoint.npz")])
+    running = jobs(slurm, "RUNNING")
     slurm.ask("sbatch", "--partition=high", "--cpus-per-task=2", "--wait", "--wrap=sleep 3")
-    preempted = {
-        job for job in running if "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
-    }
-    assert preempted, "the job of higher priority made others wait"
+    shown = [slurm.ask("scontrol", "show", "job", job) for job in running]
+    assert any("Restarts=1" in job for job in shown), "\n".join(shown)
 
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -81,11 +80,10 @@ def test_a_signal_leaves_the_jobs_and_the_same_command_waits_for_them(tmp_path, 
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 130, output
     assert "jobs go on; the same command waits for them" in output
-    submitted = {job.partition("_")[0] for job in jobs(slurm, "RUNNING")}
+    assert jobs(slurm, "RUNNING")
     process, output = run_command(folder, *words, env=slurm.environment)
     assert process.returncode == 0, output
     assert "submitted" not in output
-    assert submitted
 
 
 def test_without_slurm_one_line_says_so(tmp_path, monkeypatch):
