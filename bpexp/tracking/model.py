@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
+
+if TYPE_CHECKING:
+    from bpexp.record.run import Run
 
 
 class ServedNetwork(PythonModel):
@@ -42,11 +45,14 @@ class ServedNetwork(PythonModel):
         return self._network.outputs(np.asarray(model_input))
 
 
-def log_model(weights: Path, step: int, note: str, sources: Sequence[Path] = ()) -> str:
+def log_model(run: Run, step: int, note: str, sources: Sequence[Path] = ()) -> str:
     """Log a run's network as the model `network` of MLflow's active run and return the model's id.
 
+    The network is described from the run's record and not loaded: this process need not know its
+    activation.
+
     Args:
-        weights: the network's file.
+        run: the run, which has weights.
         step: the last step, whose metrics MLflow gives to the model.
         note: its description in Markdown.
         sources: files of a script that registered the network's activation. They become part of the
@@ -56,13 +62,16 @@ def log_model(weights: Path, step: int, note: str, sources: Sequence[Path] = ())
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    from bpexp.nn import Network
+    from bpexp.nn.choices import Choice
+    from bpexp.record.layout import WEIGHTS
     from bpexp.register import load_plugins, used
 
-    network = Network.load(weights)
     load_plugins()
-    packages = [row.package for row in used([("activation", network.architecture.activation)])]
-    sizes, dtype = network.architecture.sizes, network.theta.dtype
+    weights, config = run.folder / WEIGHTS, run.start["config"]
+    with np.load(weights, allow_pickle=False) as arrays:
+        classes = arrays["classes"].tolist() if "classes" in arrays else None
+    packages = [row.package for row in used([("activation", Choice(config["activation"]["name"]))])]
+    sizes, dtype = run.start["sizes"], np.dtype(config["dtype"])
     logged = mlflow.pyfunc.log_model(
         name="network",
         step=step,
@@ -75,7 +84,7 @@ def log_model(weights: Path, step: int, note: str, sources: Sequence[Path] = ())
         ),
         code_paths=[str(Path(__file__).parents[1])],
         pip_requirements=[f"numpy=={np.__version__}", *filter(None, packages)],
-        metadata={"classes": list(network.classes)} if network.classes else None,
+        metadata={"classes": classes} if classes else None,
     )
     return str(logged.model_id)
 

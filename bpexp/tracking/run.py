@@ -189,7 +189,7 @@ class RunMirror:
             with mlflow.start_run(run_id=run_id):
                 note = view.description(run, run_id)
                 sources = sorted((self._folder / REGISTERED).glob("*.py"))
-                model_id = log_model(self._folder / WEIGHTS, step, note, sources)
+                model_id = log_model(run, step, note, sources)
             self._log_results(stored, run, model_id)
 
     def _log_results(self, stored: StoredRun, run: Run, model_id: str) -> None:

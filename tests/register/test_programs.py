@@ -167,7 +167,8 @@ def test_mlflow_serves_a_network_with_the_script_s_activation(script):
     code += f"p = mlflow.pyfunc.load_model(m.model_uri).predict(np.float32({x.tolist()})); "
     code, shown = run(folder, "-c", code + "print(json.dumps(p.tolist()))")
     assert code == 0, shown
-    np.testing.assert_allclose(json.loads(shown.splitlines()[-1]), expected, rtol=1e-6)
+    (outputs,) = (line for line in shown.splitlines() if line.startswith("[["))
+    np.testing.assert_allclose(json.loads(outputs), expected, rtol=1e-6)
 
 
 PROJECT = """
