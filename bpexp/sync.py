@@ -1,10 +1,6 @@
 """`python -m bpexp.sync`: copy recorded runs into MLflow."""
 
-from __future__ import annotations
-
-import sys
-
-from bpexp.tracking.command import main
+from bpexp.entry import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start("bpexp.tracking.command")

@@ -214,7 +214,7 @@ def test_a_choice_is_one_row_and_one_file(group, tmp_path, monkeypatch, capsys):
     defaults = "".join(f"{k}: {v}\n" for k, v in (case.factory.__kwdefaults__ or {}).items())
     defaults = defaults.replace("None", "null")
     (tmp_path / "conf" / group / f"{name}.yaml").write_text(f"name: {name}\n{defaults}")
-    monkeypatch.setattr("bpexp.__main__.tree", lambda part: tmp_path / part)
+    monkeypatch.setattr("bpexp.command_line.tree", lambda part: tmp_path / part)
     monkeypatch.chdir(tmp_path)
 
     small = ["depth=1", "width=8", "epochs=2", "tracking=off", "progress=false"]

@@ -32,7 +32,8 @@ FLOORS = {
         "progress", "console", "palette", "record", "analysis", "config", "nn", "errors",
         "secrets",
     ),
-    "sync": ("tracking",),
+    "entry": (),
+    "sync": ("entry",),
     "results": (
         "tracking", "record", "analysis", "config", "theory", "training", "probes", "data", "nn",
         "errors",
@@ -42,8 +43,8 @@ FLOORS = {
         "figures", "results", "record", "analysis", "config", "training", "probes", "nn", "errors",
     ),
     "report": (
-        "references", "figures", "results", "record", "analysis", "config", "theory", "probes",
-        "console", "nn", "errors",
+        "entry", "references", "figures", "results", "record", "analysis", "config", "theory",
+        "probes", "console", "nn", "errors",
     ),
     "sweeping": (
         "report", "figures", "results", "tracking", "record", "analysis", "config", "executors",
@@ -52,7 +53,8 @@ FLOORS = {
     ),
     "references": ("theory", "config", "probes"),
     "commands": ("references", "tracking", "record", "config", "console", "nn", "errors"),
-    "__main__": ("sweeping", "commands", "config", "register", "console", "errors"),
+    "command_line": ("sweeping", "commands", "config", "register", "console", "errors"),
+    "__main__": ("entry",),
     "__init__": (
         "__main__", "bridge", "register", "sweeping", "results", "record", "analysis", "training",
         "probes", "data", "nn", "errors",

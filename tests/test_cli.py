@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import bpexp
-from bpexp.__main__ import tree
+from bpexp.command_line import tree
 from bpexp.config import help as help_
 from bpexp.config.schema import KEYS
 from bpexp.nn import ACTIVATIONS
@@ -49,7 +49,7 @@ def run(*words, cwd, code=0):
 
 def test_help_and_refusals_import_nothing_heavy(tmp_path):
     heavy = ["mlflow", "pandas", "seaborn", "matplotlib", "sklearn", "pooch", "pyarrow"]
-    code = "import sys, bpexp.__main__ as m\ntry: m.main()\nexcept SystemExit: pass\n"
+    code = "import sys, bpexp.command_line as m\ntry: m.main()\nexcept SystemExit: pass\n"
     code += f"sys.exit(any(name in sys.modules for name in {heavy}))"
     for words in (["--help"], ["depth=-1"], ["-m", "depth=2,x"], ["frozen=7", "depth=2"]):
         subprocess.run(

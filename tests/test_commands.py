@@ -23,7 +23,7 @@ from bpexp.data import load_once
 from bpexp.data.images import FILES
 from bpexp.errors import ConfigError
 from bpexp.nn import ACTIVATIONS
-from bpexp.report.__main__ import main as write_report
+from bpexp.report.command import main as write_report
 from bpexp.sweeping import presentation
 from bpexp.tracking.command import main as sync
 

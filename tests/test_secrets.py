@@ -218,7 +218,7 @@ def test_a_defects_traceback_holds_no_secret(monkeypatch, capsys):
     def broken(arguments):
         raise RuntimeError(f"no answer from {ADDRESS}")
 
-    monkeypatch.setattr("bpexp.__main__._main", broken)
+    monkeypatch.setattr("bpexp.command_line._main", broken)
     monkeypatch.setattr(sys, "argv", ["bpexp"])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 NAME = "bpexp"
 _IS_1_3 = hydra.__version__.startswith("1.3.")
+# Hydra 1.3 warns where version_base is left out, and 1.4 where it is given.
+BASE: dict[str, Any] = {"version_base": "1.3"} if _IS_1_3 else {}
 
 
 def to_config(composed: DictConfig) -> Config:

@@ -116,7 +116,7 @@ def _report(
 ) -> None:
     """Write the report. A failure is a warning, as that of a figure is."""
     try:
-        from bpexp.report import write_report
+        from bpexp.report.page import write_report
 
         command = json.loads((folder / SWEEP).read_text())["command"]
         file = write_report(runs, tables, folder, drawn, vectors, commands=[command])

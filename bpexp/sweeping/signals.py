@@ -47,16 +47,18 @@ class Signals:
     def handled(self) -> Iterator[None]:
         """Handle SIGINT (Ctrl-C), SIGTERM and SIGHUP, and restore the old handlers afterwards.
 
+        A signal that the process ignores stays ignored: nohup ignores SIGHUP, and shells ignore
+        SIGINT in what a script starts in the background.
+
         In another thread than the main one, as in a server, nothing is handled: Python does not
         allow it there.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
-            numbers.append(signal.SIGHUP)
-        old = {number: signal.signal(number, self._handle) for number in numbers}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+        old = {number: signal.signal(number, self._handle) for number in heeded}
         try:
             yield
         finally:

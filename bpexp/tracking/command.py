@@ -58,8 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BpexpError as error:
         warn(str(error))
         return 2
-    except KeyboardInterrupt:
-        return 130
 
 
 def _relocate(uri: str, root: Path) -> None:

@@ -9,7 +9,7 @@ from helpers import ROOT, make_config
 from hydra import compose, initialize_config_dir
 
 from bpexp.config.command import command, overrides
-from bpexp.sweeping.hydra import register, to_config
+from bpexp.sweeping.hydra import BASE, register, to_config
 
 CONFIGS = {
     "defaults": {},
@@ -42,7 +42,7 @@ def test_hydra_composes_the_same_configuration_from_the_command(changes):
     words = shlex.split(command(config.nested()))
     assert words[:3] == ["python", "-m", "bpexp"]
     register()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(ROOT / "conf"), **BASE):
         composed = to_config(compose("config", overrides=words[3:]))
     assert composed.identity("digest") == config.identity("digest")
     assert composed.study == config.study

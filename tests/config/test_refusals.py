@@ -22,7 +22,8 @@ from helpers import IMAGES, LABELS, ROOT, idx, train_plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bpexp.__main__ import main, tree
+from bpexp.__main__ import main
+from bpexp.command_line import tree
 from bpexp.config.overrides import refuse
 from bpexp.config.schema import KEYS, Group
 from bpexp.data import load_once

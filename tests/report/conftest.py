@@ -9,7 +9,7 @@ import pytest
 from helpers import make_config
 
 from bpexp.record import studies
-from bpexp.report import write_report
+from bpexp.report.page import write_report
 from bpexp.results import Tables
 from bpexp.sweeping.driver import run_sweep
 

@@ -12,7 +12,7 @@ import yaml
 from helpers import ROOT, make_config
 
 from bpexp.report import about
-from bpexp.report.__main__ import main
+from bpexp.report.command import main
 from bpexp.report.runs import varied_keys
 from bpexp.sweeping.driver import run_sweep
 
@@ -118,7 +118,7 @@ def test_a_report_that_cannot_be_written_is_one_warning(tmp_path, monkeypatch, c
     def fail(*_, **__):
         raise RuntimeError("no such template")
 
-    monkeypatch.setattr("bpexp.report.write_report", fail)
+    monkeypatch.setattr("bpexp.report.page.write_report", fail)
     assert run_sweep([make_config()], root=tmp_path, multirun=False).code == 0
     error = capsys.readouterr().err
     assert error.count("report: not written: no such template; see ") == 1
