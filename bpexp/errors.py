@@ -86,7 +86,8 @@ def quoted(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    return _cut(without_secrets(repr(value)), 80)
+    """Return the repr in one line; those of frames and arrays have several."""
+    return _cut(without_secrets(" ".join(repr(value).splitlines())), 80)
 
 
 def _cut(text: str, limit: int) -> str:

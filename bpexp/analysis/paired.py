@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bpexp.analysis.columns import require_columns
 from bpexp.config.schema import IDENTITY_KEYS
 from bpexp.errors import BpexpError, one_of
 
@@ -32,10 +33,11 @@ def paired_differences(
         the other level has too, the values of a pair are equal.
 
     Raises:
-        BpexpError: no run has the base level, or a run has several partners: the base level occurs
-            with several values of a parameter that the other level lacks, or the rows include
-            superseded runs.
+        BpexpError: a column is missing, no run has the base level, or a run has several partners:
+            the base level occurs with several values of a parameter that the other level lacks, or
+            the rows include superseded runs.
     """
+    require_columns("runs", runs, (factor, value))
     known = runs[runs[factor].notna()]
     first = known[factor].iloc[0] if base is None and len(known) else base
     levels = known[factor].drop_duplicates().tolist()

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bpexp.analysis.columns import require_columns
+
+SHARES = ("zero_share", "subnormal_share")
+
 
 def audit(layers: pd.DataFrame) -> pd.DataFrame:
     """Count the layers with zeros and subnormals and locate overflow, for each probe of each run.
@@ -25,6 +29,7 @@ def audit(layers: pd.DataFrame) -> pd.DataFrame:
         highest whose delta^(l) is not; NaN if all are finite); and non_finite_pass (forward,
         backward, or "").
     """
+    require_columns("layers", layers, ("run", "step", "layer", "q", "delta_norm", *SHARES))
     rows = []
     for (run, step), probe in layers.groupby(["run", "step"], sort=False):
         forward = probe.loc[~np.isfinite(probe["q"]), "layer"]
@@ -56,6 +61,7 @@ def match_precisions(layers: pd.DataFrame, probe: str, same: Sequence[str]) -> p
         0, with a column `difference`, |float32 / float64 - 1|; infinite if the float32 number is
         not finite.
     """
+    require_columns("layers", layers, ("dtype", "step", "layer", probe, *same))
     at = [*same, "step", "layer"]
     halves = dict(list(layers.groupby("dtype", observed=True)))
     if not {"float32", "float64"} <= halves.keys():

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bpexp.config.address import STORE, is_store
 from bpexp.data import DATASETS
 from bpexp.errors import ConfigError, one_of, out_of_range, quoted
 from bpexp.executors import EXECUTORS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS, Choice
-from bpexp.nn.choices import Value
+from bpexp.nn.choices import Value, require
 from bpexp.nn.norms import NORMS
 from bpexp.nn.skips import SKIPS
 from bpexp.parameters import LARGEST, check_parameters, is_number
@@ -103,6 +104,8 @@ class Group:
 
 def _tracking_mlflow(*, uri: str | None = None) -> None:
     """Mirror runs into MLflow; null is its own default store in the current folder."""
+    if uri is not None:
+        require("uri", uri, STORE, is_store(uri))
 
 
 def _tracking_off() -> None:

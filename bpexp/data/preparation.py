@@ -60,7 +60,8 @@ def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Example
 
     Raises:
         ConfigError: the seed is negative.
-        DataError: there are fewer than 10 examples, or x and y differ in length.
+        DataError: there are fewer than 10 examples, x and y differ in length, or no class has the
+            three examples of which one is held out.
     """
     if seed < 0:
         raise ConfigError(out_of_range("data.seed", seed, "an integer of at least 0"))
@@ -73,5 +74,10 @@ def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Example
     for stratum in np.unique(strata):
         members = order[strata[order] == stratum]
         test[members[: round(len(members) / 5)]] = True
+    if not test.any():
+        raise DataError(
+            f"{source}: no class has 3 examples, so none is held out; for targets of a regression, "
+            "which are not classes, choose task=regression"
+        )
     held, kept = order[test[order]], order[~test[order]]
     return (x[kept], y[kept]), (x[held], y[held])

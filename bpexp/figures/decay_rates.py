@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bpexp.analysis.columns import require_columns
 from bpexp.analysis.summaries import decay, decay_of_stream
 from bpexp.figures.parts import style
 from bpexp.figures.parts.by_setting import draw_by_setting
@@ -33,6 +34,7 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
         gradient/decay_rate_se (nats a layer), each of one network. Runs of fewer than two hidden
         layers, or with exact zeros, have no rate and are left out.
     """
+    require_columns("layers", layers)
     if RATE in layers:
         return layers
     rows = at_start(layers).sort_values("layer")

@@ -63,6 +63,7 @@ def activation(function: F) -> F:
         ConfigError: g' is not the slope of g, or g is not finite, or not elementwise.
     """
     from bpexp.nn import ACTIVATIONS
+    from bpexp.nn.activations import Activation
     from bpexp.register.activations import plain_activation
 
     _require_function("activation", function)
@@ -73,7 +74,7 @@ def activation(function: F) -> F:
         name = f"{label}({shown})" if shown else label
         return plain_activation(name, partial(function, **given) if given else function)
 
-    return _add("activation", ACTIVATIONS, function, build, 1)
+    return _add("activation", ACTIVATIONS, function, build, 1, Activation)
 
 
 def init(function: F) -> F:
@@ -85,9 +86,11 @@ def init(function: F) -> F:
             `bpexp.nn.initializers.Initializer`.
     """
     from bpexp.nn import INITIALIZERS
+    from bpexp.nn.initializers import Initializer
     from bpexp.register.plain import BIAS_STD, plain_init
 
-    return _add("init", INITIALIZERS, function, partial(plain_init, function), 2, BIAS_STD)
+    build = partial(plain_init, function)
+    return _add("init", INITIALIZERS, function, build, 2, Initializer, BIAS_STD)
 
 
 @overload
@@ -106,11 +109,12 @@ def optimizer(function: Any = None, /, *, slots: int = 0) -> Any:
         slots: how many arrays of theta's shape the rule keeps.
     """
     from bpexp.nn import OPTIMIZERS
+    from bpexp.nn.updates import Optimizer
     from bpexp.register.plain import OPTIMIZER, plain_optimizer
 
     def add_rule(rule: Callable[..., Any]) -> Callable[..., Any]:
         build = partial(plain_optimizer, rule, slots)
-        return _add("optimizer", OPTIMIZERS, rule, build, 3, OPTIMIZER)
+        return _add("optimizer", OPTIMIZERS, rule, build, 3, Optimizer, OPTIMIZER)
 
     return add_rule if function is None else add_rule(function)
 
@@ -127,9 +131,10 @@ def cost(function: F) -> F:
         ConfigError: dC/dz is not the derivative of C.
     """
     from bpexp.nn import COSTS
+    from bpexp.nn.costs import Cost
     from bpexp.register.plain import plain_cost
 
-    return _add("cost", COSTS, function, partial(plain_cost, function), 2)
+    return _add("cost", COSTS, function, partial(plain_cost, function), 2, Cost)
 
 
 def schedule(function: F) -> F:
@@ -142,8 +147,10 @@ def schedule(function: F) -> F:
     """
     from bpexp.register.plain import WARMUP, plain_schedule
     from bpexp.training import SCHEDULES
+    from bpexp.training.schedules import Schedule
 
-    return _add("schedule", SCHEDULES, function, partial(plain_schedule, function), 2, WARMUP)
+    build = partial(plain_schedule, function)
+    return _add("schedule", SCHEDULES, function, build, 2, Schedule, WARMUP)
 
 
 def dataset(function: F) -> F:
@@ -209,9 +216,14 @@ def _add(
     function: F,
     build: Callable[..., Any],
     arguments: int,
+    kind: type,
     extra: Any = (),
 ) -> F:
-    """Add a function of `arguments` arguments through `build`, or a factory, which has none."""
+    """Add a function of `arguments` arguments through `build`, or a factory of `kind` without any.
+
+    Raises:
+        ConfigError: it takes more arguments, or makes no `kind` with its defaults.
+    """
     from bpexp.errors import ConfigError
 
     _require_function(group, function)
@@ -224,6 +236,11 @@ def _add(
             f"{arguments} are given"
         )
     row = make_row(group, function, build, extra=extra)
-    row()  # checks it, with its defaults
+    made = row()  # checks it, with its defaults
+    if not isinstance(made, kind):
+        raise ConfigError(
+            f"{group} {function.__name__}: without arguments it is a factory, and it returns "
+            f"{type(made).__name__} instead of {kind.__name__}"
+        )
     add(group, table, function, row)
     return function

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bpexp.errors import BpexpError, one_of
+from bpexp.errors import BpexpError, one_of, out_of_range
 from bpexp.nn import Network
 from bpexp.probes import INSTRUMENTS
 from bpexp.record.layout import RUNS, WEIGHTS
@@ -192,9 +192,9 @@ def load_measurements(
     """
     runs = list(_runs(study, root, superseded))
     parts = [(own(run.start), run.measurements(instrument)) for run in runs]
-    if not any(columns for _, columns in parts):
-        recorded = [name for run in runs for name in run.start.get("dimensions", ())]
-        raise BpexpError(one_of("instrument", instrument, {*INSTRUMENTS, *recorded}))
+    recorded = [name for run in runs for name in run.start.get("dimensions", ())]
+    if instrument not in (names := {*INSTRUMENTS, *recorded}):
+        raise BpexpError(one_of("instrument", instrument, names))
     return joined(parts)
 
 
@@ -207,6 +207,9 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
     Raises:
         BpexpError: the run is not finished, or its weights are damaged.
     """
+    is_row = isinstance(run, Mapping | pd.Series) and "folder" in run
+    if not (is_row or isinstance(run, str | Path)):
+        raise BpexpError(out_of_range("run", run, "a row of load_runs or the path of a folder"))
     folder = Path(run) if isinstance(run, str | Path) else Path(str(run["folder"]))
     if not (folder / WEIGHTS).exists():
         raise BpexpError(f"{folder}: the run has no {WEIGHTS}; is it finished?")
@@ -217,7 +220,16 @@ def load_network(run: Mapping[str, Any] | pd.Series[Any] | str | Path) -> Networ
 
 
 def _name(study: str | Study) -> str:
-    return study.name if isinstance(study, Study) else study
+    """Return the name of a study.
+
+    Raises:
+        BpexpError: it is neither a name nor a Study.
+    """
+    if isinstance(study, Study):
+        return study.name
+    if not isinstance(study, str):
+        raise BpexpError(out_of_range("study", study, "a name or a bpexp.Study"))
+    return study
 
 
 def _parts(study: str | Study, root: str | Path, superseded: bool, table: str) -> Iterator[Part]:
@@ -234,11 +246,11 @@ def _study(study: str | Study, root: str | Path) -> Study:
     """
     if isinstance(study, Study):
         return study
-    folder = Path(root) / RUNS / study
-    if not folder.is_dir():
-        there = sorted(path.name for path in folder.parent.glob("*") if path.is_dir())
-        raise BpexpError(f"study: no {folder}; there is {', '.join(there) or 'none'}")
-    return Study(folder)
+    runs, name = Path(root) / RUNS, _name(study)
+    there = sorted(path.name for path in runs.glob("*") if path.is_dir())
+    if name not in there:
+        raise BpexpError(f"study: no {runs / name}; there is {', '.join(there) or 'none'}")
+    return Study(runs / name)
 
 
 def _runs(study: str | Study, root: str | Path, superseded: bool) -> Iterator[Run]:

@@ -29,6 +29,7 @@ from bpexp.sweeping.presentation import import_figures, present
 from bpexp.sweeping.signals import Signals
 from bpexp.sweeping.training import train_plan
 from bpexp.theory import Score
+from bpexp.tracking.client import default_uri
 from bpexp.tracking.process import MirrorProcess
 
 
@@ -68,7 +69,7 @@ def run_sweep(
         presented: whether to print the summary, draw the figures and write the report.
 
     Raises:
-        ConfigError: a configuration does not fit its data.
+        ConfigError: a configuration does not fit its data, or MLFLOW_TRACKING_URI is no address.
         DataError: a data set cannot be read.
     """
     harness = configs[0]
@@ -81,6 +82,11 @@ def run_sweep(
 
         print_plan(plan, harness)
         return Outcome(identities, 0, [None] * len(configs))
+    tracked = harness.tracking.name != "off"
+    uri = harness.tracking.parameters.get("uri")
+    uri = None if uri is None else str(uri)
+    if tracked and uri is None:
+        default_uri(root)  # refuses what the environment names before anything is trained
     folder = _begin(plan, multirun, command)
     cells = None
     if harness.forecast != "off":
@@ -90,12 +96,9 @@ def run_sweep(
         if harness.forecast == "only":
             forecast_report.draw(cells, folder, harness.figures.format)
             return Outcome(identities, 0, [None] * len(configs))
-    tracked = harness.tracking.name != "off"
     signals = signals or Signals(ends_process=True)
     interrupt = signals.interrupt
     with signals.handled():
-        uri = harness.tracking.parameters.get("uri")
-        uri = None if uri is None else str(uri)
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = train_plan(

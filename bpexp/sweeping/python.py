@@ -8,7 +8,7 @@ from pathlib import Path
 from bpexp.config.grid import configs, grid
 from bpexp.config.overrides import study_grid
 from bpexp.config.shipped import tree
-from bpexp.errors import require_folder
+from bpexp.errors import ConfigError, StorageError, out_of_range, reason, require_folder
 from bpexp.record.layout import RUNS
 from bpexp.record.studies import Study
 from bpexp.sweeping.signals import Signals
@@ -56,7 +56,7 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
     from bpexp.sweeping.driver import run_sweep  # its imports wait until all keys are valid
 
     signals = Signals(ends_process=False)
-    place = Path(root).resolve()
+    place = _folder(root)
     outcome = run_sweep(
         runs,
         root=place,
@@ -68,3 +68,19 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
     if signals.interrupt.requested:
         signal.raise_signal(signals.interrupt.signal)
     return Study(place / RUNS / runs[0].study, frozenset(outcome.identities))
+
+
+def _folder(root: str | Path) -> Path:
+    """Return the folder that will hold runs/, which is made if it does not exist.
+
+    Raises:
+        ConfigError: it is not a path.
+        StorageError: it cannot be made.
+    """
+    if not isinstance(root, str | Path):
+        raise ConfigError(out_of_range("root", root, "the path of a folder"))
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"root: {root}: {reason(error)}") from None
+    return Path(root).resolve()

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpexp.config.address import STORE, is_store
+from bpexp.errors import ConfigError, out_of_range
 from bpexp.tracking.locks import initialising
 
 if TYPE_CHECKING:
@@ -29,8 +31,28 @@ IS_RUN = "tags.kind = 'run'"  # the condition of `search` that excludes the runs
 
 
 def default_uri(root: Path) -> str:
-    """Return the address of the store that `mlflow ui` shows when it is started in `root`."""
-    return os.environ.get(TRACKING_URI) or f"sqlite:///{root.resolve()}/mlflow.db"
+    """Return the address of the store that `mlflow ui` shows when it is started in `root`.
+
+    Raises:
+        ConfigError: it is that of MLFLOW_TRACKING_URI, and MLflow cannot write to it.
+    """
+    given = os.environ.get(TRACKING_URI)
+    return require_store(TRACKING_URI, given) if given else f"sqlite:///{root.resolve()}/mlflow.db"
+
+
+def require_store(name: str, address: str) -> str:
+    """Return the address of a store.
+
+    Args:
+        name: where it was given, for the message.
+        address: the address.
+
+    Raises:
+        ConfigError: MLflow cannot write to it.
+    """
+    if not is_store(address):
+        raise ConfigError(out_of_range(name, address, STORE))
+    return address
 
 
 def configure() -> None:

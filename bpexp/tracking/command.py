@@ -14,7 +14,7 @@ from bpexp.console import SafeStream, say, warn
 from bpexp.errors import BpexpError, require_folder
 from bpexp.progress import begin
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
-from bpexp.tracking.client import default_uri
+from bpexp.tracking.client import default_uri, require_store
 from bpexp.tracking.failures import LOG, is_defect, report, trouble
 from bpexp.tracking.follow import connected, follow, mirror_sweep
 from bpexp.tracking.relocation import MLRUNS, relocate
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         require_folder()
-        uri = options.tracking_uri or default_uri(options.root)
+        given = options.tracking_uri
+        uri = require_store("--tracking-uri", given) if given else default_uri(options.root)
         if options.follow:
             return follow(options.follow, uri, options.root)
         if options.relocate:

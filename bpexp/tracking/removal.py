@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from bpexp.record.run import Run
 from bpexp.tracking.address import database
-from bpexp.tracking.client import TRACKING_URI, configured, connect, default_uri, search
+from bpexp.tracking.client import (
+    TRACKING_URI,
+    configured,
+    connect,
+    default_uri,
+    require_store,
+    search,
+)
 from bpexp.tracking.relocation import MLRUNS, refuse_misplaced
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ def delete(study: str, runs: Collection[Run] | None, uri: str | None, root: Path
         MlflowException: the store does not answer or refuses the request.
         CalledProcessError: `mlflow gc` failed.
     """
-    uri = uri or default_uri(root)
+    uri = require_store("uri", uri) if uri else default_uri(root)
     local = database(uri)
     if local is not None and not local.exists():
         return 0

@@ -124,6 +124,8 @@ def train(
     for name, value in zip(least, given, strict=True):
         require_integer(name, value, least[name])
     require_integer("probe_every", probe_every, 0, nullable=True)
+    layers = len(network.architecture.sizes) - 1
+    require("frozen", frozen, f"at most {layers}, the number of layers", frozen <= layers)
     shape, choice = network.architecture, as_choice(stop, "stop", STOPS)
     require("task", shape.task, f"that of data {data.name}, {data.task}", shape.task == data.task)
     fits = (shape.sizes[0], shape.sizes[-1]) == (data.n_features, data.n_outputs)

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from bpexp.__main__ import main
 from bpexp.command_line import tree
+from bpexp.config.address import STORE
 from bpexp.config.overrides import refuse
 from bpexp.config.schema import KEYS, Group
 from bpexp.data import load_once
@@ -308,6 +309,10 @@ WORDS = [
     ("hydra.nothing=1", "hydra.nothing: no such key"),
     ("draw=[[dead]]", "draw: [['dead']] is not <draw>"),
     ("draw=[{a:1}]", "draw: [{'a': 1}] is not <draw>"),
+    *(
+        (f"tracking.uri={address}", f"tracking.uri: '{address}' is not {STORE}")
+        for address in ("foo", "./mlruns", "/abs/mlruns", "file:///x", "file:x", "http:/x", "://x")
+    ),
     ("tracking=off tracking.uri=x", "tracking.uri: not a parameter of the chosen tracking"),
     (
         "probe.examples=1",

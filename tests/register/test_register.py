@@ -397,6 +397,15 @@ def test_other_functions_are_tried_before_they_are_registered(register, function
         register(function)
 
 
+@pytest.mark.parametrize("group", ["activation", "cost", "init", "optimizer", "schedule"])
+def test_a_factory_that_makes_something_else_is_refused(group):
+    def nothing():
+        return 1
+
+    with pytest.raises(ConfigError, match=rf"{group} nothing: .* returns int instead of [A-Z]"):
+        getattr(bpexp.register, group)(nothing)
+
+
 def test_partial_functions_of_equal_parameters_are_one_activation():
     """Checking takes milliseconds, and a row is built for every run of a sweep."""
     bpexp.register.activation(cube_root)

@@ -11,6 +11,8 @@ from typing import Any, ParamSpec
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from bpexp.analysis.columns import require_columns
+from bpexp.errors import ConfigError
 from bpexp.figures.parts.look import check_look
 from bpexp.figures.parts.style import in_style
 
@@ -57,7 +59,7 @@ class Drawing(Figure):
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Decorate a figure function: check its keywords, and draw in the style of all figures."""
+    """Decorate a figure function: check its arguments, and draw in the style of all figures."""
     own = [
         name
         for name, parameter in inspect.signature(draw).parameters.items()
@@ -67,8 +69,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         check_look(kwargs, own)
+        frame: Any = args[0] if args else kwargs.get(own[0])
+        require_columns(own[0], frame)
         with in_style():
-            figure = draw(*args, **kwargs)
+            try:
+                figure = draw(*args, **kwargs)
+            except (KeyError, ValueError) as error:
+                if frame.empty:
+                    raise ConfigError(f"{own[0]}: the data frame has no rows") from None
+                if isinstance(error, KeyError):
+                    missing = [name for name in error.args[:1] if isinstance(name, str)]
+                    require_columns(own[0], frame, missing)
+                raise
             if isinstance(figure, Drawing):
                 figure.make_room()
             return figure
