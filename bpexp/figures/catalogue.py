@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bpexp.analysis.verdict import AXES
 from bpexp.figures.dead_units import dead_after_training, dead_by_rate
-from bpexp.figures.decay_rates import ERROR, RATE, decay_rate_by_depth, decay_rates
+from bpexp.figures.decay_rates import ERROR, INCREMENTS, RATE, decay_rate_by_depth, decay_rates
 from bpexp.figures.floating_point import (
     both_precisions,
     out_of_range,
@@ -61,7 +61,7 @@ FIGURES: dict[str, FigureSpec] = {
     "decay_rate_by_depth": FigureSpec(
         decay_rate_by_depth,
         "layers",
-        (RATE, ERROR, "source"),
+        (RATE, ERROR, INCREMENTS, "source"),
         lambda rows: over_depths(decay_rates(rows)),
     ),
     "score_by_depth": FigureSpec(score_by_depth, "runs", SCORED, runs_by_depth),

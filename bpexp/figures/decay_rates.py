@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from bpexp.analysis.columns import require_columns
 from bpexp.analysis.summaries import decay, decay_of_stream
@@ -20,6 +21,8 @@ from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_start, measured
 
 RATE, ERROR = "gradient/decay_rate", "gradient/decay_rate_se"
+INCREMENTS = "increments"  # the number whose mean the rate is
+LEAST = 4  # increments for an interval; of two, the factor of the standard error is 12.7
 
 
 def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
@@ -31,8 +34,9 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row for each run and source: the columns of a run, gradient/decay_rate and
-        gradient/decay_rate_se (nats a layer), each of one network. Runs of fewer than two hidden
-        layers, or with exact zeros, have no rate and are left out.
+        gradient/decay_rate_se (nats a layer), each of one network, and increments, the number of
+        increments whose mean the rate is. Runs of fewer than two hidden layers, or with exact
+        zeros, have no rate and are left out.
     """
     require_columns("layers", layers)
     if RATE in layers:
@@ -40,7 +44,9 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
     rows = at_start(layers).sort_values("layer")
     of_run = rows.groupby(["run", "source"], sort=False)
     found = [_decay(run) for _, run in of_run]
-    numbers = {name: [one.get(name, math.nan) for one in found] for name in (RATE, ERROR)}
+    numbers = {
+        name: [one.get(name, math.nan) for one in found] for name in (RATE, ERROR, INCREMENTS)
+    }
     known = of_run.head(1).assign(**numbers)
     return known.dropna(subset=[RATE]).reset_index(drop=True)
 
@@ -49,8 +55,8 @@ def _decay(run: pd.DataFrame) -> dict[str, float]:
     """Return a run's rate and its error: of the stream's gradient in a residual network."""
     stream = run.get("stream_gradient")
     if stream is not None and stream.notna().any():
-        return decay_of_stream(stream.to_numpy(float))
-    return decay(run["delta_norm"].to_numpy(float))
+        return {**decay_of_stream(stream.to_numpy(float)), INCREMENTS: stream.count() - 1}
+    return {**decay(run["delta_norm"].to_numpy(float)), INCREMENTS: len(run) - 1}
 
 
 @styled
@@ -62,8 +68,9 @@ def decay_rate_by_depth(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     log(delta_norm^(l) / delta_norm^(l+1)), nats a layer: negative where the gradient vanishes
     towards the input, positive where it explodes. In residual networks the gradient of the stream
     takes the place of delta_norm. Lines: arithmetic mean over seeds; of two to five
-    seeds each is drawn too, of more the mean's 95 % interval. Bars, with one seed: 1.96 standard
-    errors from the scatter over the layers of that network. Thin dashed lines: the rate of theory's
+    seeds each is drawn too, of more the mean's 95 % interval. Bars, with one seed: the 95 %
+    Student t interval from the scatter over the layers of that network, where the rate is the mean
+    of four increments or more. Thin dashed lines: the rate of theory's
     root mean squares over draws in the limit of width, which for ReLU networks of width n is about
     5 / (4 n) above the mean rate of single networks.
 
@@ -82,7 +89,9 @@ def decay_rate_by_depth(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
             continue
         for level, part in measured(rows).groupby(factor, observed=True):
             bars: dict[str, Any] = {"fmt": "none", "ecolor": palette[level], "elinewidth": 1}
-            panel.errorbar(part["depth"], part[RATE], yerr=1.96 * part[ERROR], capsize=2, **bars)
+            part = part[part[INCREMENTS] >= LEAST]
+            half = stdtrit(part[INCREMENTS] - 1, 0.975) * part[ERROR]
+            panel.errorbar(part["depth"], part[RATE], yerr=half, capsize=2, **bars)
     title = "Decay rate of the gradient before training"
     panels.label(title, x=axis_label("depth"), y="decay rate (nats a layer)")
     return panels.figure

@@ -51,6 +51,23 @@ def test_decay_rates_are_drawn_against_depth_with_theory():
     np.testing.assert_allclose(theory.get_ydata(), -0.5, rtol=1e-12)
 
 
+def test_bars_of_one_seed_are_intervals_over_four_increments_or_more():
+    layers = layer_table({"tanh": -0.5}, depths=(2, 4, 8), seeds=(0,))
+    generator = np.random.default_rng(0)
+    layers["delta_norm"] *= np.exp(generator.standard_normal(len(layers)))
+    (panel,) = decay_rate_by_depth(layers).axes
+    (bars,) = panel.containers
+    segments = bars[2][0].get_segments()
+    assert [segment[0][0] for segment in segments] == [4, 8]
+    for (_, low), (_, high), depth, t in [
+        (*segments[0], 4, 3.182446305284263), (*segments[1], 8, 2.364624251592784)
+    ]:  # fmt: skip
+        rows = layers[(layers["depth"] == depth) & (layers["source"] == "measured")]
+        increments = -np.diff(np.log(rows.sort_values("layer")["delta_norm"]))
+        half = t * increments.std(ddof=1) / np.sqrt(depth)
+        np.testing.assert_allclose([low, high], increments.mean() + [-half, half], rtol=1e-9)
+
+
 def test_moments_stand_beside_theory():
     runs = pd.DataFrame(
         {"run": ["a", "b"], "activation": "tanh", "depth": [2, 8], "seed": 0, **OWN}
