@@ -65,7 +65,8 @@ def test_bars_of_one_seed_are_intervals_over_four_increments_or_more():
         rows = layers[(layers["depth"] == depth) & (layers["source"] == "measured")]
         increments = -np.diff(np.log(rows.sort_values("layer")["delta_norm"]))
         half = t * increments.std(ddof=1) / np.sqrt(depth)
-        np.testing.assert_allclose([low, high], increments.mean() + [-half, half], rtol=1e-9)
+        mean = increments.mean()
+        np.testing.assert_allclose([low, high], [mean - half, mean + half], rtol=1e-9)
 
 
 def test_moments_stand_beside_theory():
