@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RUNS, SWEEPS, SIMULATED = "runs", "sweeps", "simulated"
+RUNS, SWEEPS = "runs", "sweeps"
+SIMULATED, PREDICTED = "simulated", "predicted"  # folders of a study
 JOURNAL = "journal.jsonl"
 CONFIG = "config.yaml"
 CHECKPOINT = "checkpoint.npz"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 PLAIN = re.compile(r"[(),#\s]+")
 
@@ -55,8 +56,17 @@ class Reference:
 
 def find_cited(texts: Iterable[str]) -> list[Reference]:
     """Return the references that texts cite, in the order of the bibliography."""
-    text = " | ".join(PLAIN.sub(" ", text) for text in texts)
-    return [paper for paper in REFERENCES if re.search(rf"(?<!\w){paper.cited}(?!\w)", text)]
+    found = set().union(*map(_cited_in, texts))
+    return [paper for paper in REFERENCES if paper.key in found]
+
+
+@cache
+def _cited_in(text: str) -> frozenset[str]:
+    """Return the keys of the references that a text cites; many runs have the same few texts."""
+    plain = PLAIN.sub(" ", text)
+    return frozenset(
+        paper.key for paper in REFERENCES if re.search(rf"(?<!\w){paper.cited}(?!\w)", plain)
+    )
 
 
 def _proceedings(name: str, **fields: str) -> dict[str, str]:

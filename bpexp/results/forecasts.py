@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bpexp.config import Config
 from bpexp.data import Dataset
 from bpexp.nn import OPTIMIZERS, Architecture, Choice
 from bpexp.record.metrics import flat_name
+from bpexp.results.kept import Predicted, kept
 from bpexp.results.theory import Known, input_moments, predicted_moments, variances
 from bpexp.theory import (
     Descent,
@@ -28,13 +30,27 @@ from bpexp.theory.moments import SMALL
 from bpexp.training import SCHEDULES
 
 
-def forecast_row(run: Known | None) -> dict[str, Any]:
+def forecast_row(run: Known | None, study: Path | None = None) -> dict[str, Any]:
     """Return the forecast of a run as columns theory/...
 
     There are no columns for None, and for a network with a layer that theory does not know.
+
+    Args:
+        run: the run's configuration and data set.
+        study: the folder that keeps the forecast, or None.
     """
+    if run is None:
+        return {}
+    config, data = run
+    descent = _descent(config, data)
+    shape, further = config.architecture(data), None if descent is None else asdict(descent)
+    subject = Predicted("forecast", shape, config.init, data, config.probe.examples, further)
+
+    def compute() -> dict[str, Any]:
+        return {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)}
+
     try:
-        values = {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)} if run else {}
+        values = kept(study, subject, compute)
     except UnknownLayerError:
         return {}
     return {f"theory/{flat_name(name)}": value for name, value in values.items()}

@@ -62,7 +62,7 @@ class Tables:
         study: Path | None = None
         for run in found:
             about, foreseen = own(run.start), known(run.start)
-            rows.append(run_row(run) | forecast_row(foreseen))
+            rows.append(run_row(run) | forecast_row(foreseen, run.folder.parent))
             for name, columns in run.tables().items():
                 parts.setdefault(name, []).append((about, columns))
             owns.append(about)

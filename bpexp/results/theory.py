@@ -19,6 +19,7 @@ from bpexp.nn import ACTIVATIONS, Architecture, Choice
 from bpexp.record.metrics import Columns
 from bpexp.record.simulated import Simulated, affordable, simulated
 from bpexp.results.frames import typed
+from bpexp.results.kept import Predicted, kept
 from bpexp.theory import (
     PREDICTED,
     BatchPrediction,
@@ -60,7 +61,7 @@ def theory_columns(
 
     Args:
         runs: configuration and data set of each run.
-        study: the folder that keeps simulated draws, or None.
+        study: the folder that keeps predictions and simulated draws, or None.
         draws: whether to add columns computed from 200 draws of each network (see
             `bpexp.record.simulated`). None: only if those that `study` lacks take a few seconds for
             all networks together. Networks that would take more than 2 s each are not drawn.
@@ -75,7 +76,7 @@ def theory_columns(
 
 def _columns(run: Known, drawn: Collection[Simulated], study: Path | None) -> Columns:
     try:
-        columns = predicted_layers(*run)
+        columns = predicted_layers(*run, study)
     except (UnknownCostError, UnknownLayerError):
         return {}
     network = Simulated.of(*run)
@@ -101,14 +102,20 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
     return pd.concat([*lines, kept.assign(source="measured")], ignore_index=True)
 
 
-def predicted_layers(config: Config, data: Dataset) -> Columns:
+def predicted_layers(config: Config, data: Dataset, study: Path | None = None) -> Columns:
     """Predict a run's layer measurements at step 0.
+
+    Args:
+        config: the run's configuration.
+        data: its data set.
+        study: the folder that keeps the prediction, or None.
 
     Returns:
         Columns step, epoch, layer and the fields of `BatchPrediction`, a row for each layer.
     """
     shape, init, examples = config.architecture(data), config.init, config.probe.examples
-    found = asdict(_layers(shape, init, data, examples))
+    subject = Predicted("layers", shape, init, data, examples)
+    found = kept(study, subject, lambda: asdict(_layers(shape, init, data, examples)))
     n_layers = len(shape.sizes) - 1
     return {
         "step": np.zeros(n_layers, np.int64),

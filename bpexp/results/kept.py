@@ -1,0 +1,96 @@
+"""Predictions that are kept in a study's folder: for a deep network theory takes a second.
+
+A prediction is kept under a hash of what it depends on: the network, its initialization, the data,
+the probe batch, and the source of the code that computes it. So edited theory is computed anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bpexp.data import Dataset
+from bpexp.errors import StorageError
+from bpexp.nn import Architecture, Choice
+from bpexp.record.files import make_folder, replacing
+from bpexp.record.layout import PREDICTED
+
+SOURCES = ("nn", "theory", "results")  # rooms whose code decides what theory says
+
+
+class Predicted(NamedTuple):
+    """What a prediction depends on.
+
+    Attributes:
+        kind: names the prediction.
+        shape: the network.
+        init: its initialization.
+        data: its data set.
+        examples: of the probe batch.
+        further: what else the prediction depends on, as JSON holds it.
+    """
+
+    kind: str
+    shape: Architecture
+    init: Choice
+    data: Dataset
+    examples: int
+    further: Any = None
+
+    @property
+    def key(self) -> str:
+        """A hash of all this and of the code."""
+        network = [json.loads(self.shape.to_json()), asdict(self.init)]
+        parts = [self.kind, *network, self.data.digest, self.examples, self.further, _sources()]
+        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def kept(
+    study: Path | None, predicted: Predicted, compute: Callable[[], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return a prediction from a study's folder if it is there; else compute it and leave it there.
+
+    Args:
+        study: the study's folder; None: nothing is kept.
+        predicted: what the prediction depends on.
+        compute: returns it: numbers, text, booleans, None and arrays of float64 by name.
+    """
+    if study is None:
+        return dict(compute())
+    file = study / PREDICTED / f"{predicted.key}.json"
+    with suppress(Exception):  # missing, or damaged
+        return {name: _decoded(value) for name, value in json.loads(file.read_text()).items()}
+    values = dict(compute())
+    with suppress(StorageError):  # a study that can be read only
+        make_folder(file.parent)
+        with replacing(file, durable=False) as stream:
+            stream.write(json.dumps(values, default=_encoded).encode())
+    return values
+
+
+def _encoded(value: Any) -> Any:
+    """Return what JSON holds; Python writes and reads each float64 without rounding."""
+    return value.tolist()
+
+
+def _decoded(value: Any) -> Any:
+    return np.array(value, np.float64) if isinstance(value, list) else value
+
+
+@cache
+def _sources() -> str:
+    """Return a hash of the code that computes predictions, and of NumPy's version."""
+    digest = sha256(np.__version__.encode())
+    package = Path(__file__).parents[1]
+    for room in SOURCES:
+        for path in sorted((package / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
