@@ -57,7 +57,8 @@ def test_jobs_outlive_what_submitted_them(tmp_path, slurm):
 
     wait_for(lambda: [*folder.glob("runs/there/*/checkpoint.npz")])
     running = jobs(slurm, "RUNNING")
-    slurm.ask("sbatch", "--partition=high", "--cpus-per-task=2", "--wait", "--wrap=sleep 3")
+    high = ["--partition=high", "--cpus-per-task=2", "--output=/dev/null"]
+    slurm.ask("sbatch", *high, "--wait", "--wrap=sleep 3")
     shown = [slurm.ask("scontrol", "show", "job", job) for job in running]
     assert any("Restarts=1" in job for job in shown), "\n".join(shown)
 
