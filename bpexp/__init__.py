@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bpexp.data.given import dataset
     from bpexp.nn import Choice, Network
     from bpexp.record.studies import Study
+    from bpexp.remedying import remedies
     from bpexp.results import (
         load_curves,
         load_layers,
@@ -70,6 +71,7 @@ __all__ = [
     "match_precisions",
     "paired_differences",
     "register",
+    "remedies",
     "sweep",
     "to_torch",
     "train",
@@ -99,6 +101,7 @@ _HOMES = {
     "match_precisions": "bpexp.analysis.precision",
     "paired_differences": "bpexp.results",
     "register": "bpexp.register",
+    "remedies": "bpexp.remedying",
     "sweep": "bpexp.sweeping.python",
     "to_torch": "bpexp.bridge",
     "train": "bpexp.training",

@@ -51,13 +51,20 @@ FLOORS = {
         "register",
         "theory", "training", "progress", "console", "data", "nn", "errors", "secrets",
     ),
+    "remedying": (
+        "figures", "record", "analysis", "config", "sweeping", "theory", "training", "progress",
+        "data", "nn", "errors",
+    ),
     "references": ("theory", "config", "probes"),
-    "commands": ("references", "tracking", "record", "config", "console", "nn", "errors"),
+    "commands": (
+        "remedying", "references", "tracking", "record", "config", "console", "nn", "errors",
+    ),
+    "remedies": ("entry",),
     "command_line": ("sweeping", "commands", "config", "register", "console", "errors"),
     "__main__": ("entry",),
     "__init__": (
-        "__main__", "bridge", "register", "sweeping", "results", "record", "analysis", "training",
-        "probes", "data", "nn", "errors",
+        "__main__", "bridge", "register", "remedying", "sweeping", "results", "record", "analysis",
+        "training", "probes", "data", "nn", "errors",
     ),
 }  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""`bpexp list`, `show`, `rm`, `export` and `cite`: all that is asked for by a word of its own."""
+"""`bpexp list`, `show`, `rm`, `export`, `remedies`, `cite`: what has a word of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from bpexp.commands.archive import add_export, export
 from bpexp.commands.cite import add_cite, cite
 from bpexp.commands.listing import add_list, list_
+from bpexp.commands.remedies import add_remedies, remedies
 from bpexp.commands.removal import add_rm, rm
 from bpexp.commands.showing import add_show, show
 from bpexp.console import say
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "show": Command("describe a study, or one of its runs", add_show, show),
     "rm": Command("delete a study or some of its runs, in MLflow too", add_rm, rm),
     "export": Command("write a study into a zip file that loads elsewhere", add_export, export),
+    "remedies": Command("train a run with changes: which would train?", add_remedies, remedies),
     "cite": Command("print the papers behind a configuration as BibTeX", add_cite, cite),
 }
 
@@ -89,6 +91,6 @@ def _candidates(before: Sequence[str]) -> list[str]:
             return list(COMMANDS)
         case [_]:
             return list(there)
-        case ["show" | "rm", name, *_] if name in there:
+        case ["show" | "rm" | "remedies", name, *_] if name in there:
             return [run.folder.name for run in there[name].runs]
     return []

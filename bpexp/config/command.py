@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -20,13 +20,19 @@ PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
 WORDS = {"null", "true", "false", "nan", "inf"}  # Hydra reads these as values other than text
 
 
-def command(config: Mapping[str, Any]) -> str:
-    """Return the shell command of one run: `python -m bpexp` and its overrides.
+def command(config: Mapping[str, Any], *, program: str = "", seeds: Sequence[int] = ()) -> str:
+    """Return the shell command that trains a run, or the same with several seeds.
 
     Args:
         config: the nested configuration, as in the start line of a journal.
+        program: the script that registers what the run uses; empty: `-m bpexp`.
+        seeds: the seeds to train; empty: that of the configuration.
     """
-    return shlex.join(["python", "-m", "bpexp", *overrides(config)])
+    words = overrides({**config, "seed": seeds[0]} if seeds else config)
+    if len(seeds) > 1:
+        words = [word for word in words if not word.startswith("seed=")]
+        words = ["-m", *words, f"seed={','.join(map(str, seeds))}"]
+    return shlex.join(["python", *([program] if program else ["-m", "bpexp"]), *words])
 
 
 def overrides(config: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ bpexp: why deep networks are hard to train, measured layer by layer.
   python -m bpexp show STUDY [RUN]                   what a study holds, or one run
   python -m bpexp rm STUDY [RUN ...]                 delete runs, in MLflow too
   python -m bpexp export STUDY                       a zip file that loads elsewhere
+  python -m bpexp remedies STUDY RUN                 train a run with changes: which of them train?
   python -m bpexp cite [key=value ...]               the papers behind a configuration, as BibTeX
 
 Runs lie in runs/<study>/; the same command again trains only what is not finished.

@@ -8,6 +8,7 @@ file of its own and a row of `catalogue.FIGURES`.
 """
 
 from bpexp.figures.catalogue import FIGURES
+from bpexp.figures.counterfactuals import remedies
 from bpexp.figures.dead_units import dead_by_rate
 from bpexp.figures.decay_rates import decay_rate_by_depth, decay_rates
 from bpexp.figures.files import draw_all, save
@@ -57,6 +58,7 @@ __all__ = [
     "phase_diagram",
     "precision_by_layer",
     "range_by_layer",
+    "remedies",
     "save",
     "score_by_depth",
     "score_by_frozen",

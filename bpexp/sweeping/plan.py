@@ -15,6 +15,7 @@ from bpexp.config import Config
 from bpexp.config.identity import decides, differing
 from bpexp.data import Dataset, load_once
 from bpexp.executors import EXECUTORS
+from bpexp.nn import Architecture
 from bpexp.nn.choices import Value
 from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.record.history import ends, status
@@ -187,7 +188,9 @@ def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
         shares = min(workers, len(group), -(-STACKS_A_WORKER * workers // len(groups)))
         if least:
             shares = max(1, min(shares, int(_work(group) / least)))
-        rounds = -(-len(group) // (shares * stack_size(config, dataset(config))))
+        data = dataset(config)
+        size = stack_size(config, config.architecture(data), len(data.x_train))
+        rounds = -(-len(group) // (shares * size))
         bounds = [len(group) * i // (shares * rounds) for i in range(shares * rounds + 1)]
         stacks += [tuple(group[a:b]) for a, b in pairwise(bounds) if a < b]
     # The longest first, so that the last stacks are short and all workers end at about one time.
@@ -195,22 +198,32 @@ def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
 
 
 def _shape(member: Member) -> str:
-    """Return, as text, what runs of one stack share: all but learning rate, seed and init."""
-    nested = member.config.nested()
+    """Return, as text, what runs of one stack share."""
+    return f"{shared(member.config)}, {member.epoch}"
+
+
+def shared(config: Config) -> str:
+    """Return, as text, what configurations of one stack share: all but lr, seed and init."""
+    nested = config.nested()
     own = {"lr", "seed", "init"}
-    shared = {key: nested[key] for key in nested if key not in own and decides(key)}
-    return json.dumps([shared, member.epoch], sort_keys=True)
+    return json.dumps(
+        {key: nested[key] for key in nested if key not in own and decides(key)}, sort_keys=True
+    )
 
 
-def stack_size(config: Config, data: Dataset) -> int:
+def stack_size(config: Config, shape: Architecture, examples: int) -> int:
     """Return how many networks of this shape to train in lockstep.
 
     A step of one network reads or writes its parameters, their gradient, scratch and the
     optimizer's memory, the activity that each layer declares, and the inputs twice. A stack holds
     as many networks as keep that within the cache.
+
+    Args:
+        config: of one of them.
+        shape: their architecture.
+        examples: of the training split.
     """
-    shape, width = config.architecture(data), np.dtype(config.dtype).itemsize
-    batch = min(config.batch_size, len(data.x_train))
+    width, batch = np.dtype(config.dtype).itemsize, min(config.batch_size, examples)
     activity = batch * (2 * (shape.sizes[0] + 1) + sum(layer.activity for layer in shape.layers))
     parameters = (3 + config.optimizer.build(OPTIMIZERS).slots) * shape.n_parameters
     size = min(LARGEST_STACK, CACHE_BYTES // ((parameters + activity) * width))

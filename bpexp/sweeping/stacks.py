@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 import bpexp
 from bpexp.analysis.verdict import Evidence, verdict
-from bpexp.config import ALGORITHM
+from bpexp.config import ALGORITHM, Config
+from bpexp.data import Dataset
 from bpexp.errors import StorageError
 from bpexp.executors import DEFERRED, Interrupt, Report
 from bpexp.nn import Choice, Network
@@ -85,21 +86,33 @@ def make_trainer(members: Sequence[Member]) -> Trainer:
     Args:
         members: the stack's runs.
     """
-    config, data = members[0].config, dataset(members[0].config)
-    shape, batch = config.architecture(data), data.x_train[: config.probe.examples]
-    rows = [initial_theta(shape, m.config.init, m.config.seed, batch) for m in members]
+    configs, data = [member.config for member in members], dataset(members[0].config)
+    shape, batch = configs[0].architecture(data), data.x_train[: configs[0].probe.examples]
+    rows = [initial_theta(shape, config.init, config.seed, batch) for config in configs]
+    return trainer_of(configs, Stack.of(shape, rows, configs[0].dtype), data)
+
+
+def trainer_of(configs: Sequence[Config], stack: Stack, data: Dataset) -> Trainer:
+    """Return the trainer of networks on a data set.
+
+    Args:
+        configs: of each network; all but lr, seed and init are those of the first.
+        stack: the networks.
+        data: the data set.
+    """
+    shared = configs[0]
     return Trainer(
-        Stack.of(shape, rows, config.dtype),
+        stack,
         data,
-        learning_rates=[m.config.lr for m in members],
-        seeds=[m.config.seed for m in members],
-        optimizer=config.optimizer,
-        batch_size=config.batch_size,
-        schedule=config.schedule,
-        epochs=config.epochs,
-        frozen=config.frozen,
-        probe_examples=config.probe.examples,
-        instruments=config.instruments,
+        learning_rates=[config.lr for config in configs],
+        seeds=[config.seed for config in configs],
+        optimizer=shared.optimizer,
+        batch_size=shared.batch_size,
+        schedule=shared.schedule,
+        epochs=shared.epochs,
+        frozen=shared.frozen,
+        probe_examples=shared.probe.examples,
+        instruments=shared.instruments,
     )
 
 

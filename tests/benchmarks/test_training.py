@@ -91,7 +91,7 @@ def chosen_size(shape: Shape) -> int:
 
     data = training.data(shape.inputs)
     config = make_config(width=shape.width, depth=shape.depth, batch_size=shape.batch)
-    return stack_size(config, data)
+    return stack_size(config, config.architecture(data), len(data.x_train))
 
 
 STACKED = [

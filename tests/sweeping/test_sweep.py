@@ -62,7 +62,8 @@ def test_two_spellings_of_a_run_are_one(tmp_path):
 
 def test_large_networks_are_not_stacked():
     data = stacks.dataset(make_config())
-    sizes = [stack_size(make_config(width=w, depth=6), data) for w in (8, 80, 95, 512)]
+    configs = [make_config(width=w, depth=6) for w in (8, 80, 95, 512)]
+    sizes = [stack_size(c, c.architecture(data), len(data.x_train)) for c in configs]
     assert sizes == [16, 3, 1, 1], "two of the third would fit into the cache, and gain nothing"
 
 

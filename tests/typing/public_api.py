@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import bpexp
 from bpexp.data import Dataset
+from bpexp.remedying import Remedies
 from bpexp.results import Tables
 from bpexp.training import History, Observation
 
@@ -76,5 +77,9 @@ def results(root: Path) -> None:
     assert_type(bpexp.load_tables("bpexp"), Tables)
     assert_type(bpexp.load_network(runs.iloc[0]), bpexp.Network)
     assert_type(bpexp.paired_differences(runs, "init", "accuracy/test"), pd.DataFrame)
+    found = bpexp.remedies(runs.iloc[0], seconds=20)
+    assert_type(found, Remedies)
+    assert_type(found.frame("trials"), pd.DataFrame)
+    assert_type(found.network("norm=layer"), bpexp.Network)
     assert_type(bpexp.audit(layers), pd.DataFrame)
     assert_type(bpexp.match_precisions(layers, "first", ["depth"]), pd.DataFrame)
