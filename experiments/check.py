@@ -97,9 +97,10 @@ class Study:
 
     @cached_property
     def forecast(self) -> pd.DataFrame:
-        """The cells that the forecast was scored on."""
+        """The cells that the forecast was scored on; a run of several sweeps counts once."""
         paths = sorted((self.root / "runs" / self.name / "sweeps").glob("*/forecast.csv"))
-        return pd.concat(map(pd.read_csv, paths), ignore_index=True)
+        cells = pd.concat(map(pd.read_csv, paths), ignore_index=True)
+        return cells.drop_duplicates("run", ignore_index=True)
 
 
 def table(header: str, rows: Iterable[Sequence[str]]) -> str:
