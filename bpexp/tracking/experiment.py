@@ -15,6 +15,7 @@ from bpexp.tracking.relocation import MLRUNS, refuse_misplaced
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment as StoredExperiment
     from mlflow.entities import Run
 
 ALL = 3  # mlflow.entities.ViewType.ALL, active and deleted runs, without importing MLflow
@@ -49,11 +50,9 @@ class Experiment:
             found = client.get_experiment_by_name(study)
             if found is None:
                 location = (root / MLRUNS / study).as_uri() if database(uri) else None
-                self.id: str = client.create_experiment(study, location)
-                self._runs: dict[Key, Run] = {}
-                self._tags: dict[str, str] = {}
-                return
-        self.id, self._tags = found.experiment_id, dict(found.tags)
+                found = _create(client, study, location)
+        self.id: str = found.experiment_id
+        self._tags: dict[str, str] = dict(found.tags)
         if found.lifecycle_stage != "active":
             raise StoreError(
                 f"study: the experiment {study!r} is deleted in {uri}; "
@@ -61,7 +60,7 @@ class Experiment:
                 "restores it, and study=NAME begins another"
             )
         refuse_misplaced(uri, root, study, found.artifact_location)
-        self._runs = self._search()
+        self._runs: dict[Key, Run] = self._search()
 
     def running(self) -> Iterator[tuple[str, int, Run]]:
         """Yield identity, attempt and run of each run whose status in the store is RUNNING."""
@@ -143,6 +142,18 @@ class Experiment:
             (run.data.tags.get("identity", ""), run.data.tags.get("attempt", "1")): run
             for run in found
         }
+
+
+def _create(client: MlflowClient, study: str, location: str | None) -> StoredExperiment:
+    """Create an experiment, unless another machine has created it since it was searched for."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_experiment(client.create_experiment(study, location))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return client.get_experiment_by_name(study)
 
 
 def is_deleted(run: Run) -> bool:

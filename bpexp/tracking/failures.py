@@ -15,6 +15,13 @@ from bpexp.errors import BpexpError, reason
 from bpexp.secrets import without_secrets
 
 LOG = "mirror.log"  # in the folder of the sweep that is followed, else in runs/
+NO_LOGIN = (
+    "the server does not accept this login; set MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD"
+)
+NO_RIGHTS = (
+    "the server does not permit this user to write the study; its owner can give the permission EDIT"
+)
 
 
 class StoreError(BpexpError):
@@ -26,7 +33,17 @@ def trouble(error: Exception, uri: str) -> str:
     if isinstance(error, BpexpError):
         return str(error)
     place = getattr(error, "filename", None) or uri
-    return without_secrets(f"{place}: {reason(error)}")
+    return without_secrets(f"{place}: {_refusal(error) or reason(error)}")
+
+
+def _refusal(error: Exception) -> str:
+    """Return why a server with a login refused a request; empty if it is not that."""
+    # A request of MLflow's interface or, with an artifact, an HTTP error of requests.
+    ask = getattr(error, "get_http_status_code", None)
+    status = ask() if ask else getattr(getattr(error, "response", None), "status_code", None)
+    if status == 403 and "Permission denied" not in str(error):  # MLflow checks the host name too
+        return ""
+    return {401: NO_LOGIN, 403: NO_RIGHTS}.get(status, "")
 
 
 def is_defect(error: Exception) -> bool:
