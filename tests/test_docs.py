@@ -211,3 +211,14 @@ def test_the_readme_leads_to_the_site_and_is_short():
 
 if __name__ == "__main__":
     run(Path(sys.argv[1]))
+
+
+def test_the_two_forms_of_a_teams_server_have_the_same_options():
+    folder = DOCS / "how-to"
+    texts = [(folder / name).read_text() for name in ("team.md", "team/compose.yaml")]
+    commands = [
+        re.search(r"^.*mlflow server ((.|\n)+?--artifacts.*)$", text, re.M) for text in texts
+    ]
+    options = [re.findall(r"--[\w-]+", command[1]) for command in commands]
+    assert options[0] == options[1]
+    assert len(options[0]) == 5

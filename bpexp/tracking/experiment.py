@@ -150,10 +150,11 @@ def _create(client: MlflowClient, study: str, location: str | None) -> StoredExp
 
     try:
         return client.get_experiment(client.create_experiment(study, location))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+    except MlflowException:
+        found = client.get_experiment_by_name(study)
+        if found is None:
             raise
-        return client.get_experiment_by_name(study)
+        return found
 
 
 def is_deleted(run: Run) -> bool:

@@ -20,7 +20,8 @@ NO_LOGIN = (
     "MLFLOW_TRACKING_PASSWORD"
 )
 NO_RIGHTS = (
-    "the server does not permit this user to write the study; its owner can give the permission EDIT"
+    "the server does not permit this user to write the study; its owner can give the permission "
+    "EDIT"
 )
 
 
@@ -43,7 +44,7 @@ def _refusal(error: Exception) -> str:
     status = ask() if ask else getattr(getattr(error, "response", None), "status_code", None)
     if status == 403 and "Permission denied" not in str(error):  # MLflow checks the host name too
         return ""
-    return {401: NO_LOGIN, 403: NO_RIGHTS}.get(status, "")
+    return {401: NO_LOGIN, 403: NO_RIGHTS}.get(status or 0, "")
 
 
 def is_defect(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""PostgreSQL in a temporary folder, and the MLflow server of docs/how-to/team/compose.yaml on it."""
+"""PostgreSQL in a temporary folder, and the MLflow server of docs/how-to/team on it."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def words(study, *more):
 def journals(folder):
     """Return the lines of each run's journal by identity."""
     paths = sorted(folder.glob("runs/*/*/journal.jsonl"))
-    read = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
-    return {lines[0]["identity"]: (path.parent, lines) for path, lines in zip(paths, read)}
+    read = {path: [json.loads(line) for line in path.read_text().splitlines()] for path in paths}
+    return {lines[0]["identity"]: (path.parent, lines) for path, lines in read.items()}
 
 
 def points(lines):

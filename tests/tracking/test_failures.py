@@ -9,11 +9,16 @@ import sys
 
 import pytest
 from helpers import make_config
+from mlflow.exceptions import MlflowException
+from mlflow.utils.request_utils import augmented_raise_for_status
+from mlflow.utils.rest_utils import verify_rest_response
+from requests import Response
 
 from bpexp.executors import Interrupt
 from bpexp.record.layout import JOURNAL, SWEEP
 from bpexp.sweeping.plan import make_plan
 from bpexp.sweeping.stacks import train_stack
+from bpexp.tracking.failures import trouble
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -105,6 +110,31 @@ def test_trouble_with_a_store_is_one_line_without_a_traceback(study, tmp_path, t
     assert messages[-1]["mirrored"] == 0
     assert "defect" not in messages[-1]["error"]
     assert not list(folder.rglob("mirror.log"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (401, "You are not authenticated.", "does not accept this login; set MLFLOW_TRACKING_USER"),
+        (403, "Permission denied", "does not permit this user to write the study"),
+        (403, "Invalid Host header", "Invalid Host header"),
+        (500, "oops", "oops"),
+    ],
+)
+def test_a_server_that_refuses_is_told_with_what_to_do(status, body, told):
+    """Both in the words of MLflow's interface and in those of an upload."""
+    answer = Response()
+    answer.status_code, answer._content = status, body.encode()
+    for refuse in (
+        lambda: verify_rest_response(answer, "/api/2.0/mlflow/runs/create"),
+        lambda: augmented_raise_for_status(answer),
+    ):
+        with pytest.raises((MlflowException, OSError)) as raised:
+            refuse()
+        line = trouble(raised.value, "http://me:hunt3r2@host")
+        assert line.startswith("http://***@host: ")
+        assert told in line
+        assert "\n" not in line
 
 
 def delete_experiment(uri):

@@ -15,6 +15,7 @@ from bpexp.sweeping.plan import make_plan
 from bpexp.sweeping.stacks import train_stack
 from bpexp.tracking.address import PORT, database, local_folder, pages
 from bpexp.tracking.command import main
+from bpexp.tracking.experiment import Experiment
 from bpexp.tracking.failures import StoreError
 from bpexp.tracking.mirror import Mirror
 from bpexp.tracking.relocation import former_folder, relocate
@@ -113,6 +114,16 @@ def test_folders_share_a_store_that_lies_in_none_of_them(tmp_path):
     for root in (tmp_path / "one", tmp_path / "two"):
         assert Mirror(shared, root).run(make_study(root))
     assert not (tmp_path / "two" / "mlruns").exists()
+
+
+def test_an_experiment_that_another_machine_creates_meanwhile_is_used(proj, monkeypatch):
+    client = Mirror(uri(proj), proj)._client
+    there = client.get_experiment_by_name
+    answers = iter([None, there("bpexp")])
+    monkeypatch.setattr(client, "get_experiment_by_name", lambda name: next(answers))
+    found = Experiment(client, uri(proj), "bpexp", proj)
+    assert found.id == there("bpexp").experiment_id
+    assert len([*client.search_runs([found.id])]) == 1
 
 
 def test_a_run_that_was_deleted_stays_so_until_it_is_restored(proj, capsys):
