@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from bpexp.errors import ConfigError, one_of, out_of_range
@@ -26,7 +27,7 @@ def check_parameters(
     Raises:
         ConfigError: an unknown parameter, a value of another type, or a number beyond LARGEST.
     """
-    signature = inspect.signature(factory, eval_str=True).parameters
+    signature = _signature(factory)
     checked = {}
     for key, value in given.items():
         if key not in signature:
@@ -37,6 +38,12 @@ def check_parameters(
             )
         checked[key] = _check(f"{group}.{key}", signature[key].annotation, value)
     return checked | {k: p.default for k, p in signature.items() if k not in checked}
+
+
+@cache
+def _signature(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return a factory's parameters; to find them takes longer than all else of a check."""
+    return inspect.signature(factory, eval_str=True).parameters
 
 
 def is_number(value: object) -> bool:

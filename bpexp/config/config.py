@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ class Config:
         """
         sizes = (data.n_features, *[self.width] * self.depth, data.n_outputs)
         try:
-            shape = Architecture.dense(
+            shape = _architecture(
                 sizes, self.activation, self.cost, data.task, self.skip, self.norm
             )
         except ValueError as error:
@@ -246,6 +247,12 @@ class Config:
             "epochs": min(self.epochs, QUICK_EPOCHS),
         }
         return replace(self, **changes)
+
+
+@lru_cache(maxsize=256)
+def _architecture(*arguments: Any) -> Architecture:
+    """Return `Architecture.dense(*arguments)`; the many runs of a sweep have few of them."""
+    return Architecture.dense(*arguments)
 
 
 def refuse_size(values: Mapping[str, Sequence[object]]) -> None:

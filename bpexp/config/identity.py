@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, Group
@@ -115,7 +116,12 @@ def nest(flat: Mapping[str, Value]) -> dict[str, Any]:
 
 def decides(key: str) -> bool:
     """Return whether a key decides a run's numbers, or is a parameter of a group that does."""
-    return key.partition(".")[0] in {name.partition(".")[0] for name in IDENTITY_KEYS}
+    return key.partition(".")[0] in _sections(tuple(IDENTITY_KEYS))
+
+
+@cache
+def _sections(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in names)
 
 
 def differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
@@ -127,7 +133,7 @@ def differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
     Args:
         flats: configurations as `flatten` returns them.
     """
-    keys = dict.fromkeys(key for flat in flats for key in flat if decides(key))
+    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if decides(key)]
     values = {key: {json.dumps(flat[key]) for flat in flats if key in flat} for key in keys}
     return [key for key in keys if len(values[key]) > 1 and not _follows_name(key, flats)]
 
