@@ -17,6 +17,9 @@ from bpexp.nn import Choice, Network
 X = np.random.default_rng(0).standard_normal((12, 4))
 LABELS = np.arange(12) % 3
 TOLERANCE = {"float64": 1e-9, "float32": 1e-6}
+# Rounding through a norm limits gradients in float32: from those that PyTorch computes in float64
+# for the same parameters, its own float32 gradients differ by up to 1.4e-6 here, ours by 1.1e-6.
+THROUGH_A_NORM = {"float64": 1e-9, "float32": 2e-6}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def linears(torch, module):
     return [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
 
 
-def check(torch, module, network, dtype, end=lambda z: z):
+def check(torch, module, network, dtype, end=lambda z: z, tolerance=TOLERANCE):
     """Compare probabilities in evaluation mode, and gradients of cross entropy in training mode."""
     x = torch.tensor(X.astype(dtype))
     module.eval()
@@ -46,15 +49,9 @@ def check(torch, module, network, dtype, end=lambda z: z):
     arrays = network.parameter_gradients(X, LABELS)
     found = [a[name] for a in arrays for name in ("theta", "outer") if name in a]
     for gradient, linear in zip(found, linears(torch, module), strict=True):
-        # errors are relative to the largest gradient: float32 sums cancel
-        largest = np.abs(linear.weight.grad.numpy()).max()
-        assert np.abs(gradient[1:].T - linear.weight.grad.numpy()).max() < (
-            10 * TOLERANCE[dtype] * largest
-        )
+        assert relative(gradient[1:].T, linear.weight.grad.numpy()) < tolerance[dtype]
         if linear.bias is not None and not network.architecture.couples:
-            assert np.abs(gradient[0] - linear.bias.grad.numpy()).max() < (
-                10 * TOLERANCE[dtype] * largest
-            )
+            assert relative(gradient[0], linear.bias.grad.numpy()) < tolerance[dtype]
 
 
 ACTIVATIONS = {
@@ -121,13 +118,13 @@ def test_a_chain_with_every_norm(torch, norm, bias, dtype):
     module = module.to(getattr(torch, dtype))
     network = bpexp.from_torch(module)
     assert network.architecture.norm.name == norm
-    check(torch, module, network, dtype)
+    tolerance = TOLERANCE if norm == "none" else THROUGH_A_NORM
+    check(torch, module, network, dtype, tolerance=tolerance)
     if norm in ("batch", "layer"):
         norms = [m for m in module.modules() if type(m).__name__ in ("BatchNorm1d", "LayerNorm")]
         for own, arrays in zip(norms, network.parameter_gradients(X, LABELS)[:-1], strict=True):
-            np.testing.assert_allclose(
-                arrays["gain"], own.weight.grad, rtol=1e3 * TOLERANCE[dtype], atol=1e-6
-            )
+            assert relative(arrays["gain"], own.weight.grad.numpy()) < tolerance[dtype]
+            assert relative(arrays["shift"], own.bias.grad.numpy()) < tolerance[dtype]
 
 
 SETTINGS = [
@@ -294,8 +291,8 @@ def test_a_classifier_of_scikit_learn(activation, dtype):
     assert relative(network.outputs(x), estimator.predict_proba(x)) < TOLERANCE[dtype]
     weights, biases = loss_gradients(estimator, x, np.eye(3, dtype=dtype)[LABELS])
     for found, w, b in zip(network.gradients(x, LABELS), weights, biases, strict=True):
-        assert relative(found[1:], w) < 10 * TOLERANCE[dtype]
-        assert relative(found[0], b) < 10 * TOLERANCE[dtype]
+        assert relative(found[1:], w) < TOLERANCE[dtype]
+        assert relative(found[0], b) < TOLERANCE[dtype]
 
 
 def test_two_classes_of_scikit_learn():
