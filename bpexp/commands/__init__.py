@@ -70,13 +70,15 @@ def completed(line: str) -> bool:
     """Print the completions of the last word of a command line, for a shell.
 
     Args:
-        line: the line up to the cursor, the program's name first.
+        line: the line up to the cursor; it begins with the program, such as `bpexp` or
+            `python my_study.py`.
 
     Returns:
         Whether the line is a subcommand; if not, the word may also be an override.
     """
     words = [*line.split(), ""] if line.endswith(" ") else line.split()
-    *before, last = words[1:] or [""]
+    program = 2 if words[1:2] and words[1].endswith(".py") else 1
+    *before, last = words[program:] or [""]
     if before and before[0] not in COMMANDS:
         return False
     say(" ".join(word for word in _candidates(before) if word.startswith(last)))

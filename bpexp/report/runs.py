@@ -119,7 +119,7 @@ def _row(run: Run, row: Mapping[str, Any], varied: Sequence[str]) -> Row:
             _number(row["seconds"], "{:.2f}"),
         ],
         evidence=str(end.get("evidence") or end.get("error") or "The run has no end yet."),
-        command=command(run.start["config"]),
+        command=command(run.start["config"], program=run.start.get("program", "")),
         failed=run.status != "FINISHED" or verdict == "diverged",
     )
 

@@ -73,7 +73,7 @@ def run_sweep(
         DataError: a data set cannot be read.
     """
     harness = configs[0]
-    plan = make_plan(configs, root)
+    plan = make_plan(configs, root, "" if command else _script())
     for note in dict.fromkeys(note for c in configs for note in dataset(c).notes):
         warn(note)
     identities = [member.identity for member in plan.members]
@@ -159,11 +159,15 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
 
 
 def _command_line() -> str:
-    """Return the command line: that of a script that registers rows, or of the module."""
-    script = Path(sys.argv[0])
-    is_script = script.suffix == ".py" and script.name != "__main__.py"
-    program = [sys.argv[0]] if is_script else ["-m", "bpexp"]
+    """Return the command line: that of a script that calls `bpexp.main`, or of the module."""
+    program = [script] if (script := _script()) else ["-m", "bpexp"]
     return shlex.join(["python", *program, *without_secrets(sys.argv[1:])])
+
+
+def _script() -> str:
+    """Return the script that was started, as the command line named it; empty for the module."""
+    script = Path(sys.argv[0])
+    return sys.argv[0] if script.suffix == ".py" and script.name != "__main__.py" else ""
 
 
 def _end(runs: Sequence[Run], folder: Path, log_model: str, scored: Score | None = None) -> None:

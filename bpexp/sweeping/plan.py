@@ -15,12 +15,13 @@ from bpexp.config import Config
 from bpexp.config.identity import decides, differing
 from bpexp.data import Dataset, load_once
 from bpexp.executors import EXECUTORS
-from bpexp.nn import Architecture
+from bpexp.nn import Architecture, Choice
 from bpexp.nn.choices import Value
 from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.record.history import ends, status
 from bpexp.record.journal import InUseError, Journal, in_use, read_checkpoint
 from bpexp.record.layout import RUNS, WEIGHTS, attempt_folder
+from bpexp.register import Registered, used
 
 # A stack divides the overhead of Python's calls among its networks. This is a gain as long as all
 # that a step reads and writes fits the second-level cache of a core. Measured with SGD and Adam on
@@ -46,6 +47,8 @@ class Member:
         name: activation, depth and whatever else was swept.
         finished: whether nothing is left to train.
         epoch: the epoch of its checkpoint.
+        program: the script that trains it, as the command line named it, if that registered what
+            the run uses; else empty.
     """
 
     config: Config
@@ -55,6 +58,7 @@ class Member:
     name: str
     finished: bool
     epoch: int
+    program: str = ""
 
     @property
     def operations(self) -> float:
@@ -124,8 +128,13 @@ def dataset(config: Config) -> Dataset:
     return load_once(config.data.name, **config.data.parameters)
 
 
-def make_plan(configs: Sequence[Config], root: Path) -> Plan:
+def make_plan(configs: Sequence[Config], root: Path, program: str = "") -> Plan:
     """Find each run's folder and state below `root`, and stack what is to be trained.
+
+    Args:
+        configs: the runs.
+        root: the folder that holds runs/.
+        program: the script that was started, if it is one that calls `bpexp.main`.
 
     Raises:
         ConfigError: a configuration does not fit its data.
@@ -138,7 +147,9 @@ def make_plan(configs: Sequence[Config], root: Path) -> Plan:
         config.check(data)
         identity = config.identity(data.digest)
         if identity not in members:  # two spellings of one run are one run
-            members[identity] = _member(config, identity, name, root)
+            needed = any(not row.package for row in registered_in(config))
+            member = _member(config, identity, name, root)
+            members[identity] = replace(member, program=program if needed else "")
     return Plan(tuple(members.values()), _stacks([m for m in members.values() if not m.finished]))
 
 
@@ -150,6 +161,12 @@ def _member(config: Config, identity: str, name: str, root: Path) -> Member:
         attempt += 1
         folder = attempt_folder(study, identity, attempt)
     return Member(config, identity, attempt, folder, name, finished=False, epoch=0).refreshed()
+
+
+def registered_in(config: Config) -> list[Registered]:
+    """Return what a run uses of what programs registered."""
+    choices = [(key, value) for key, value in vars(config).items() if isinstance(value, Choice)]
+    return used([*choices, *(("measure", Choice(name)) for name in config.instruments)])
 
 
 def is_finished(folder: Path) -> bool:

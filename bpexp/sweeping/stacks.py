@@ -251,6 +251,7 @@ def _start(member: Member, journal: Journal) -> None:
         chance=data.chance,
         dimensions=dimensions(member.config.instruments),
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
+        **({"program": member.program} if member.program else {}),
     )
 
 

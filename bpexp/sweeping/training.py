@@ -9,12 +9,11 @@ from bpexp.config import Config
 from bpexp.console import say
 from bpexp.errors import ConfigError
 from bpexp.executors import EXECUTORS, Session
-from bpexp.nn import Choice
 from bpexp.progress import begin
-from bpexp.register import Registered, used
+from bpexp.register import Registered
 from bpexp.sweeping.draws import assign_draws, train_and_draw
 from bpexp.sweeping.ended import EndedRuns
-from bpexp.sweeping.plan import Plan, workers_for
+from bpexp.sweeping.plan import Plan, registered_in, workers_for
 from bpexp.sweeping.signals import Signals
 from bpexp.sweeping.stacks import fail
 from bpexp.sweeping.terminal import result
@@ -85,9 +84,7 @@ def _registered(plan: Plan, harness: Config) -> list[Registered]:
     Raises:
         ConfigError: an executor of other machines would train what a script registered.
     """
-    choices = [item for m in plan.members for item in vars(m.config).items()]
-    rows = used((key, choice) for key, choice in choices if isinstance(choice, Choice))
-    rows += used(("measure", Choice(name)) for m in plan.members for name in m.config.instruments)
+    rows = [row for member in plan.members for row in registered_in(member.config)]
     for row in rows:
         name = row.function.__name__
         if harness.executor.name != "local" and not row.package:

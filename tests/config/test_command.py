@@ -48,6 +48,15 @@ def test_hydra_composes_the_same_configuration_from_the_command(changes):
     assert composed.study == config.study
 
 
+def test_several_seeds_are_a_sweep_and_a_script_is_started_as_it_was():
+    config = make_config(data="digits", epochs=20, width=64, seed=4)
+    start = "python my_study.py"
+    assert command(config.nested(), program="my_study.py") == f"{start} depth=2 seed=4"
+    found = command(config.nested(), program="my_study.py", seeds=[4, 5])
+    assert found == f"{start} -m depth=2 seed=4,5"
+    assert command(config.nested(), seeds=[7]) == "python -m bpexp depth=2 seed=7"
+
+
 def test_only_what_differs_from_the_defaults_is_named():
     config = make_config(depth=8, activation="sigmoid", jobs=3, epochs=20, width=64, data="digits")
     assert sorted(overrides(config.nested())) == ["activation=sigmoid", "depth=8"]

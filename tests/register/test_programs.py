@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -116,6 +119,63 @@ def test_help_and_refusals_know_the_names(script):
     code, shown = run(script.parent, "-m", "bpexp", "activation=squareplus")
     assert code == 2
     assert "activation: 'squareplus' is not one of" in shown
+
+
+def test_the_command_of_a_run_starts_the_script(script):
+    """In the journal, the report and the sweep's record; what needs no script is left as it is."""
+    words = ("-m", "activation=squareplus,relu", "depth=1", *SMALL, *DIGITS)
+    code, shown = run(script.parent, "my_study.py", *words)
+    assert code == 0, shown
+    own = "python my_study.py data.limit=96 depth=1 width=8 activation=squareplus "
+    page = next(script.parent.glob("runs/bpexp/sweeps/*/report.html")).read_text()
+    assert own in page
+    assert "python -m bpexp data.limit=96 depth=1 width=8 epochs=1<" in page
+    record = json.loads(next(script.parent.glob("runs/bpexp/sweeps/*/sweep.json")).read_text())
+    assert record["command"] == shlex.join(["python", "my_study.py", *words])
+    (command,) = {html.unescape(found) for found in re.findall(rf"{own}[^<]*", page)}
+    code, shown = run(script.parent, *shlex.split(command)[1:], "tracking=off", "progress=false")
+    assert code == 0, shown
+    assert "1 of 1 runs are finished already" in shown  # it is the run
+    code, shown = run(script.parent, "my_study.py", "remedies", "bpexp", "squareplus-d1")
+    assert shown.startswith("squareplus-d1: "), shown
+    row = "bpexp.load_runs('bpexp').query('activation == \"squareplus\"').iloc[0]"
+    found = read(script.parent, f"bpexp.remedies({row}, seconds=0).remedies[0].command")
+    start, rest = "python my_study.py", command.removeprefix("python my_study.py")
+    assert found == f"{start} -m{rest} seed=0,1,2"
+
+
+def test_a_sweep_from_python_names_no_script(script):
+    """Such a script does not call bpexp.main, and takes no overrides."""
+    keys = "activation='squareplus', width=8, depth=1, epochs=1, data__limit=96, progress=False"
+    text = script.read_text().replace("bpexp.main()", f"bpexp.sweep({keys})")
+    script.write_text(text)
+    code, shown = run(script.parent, "my_study.py")
+    assert code == 0, shown
+    (journal,) = script.parent.glob("runs/bpexp/*/journal.jsonl")
+    assert "program" not in json.loads(journal.read_text().partition("\n")[0])
+
+
+def test_bash_completes_what_a_script_registers(script):
+    """Hydra's completion runs the script, which has to lie below the current folder."""
+    lines = ("activation=sq", "optimizer=hea", "activation=mish depth=2 init=fan", "sho")
+    shell = """
+complete_line() {
+    COMP_LINE="$1"; words=($1); COMP_POINT=${#COMP_LINE}; COMP_CWORD=$((${#words[@]} - 1))
+    COMPREPLY=(); hydra_bash_completion; echo "${COMPREPLY[@]}"
+}
+eval "$(python my_study.py -sc install=bash)"
+""" + "".join(f'complete_line "python my_study.py {line}"\n' for line in lines)
+    folder = script.parent / "bin"
+    folder.mkdir()
+    python = folder / "python"  # as an environment has it
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=script.parent, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{folder}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    expected = ["activation=squareplus", "optimizer=heavy_ball", "init=fan_out", "show"]
+    assert done.stdout.split() == expected, done.stderr
 
 
 def test_an_edited_activation_is_another_run(script):
