@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         load_tables,
         load_theory,
         paired_differences,
+        predictions,
     )
     from bpexp.sweeping.python import sweep
     from bpexp.training import train
@@ -70,6 +71,7 @@ __all__ = [
     "main",
     "match_precisions",
     "paired_differences",
+    "predictions",
     "register",
     "remedies",
     "sweep",
@@ -100,6 +102,7 @@ _HOMES = {
     "main": "bpexp.__main__",
     "match_precisions": "bpexp.analysis.precision",
     "paired_differences": "bpexp.results",
+    "predictions": "bpexp.results",
     "register": "bpexp.register",
     "remedies": "bpexp.remedying",
     "sweep": "bpexp.sweeping.python",

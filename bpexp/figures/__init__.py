@@ -8,6 +8,7 @@ file of its own and a row of `catalogue.FIGURES`.
 """
 
 from bpexp.figures.catalogue import FIGURES
+from bpexp.figures.confusion import confusion
 from bpexp.figures.counterfactuals import remedies
 from bpexp.figures.dead_units import dead_by_rate
 from bpexp.figures.decay_rates import decay_rate_by_depth, decay_rates
@@ -40,6 +41,7 @@ __all__ = [
     "Look",
     "before_and_after",
     "best_rate_map",
+    "confusion",
     "dead_by_rate",
     "decay_rate_by_depth",
     "decay_rates",

@@ -13,7 +13,7 @@ from bpexp.nn.activations import Array, Scratch
 from bpexp.nn.architecture import Architecture
 from bpexp.nn.arrays import Arrays
 from bpexp.nn.checks import as_float_dtype, as_inputs, as_targets, require_integer
-from bpexp.nn.choices import NONE, Choice, as_choice
+from bpexp.nn.choices import NONE, Choice, as_choice, require
 from bpexp.nn.files import read, write
 from bpexp.nn.initializers import INITIALIZERS
 from bpexp.nn.propagation import Propagation
@@ -173,23 +173,27 @@ class Network:
         passes.stack.cost.output(call_now, z, a, Scratch.like(z))
         return np.asarray(a.T)
 
-    def predict(self, x: ArrayLike) -> NDArray[Any]:
+    def predict(self, x: ArrayLike, *, names: bool = False) -> NDArray[Any]:
         """Return the predictions.
 
         Args:
             x: inputs (N, n_0), as `outputs` takes them.
+            names: whether to return the names of classes instead of their numbers.
 
         Returns:
-            The class of the largest output, (N,) int64, whose name is in `classes` if there are
-            names; in regression the outputs, (N, K).
+            The class of the largest output, (N,) int64, or its name in `classes`, (N,) text; in
+            regression the outputs, (N, K).
 
         Raises:
-            ValueError: see `outputs`.
+            ValueError: see `outputs`; or `names` is true and `classes` is None.
         """
+        allowed = "False, for a network whose classes have no names"
+        require("names", names, allowed, bool(self.classes) or not names)
         outputs = self.outputs(x)
         if not find_task(self.architecture.task).labels:
             return outputs
-        return np.asarray(np.argmax(outputs, axis=1), dtype=np.int64)
+        found = np.asarray(np.argmax(outputs, axis=1), dtype=np.int64)
+        return np.array(self.classes)[found] if names else found
 
     def loss(self, x: ArrayLike, y: ArrayLike) -> float:
         """Return the mean cost over examples.

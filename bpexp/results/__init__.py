@@ -13,6 +13,7 @@ order of their tables, which is the order in which seaborn draws them. Metrics h
 """
 
 from bpexp.analysis.paired import paired_differences
+from bpexp.results.predictions import predictions
 from bpexp.results.studies import (
     load_curves,
     load_layers,
@@ -36,4 +37,5 @@ __all__ = [
     "load_tables",
     "load_theory",
     "paired_differences",
+    "predictions",
 ]

@@ -76,6 +76,8 @@ def results(root: Path) -> None:
     assert_type(bpexp.load_measurements("bpexp", "weight_norm"), pd.DataFrame)
     assert_type(bpexp.load_tables("bpexp"), Tables)
     assert_type(bpexp.load_network(runs.iloc[0]), bpexp.Network)
+    net, data = bpexp.load_network(runs.iloc[0]), bpexp.load_data("digits")
+    assert_type(bpexp.predictions(net, data, split="train"), pd.DataFrame)
     assert_type(bpexp.paired_differences(runs, "init", "accuracy/test"), pd.DataFrame)
     found = bpexp.remedies(runs.iloc[0], seconds=20)
     assert_type(found, Remedies)
