@@ -1,4 +1,4 @@
-"""Theory: what the equations predict before any training."""
+"""Theory: predictions of mean-field equations for untrained networks."""
 
 from bpexp.theory.batch import PREDICTED, BatchPrediction, predict_batch
 from bpexp.theory.batch_norm import batch_norm_growth

@@ -1,4 +1,8 @@
-"""Mean field of a concrete batch: second moments of every pair of examples, forward and backward.
+"""Mean field of a given batch: second moments of every pair of examples, forward and backward.
+
+`predict_batch` predicts what the probes measure: it takes inputs and targets, and its norms are
+absolute. `bpexp.theory.predict` takes two means of the inputs in place of the batch, follows one
+typical example, and is faster; its norms are relative to those of the output layer.
 
 A wide network maps the inputs' covariances from layer to layer (`bpexp.theory.passes`). The mean
 gradient of a batch needs those of all pairs, since the gradients of two examples add up or cancel
@@ -6,46 +10,43 @@ gradient of a batch needs those of all pairs, since the gradients of two example
 
     E||dC/dW^(l)||^2 = n_{l-1} mean_ij K^(l-1)_ij D^(l)_ij
 
-where K^(l-1) is of what the weights read. With batch normalisation dC/du_i is the derivative of the
-sum of all examples' costs, and the equation holds as well.
+where K^(l-1) holds the second moments of the signal that the weights multiply. With batch
+normalisation dC/du_i is the derivative of the sum of all examples' costs, and the equation holds as
+well.
 
 The only input is the data; no parameter is fitted. Every quantity is an average over draws of the
-weights in the limit of width. A network of width n scatters around it, its log squared norms by
-about 5 depth / n for ReLU (see `bpexp.theory.finite_width`). Of a narrow network also the averages
-differ from the limit: little those of one example, and much the norm of the mean gradient, in which
-pairs of examples cancel (see `bpexp.record.simulated`).
+weights in the limit of width. Single networks of width n scatter around it: the variance of log
+squared norms is about 5 depth / n for ReLU (see `bpexp.theory.finite_width`). In a narrow network
+the averages themselves differ from the limit: slightly for quantities of one example, and strongly
+for the norm of the mean gradient, in which pairs of examples cancel (see `bpexp.record.simulated`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 
 import numpy as np
-from numpy.random import default_rng
-from numpy.typing import NDArray
 
-from bpexp.nn import COSTS, Architecture, Choice
-from bpexp.nn.activations import Scratch
-from bpexp.nn.tape import call_now
+from bpexp.nn import Architecture, Choice
+from bpexp.theory.deltas import output_deltas
 from bpexp.theory.gaussian import Vector
-from bpexp.theory.kernels import Matrix, Pairs, evenly_spaced
-from bpexp.theory.known import WIDE, UnknownCostError, knows
+from bpexp.theory.kernels import Matrix, evenly_spaced
+from bpexp.theory.known import WIDE, knows
 from bpexp.theory.passes import Backward, Forward, Wide, batch_moments
 
-LARGEST_BATCH = 512  # examples; a larger batch is represented by so many of it
-ROUNDING = 1e-7  # relative, of lengths: the root of that of their squares
-DRAWS = 5000  # of outputs, for the expectations of the output layer's delta: 0.5 % of noise
+LARGEST_BATCH = 512  # examples; of a larger batch this many evenly spaced ones are used
+ROUNDING = 1e-7  # relative error of lengths: the square root of that of their squares
 
 
 @dataclass(frozen=True)
 class BatchPrediction:
-    """A network's layers under the names of the probes; arrays (L,), first to last.
+    """Predictions for all layers, under the names of the probes; arrays (L,), first layer first.
 
     Norms are root mean squares over draws of the weights. `correlation` is the mean over pairs of
-    examples of the cosine of z. NaN where a quantity is not defined: factors of the last layer and
-    of residual networks, the stream's between its layers. None: the network has no norm or stream.
+    examples of the cosine of z. Values are NaN where a quantity is not defined: factors of the last
+    layer and of residual networks, and the stream's moments in layers where no block ends. A field
+    is None if the network has no norm or no stream.
     """
 
     q: Vector
@@ -74,14 +75,14 @@ def predict_batch(
     x: Matrix,
     targets: Matrix,
 ) -> BatchPrediction:
-    """Predict the layer probes of a network at step 0.
+    """Predict the layer statistics of a network on a batch at step 0.
 
     Args:
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
-        x: inputs (B, n_0) of the probe batch. Of more than 512 examples, 512 that are evenly
-            spaced represent the batch.
-        targets: what the outputs should be, (B, K).
+        x: inputs (B, n_0) of the probe batch. Of more than 512 examples, 512 evenly spaced ones
+            are used.
+        targets: targets (B, K).
 
     Raises:
         UnknownCostError: the cost's delta is not an affine function of the targets.
@@ -92,7 +93,7 @@ def predict_batch(
     network = Wide.of(architecture, variances)
     moments = batch_moments(architecture.activation, architecture.norm)
     forward = network.forward(x @ x.T / architecture.sizes[0], moments)
-    output = _output_deltas(architecture, forward.output, targets)
+    output = output_deltas(architecture.cost, forward.output, targets)
     backward = network.backward(forward, output)
     z = [*(layer.z for layer in forward.hidden), forward.output]
     deltas, sums = list(backward.z.values())[::-1], list(backward.u.values())[::-1]
@@ -112,13 +113,13 @@ def predict_batch(
 
 
 def _sum(moment: Matrix) -> float:
-    """Return the sum over pairs; 0 where it cancels, as behind batch normalisation."""
+    """Return the sum over pairs; 0 if it cancels to rounding errors, as with batch norm."""
     total = float(moment.sum())
     return total if total > 1e-12 * np.abs(moment).sum() else 0.0
 
 
 def _factors(network: Wide, backward: Backward, norm: Choice) -> dict[str, Vector]:
-    """Return what weights, norm and slopes do to the norm of the backward signal, (L,) each."""
+    """Return the factors of the backward signal's norm by weights, norm and slopes, (L,) each."""
     last, is_plain = network.depth + 1, network.skip is None
     names = ["weight_factor", "slope_factor"]
     names += ["norm_factor"] if is_plain and norm.name != "none" and network.depth else []
@@ -142,10 +143,10 @@ STREAM = (
 
 
 def _stream(network: Wide, forward: Forward, backward: Backward) -> dict[str, Vector]:
-    """Return the moments of the stream, (L,) each; none of a plain network.
+    """Return the moments of the stream, (L,) each; an empty dict for a plain network.
 
-    The mean over examples of a unit's x has the mean square mean_ij P_ij, the rest of mean_i P_ii
-    is the unit's variance.
+    The mean over examples of a unit's x has the mean square mean_ij P_ij. The unit's variance is
+    mean_i P_ii minus this.
     """
     if network.skip is None:
         return {}
@@ -175,80 +176,11 @@ def _norm(moment: Matrix) -> float:
     return float(np.sqrt(np.diag(moment).mean()))
 
 
-def _output_deltas(architecture: Architecture, covariance: Matrix, targets: Matrix) -> Matrix:
-    """Return E[delta_i . delta_j] of the output layer, (B, B), each of its example's own cost.
-
-    delta(z, t) = alpha(z) - t * beta(z) for the costs of the table. The K outputs are independent
-    and identically distributed, so E[alpha_k beta_k] is the same for every output k, and
-
-        E[delta_i . delta_j] = E[alpha_i . alpha_j] - sum(t_j) E[alpha_i beta_j]
-                               - sum(t_i) E[beta_i alpha_j] + (t_i . t_j) E[beta_i beta_j]
-
-    with the latter three of a single output. The expectations are means over draws of z.
-    """
-    _require_affine(architecture.cost)
-    outputs = targets.shape[1]
-    first, second = default_rng(0).standard_normal((2, outputs, DRAWS))
-
-    def table(deviations: Vector, angles: Vector) -> NDArray[np.float64]:
-        alpha, beta = _delta_terms(architecture.cost, deviations[:, None] * first[:, None])
-        products = []
-        for angle in angles:
-            z = np.cos(angle) * first + np.sin(angle) * second
-            alpha_j, beta_j = _delta_terms(architecture.cost, deviations[:, None] * z[:, None])
-            products.append(
-                [
-                    _products(alpha, alpha_j),
-                    _products(alpha, beta_j) / outputs,
-                    _products(beta, beta_j) / outputs,
-                ]
-            )
-        return np.moveaxis(np.array(products), 0, -1)
-
-    both, mixed, single = Pairs.of(covariance).interpolate(table)
-    crossed = mixed * targets.sum(axis=1)
-    return np.asarray(both - crossed - crossed.T + (targets @ targets.T) * single)
-
-
-def _delta_terms(cost: Choice, z: NDArray[np.float64]) -> tuple[Matrix, Matrix]:
-    """Return alpha(z) and beta(z) of delta(z, t) = alpha(z) - t * beta(z), for z (K, ...)."""
-    alpha = _delta(cost, z, 0.0)
-    return alpha, alpha - _delta(cost, z, 1.0)
-
-
-def _delta(cost: Choice, z: NDArray[np.float64], target: float) -> NDArray[np.float64]:
-    """Return dC/dz, in z's shape, where all targets are one number."""
-    out = np.empty_like(z)
-    targets = np.full_like(z, target)
-    cost.build(COSTS).delta(call_now, z, targets, out, np.empty_like(z), Scratch.like(z))
-    return out
-
-
-@lru_cache(maxsize=64)
-def _require_affine(cost: Choice) -> None:
-    """Refuse a cost whose delta is not affine in the targets.
-
-    Raises:
-        UnknownCostError: it is not.
-    """
-    z = np.linspace(-3, 3, 7)[:, None]
-    zero, half, one = (_delta(cost, z, target) for target in (0.0, 0.5, 1.0))
-    if not np.allclose(zero + one, 2 * half, rtol=1e-9, atol=1e-12):
-        raise UnknownCostError(
-            f"theory does not know the cost {cost.name}: delta is not affine in t"
-        )
-
-
-def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> Matrix:
-    """Return the mean over draws of sum_k a_k b_k, (S, S), for a and b (K, S, draws)."""
-    left, right = (np.swapaxes(array, 0, 1).reshape(array.shape[1], -1) for array in (a, b))
-    return np.asarray(left @ right.T / a.shape[-1])
-
-
 def _mean_correlation(covariance: Matrix) -> float:
-    """Return the mean cosine over pairs of different examples; NaN where there is none.
+    """Return the mean cosine over pairs of different examples.
 
-    There is none of an example of length 0, such as a blank image without biases.
+    It is NaN for fewer than two examples, and if an example has length 0, as a blank image has in
+    a network without biases.
     """
     lengths, count = np.sqrt(np.maximum(np.diag(covariance), 0.0)), len(covariance)
     if count < 2 or lengths.min() <= ROUNDING * lengths.max():

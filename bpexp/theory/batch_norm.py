@@ -7,9 +7,9 @@ G = 1 - 11^T / B, which subtracts the mean over the batch,
     dC/du = J delta,  J = (G - z z^T / B) / tau,  delta = g'(z) * dC/da
 
 and the moments of a, delta and dC/du are expectations over u. For a given batch they are means over
-draws of u, which are exact in dC/da: its covariance Pi is put in. Deep in a network of Gaussian
-inputs all pairs of examples are alike, U is a multiple of G up to the mean, z is uniform on a
-sphere, and the expectations are integrals in two dimensions (`batch_norm_growth`).
+draws of u. The covariance Pi of dC/da enters exactly, without draws. Deep in a network with
+Gaussian inputs all pairs of examples have equal moments, U is a multiple of G up to the mean, z is
+uniform on a sphere, and the expectations are integrals in two dimensions (`batch_norm_growth`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.theory.gaussian import FINE, Vector, mean, sphere_products
 from bpexp.theory.kernels import Matrix
 
-WORK = 2**19  # units that are drawn, each used with both signs, times examples
+WORK = 2**19  # drawn units times examples; each draw is used with both signs
 
 
 class BatchNormMoments:
     """Moments of all pairs of a batch (see `bpexp.theory.moments.Moments`), by draws of units."""
 
     def __init__(self, activation: Choice, eps: float, u: Matrix) -> None:
-        """Take the covariance of u.
+        """Compute the moments of z and a.
 
         Args:
             activation: g, by name and parameters.
-            eps: of the norm.
+            eps: eps of the norm.
             u: covariance of u, (B, B).
         """
         self._activation, self._eps = activation, eps
@@ -73,7 +73,7 @@ class BatchNormMoments:
         return np.asarray(first - (cross + cross.T) / b + last / b**2)
 
     def _draw(self) -> tuple[Matrix, Vector]:
-        """Return z (N, B) and 1 / tau (N,) of drawn units."""
+        """Return z (N, B) and 1 / tau (N,) of N drawn units."""
         u = _normals(WORK // len(self._root), self._root.shape[1]) @ self._root.T
         inverse = 1 / np.sqrt(np.mean(u**2, axis=1) + self._eps)
         z = u * inverse[:, None]
@@ -84,21 +84,21 @@ class BatchNormMoments:
 
 
 def batch_norm_growth(activation: Choice, batch: int | None = None) -> float:
-    """Return the factor of E||dC/du||^2 a layer, deep in a plain network with batch normalisation.
+    """Return the factor of E||dC/du||^2 per layer, deep in a plain network with batch norm.
 
-    It does not depend on the variances of weights and biases. In a large batch it is
+    It does not depend on the variances of weights and biases. For a large batch it is
 
         E[g'(z)^2] / Var g(z),  z ~ N(0, 1)
 
     For B examples z is a random point of the sphere of radius sqrt(B) in the B - 1 dimensions with
-    mean 0. Different examples have the correlation -1 / (B - 1), the covariance of dC/da may be
-    replaced by G times a number, since the other permutation-invariant part does not pass the norm,
-    and E[1 / tau^2] = B / (B - 3) of u with covariance G:
+    mean 0, and different examples have the correlation -1 / (B - 1). The covariance of dC/da may be
+    replaced by a multiple of G, since the norm removes the other permutation-invariant part. For u
+    with covariance G, E[1 / tau^2] = B / (B - 3). The factor is
 
         T / ((B - 1) (E[g_1^2] - E[g_1 g_2])) * B / (B - 3),
         T = E[tr(H G H G) - z^T H G H z / B],  H = diag(g'(z))
 
-    For linear layers it is (B - 2) / (B - 3). Up to 3 examples the expectation is infinite.
+    For linear layers it is (B - 2) / (B - 3). It is infinite for at most 3 examples.
 
     >>> round(batch_norm_growth(Choice("relu")), 5)  # pi / (pi - 1)
     1.46694

@@ -1,8 +1,8 @@
 """Fluctuations of finite ReLU networks around mean field (Hanin 2018, arXiv 1801.03744).
 
 With Var W = 2 / n_in and zero biases the squared norm of a signal, forward or backward, is a
-product of independent factors, one a hidden layer: (2 / n) sum_j xi_j g_j^2 with xi_j = 0 or 1
-with equal probability and g_j standard normal. Each factor has mean 1 and variance 5 / n. This is
+product of independent factors, one for each hidden layer: (2 / n) sum_j xi_j g_j^2 with xi_j = 0 or
+1 with equal probability and g_j standard normal. Each factor has mean 1 and variance 5 / n. This is
 exact for one input, since gates and weights may be drawn independently (Hanin & Nica 2018, arXiv
 1812.05994). Fluctuations therefore grow with the sum of 1 / n over the layers, depth / width.
 """
@@ -31,7 +31,7 @@ def moment_ratio(widths: Sequence[int]) -> float:
 def log_norm_std(widths: Sequence[int]) -> float:
     """Return the standard deviation over draws of log ||s||, in nats: sqrt(log moment_ratio) / 2.
 
-    The formula is that of a log-normal ||s||^2, which products over many layers approach.
+    The formula holds for a log-normal ||s||^2, to which products over many layers converge.
 
     Args:
         widths: units n_l of the hidden layers.

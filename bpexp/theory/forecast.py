@@ -1,4 +1,4 @@
-"""The forecast: which networks theory expects to train, and how it fared.
+"""The forecast of which networks train, and its score.
 
 A network trains if a signal passes through it (Schoenholz et al. 2017) and gradient descent on it
 learns within the steps that it has.
@@ -21,26 +21,27 @@ from bpexp.theory.mean_field import MeanField, normalised_field
 from bpexp.theory.residual import stream_depth
 
 DEPTH_SCALES = 6.0  # Schoenholz et al. 2017 find networks trainable up to 6 xi_c
-LARGEST_FACTOR = 1e3  # of the signal between last and first layer, either way
-# eta lambda_max / B * depth / width, the order in which a step changes the tangent kernel (Hanin &
-# Nica 2020, arXiv 1909.05989). The limit is fitted, as no other number here: on 144 networks (six
-# activations, depth 2 to 64, digits) any from 5.3 to 8.9 gives the most right forecasts.
+LARGEST_FACTOR = 1e3  # largest ratio of the signal in the last and the first layer, or its inverse
+# eta lambda_max / B * depth / width, the order of a step's relative change of the tangent kernel
+# (Hanin & Nica 2020, arXiv 1909.05989). This limit is the only fitted number of the forecast: on
+# 144 networks (six activations, depth 2 to 64, digits) values from 5.3 to 8.9 give the most right
+# forecasts.
 LARGEST_CHANGE = 7.0
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What theory expects of one network: averages over draws of the weights.
+    """The forecast for one network, from averages over draws of the weights.
 
     Attributes:
-        trains: its training score will come more than half way from guessing to perfection.
-        reason: why, or why not.
+        trains: whether its training score will be more than half way from guessing to perfection.
+        reason: the reason, in words.
         sigma_w2: n_in Var W of the hidden layers after the first.
         sigma_b2: Var b of them.
         chi_1: factor of E||delta||^2 a layer at the fixed point; in a residual network the mean
             factor of the stream's gradient.
-        max_trainable_depth: 6 xi_c, hidden layers; of a residual network the depth from which on
-            its stream's gradient changes 1000-fold, infinity if it is beyond 512.
+        max_trainable_depth: 6 xi_c, in hidden layers; in a residual network the largest depth at
+            which its stream's gradient changes less than 1000-fold, infinity if it exceeds 512.
         first_to_last: predicted ||delta^(1)|| / ||delta^(L)|| at step 0; of the stream's gradient
             in a residual network.
         linearised_score: the primary metric that the linearised network reaches; NaN if it was not
@@ -66,21 +67,21 @@ def forecast(
     guess: float = 0.0,
     input_product: float = 0.0,
 ) -> Forecast:
-    """Forecast one network: it trains if the signal passes and the descent learns in time.
+    """Forecast whether a network trains: the signal must pass, and the descent must learn in time.
 
     The signal passes if the depth is at most 6 xi_c and the gradient changes by less than a factor
-    of 1000 on its way back. In a residual network differences between signals do not fall
-    exponentially with depth, and the gradient alone is asked. The descent learns if the linearised
-    network trains in as many steps of that size (`bpexp.theory.linearised`), its cost does not
+    of 1000 from the last to the first layer. In a residual network differences between signals do
+    not fall exponentially with depth, and only the gradient is checked. The descent learns if the
+    linearised network trains in the run's steps (`bpexp.theory.linearised`), its cost does not
     rise, and a step does not change the tangent kernel by several times its own size. With batch
-    normalisation that kernel is not known, and the signal alone decides.
+    normalisation this kernel is not known, and only the signal is checked.
 
     Args:
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
         input_moment: mean of x^2 over examples and features.
-        learning: trains the linearised network; called only if the signal passes. None for an
-            optimizer that is no gradient descent, of which the first two conditions are asked.
+        learning: trains the linearised network; called only if the signal passes. None for other
+            optimizers than gradient descent, for which only the signal is checked.
         guess: the primary metric of the best constant guess on the training split.
         input_product: mean of x_i x_j over pairs of examples and features.
 
@@ -88,7 +89,8 @@ def forecast(
         UnknownLayerError: theory does not know a layer.
     """
     factor = predict(architecture, variances, input_moment, input_product).first_to_last
-    field, depth = field_of(architecture, variances), len(architecture.sizes) - 2
+    field = field_of(architecture, variances, input_moment)
+    depth = len(architecture.sizes) - 2
     most = max_trainable_depth(architecture, variances, input_moment, input_product)
     if architecture.skip.name == "none":
         chi_1 = _scales(field, architecture.norm)[0]
@@ -133,13 +135,13 @@ def max_trainable_depth(
         input_product: mean of x_i x_j over pairs of examples and features.
     """
     if architecture.skip.name == "none":
-        scale = _scales(field_of(architecture, variances), architecture.norm)[1]
-        return DEPTH_SCALES * scale
+        field = field_of(architecture, variances, input_moment)
+        return DEPTH_SCALES * _scales(field, architecture.norm)[1]
     return stream_depth(architecture, variances, (input_moment, input_product), LARGEST_FACTOR)
 
 
 def _loss_of_signal(depth: int, most: float, factor: float) -> str | None:
-    """Return why no signal passes, or None if one does."""
+    """Return the reason why the signal does not pass; None if it passes."""
     if depth > 1 and depth > most:
         return f"deeper than 6 xi_c = {most:.3g}"
     if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
@@ -148,7 +150,7 @@ def _loss_of_signal(depth: int, most: float, factor: float) -> str | None:
 
 
 def _failure_to_learn(architecture: Architecture, found: Learning, guess: float) -> str | None:
-    """Return why gradient descent fails, or None if it learns."""
+    """Return the reason why gradient descent does not learn; None if it learns."""
     task = find_task(architecture.task)
     if found.rises:
         return "lr too large: the cost of the linearised network rises"
@@ -171,10 +173,10 @@ class Score:
     """A confusion matrix of forecasts against outcomes.
 
     Attributes:
-        hits: forecast to train, and did.
-        false_alarms: forecast to train, and did not.
-        misses: forecast not to train, and did.
-        rejections: forecast not to train, and did not.
+        hits: networks forecast to train that trained.
+        false_alarms: networks forecast to train that did not train.
+        misses: networks forecast not to train that trained.
+        rejections: networks forecast not to train that did not train.
     """
 
     hits: int
@@ -184,13 +186,13 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of right forecasts."""
+        """The share of right forecasts."""
         right, wrong = self.hits + self.rejections, self.false_alarms + self.misses
         return right / (right + wrong) if right + wrong else float("nan")
 
 
 def score(forecasts: Iterable[bool], outcomes: Iterable[bool]) -> Score:
-    """Count forecasts against outcomes."""
+    """Return the confusion matrix of forecasts, one for each outcome."""
     pairs = list(zip(forecasts, outcomes, strict=True))
     return Score(
         hits=pairs.count((True, True)),
@@ -204,9 +206,9 @@ def trained(score: float, guess: float, perfect: float = 1.0) -> bool:
     """Return whether a run trained: its score is more than half way from guessing to perfection.
 
     Args:
-        score: the task's primary metric on the training split, a number or an array; NaN has not
-            trained.
-        guess: that of the best constant guess.
-        perfect: the best there is, above or below `guess`.
+        score: the task's primary metric on the training split, a number or an array. A run whose
+            score is NaN has not trained.
+        guess: the metric of the best constant guess.
+        perfect: the best value of the metric, above or below `guess`.
     """
     return (score - (perfect + guess) / 2) * (perfect - guess) > 0

@@ -2,8 +2,8 @@
 
 The rules are composite Gauss-Legendre. Their panels start at 0, where activations have their kinks,
 and grow geometrically, so that functions as steep as sigma(1000 z) are resolved as well as smooth
-ones. (Gauss-Hermite with 200 nodes has errors up to 0.01 for softsign, whose second derivative
-jumps at 0.)
+functions. (Gauss-Hermite with 200 nodes has errors up to 0.01 for softsign, whose second derivative
+is discontinuous at 0.)
 
 Errors were measured over every row of ACTIVATIONS, g and g', against rules of two to eight times
 the nodes, relative to E[f(u)^2]:
@@ -43,12 +43,11 @@ class Rule:
     sector_nodes: int
 
 
-FINE = Rule(
-    (0.0, *2.0 ** np.arange(-16, 1), *np.arange(2.0, 14.0)), 16, 64
-)  # the tail beyond 13 is 1e-38
+# The tail beyond 13 standard deviations is 1e-38.
+FINE = Rule((0.0, *2.0 ** np.arange(-16, 1), *np.arange(2.0, 14.0)), 16, 64)
 USUAL = Rule((0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 3.5, 5.5, 8.5), 8, 24)
 MEDIUM = Rule((0.0, 0.35, 1.0, 2.0, 3.5, 5.5, 8.0), 6, 12)
-AT_ONCE = 2**20  # values of f computed at once, 8 MiB: memory does not grow with the pairs
+AT_ONCE = 2**20  # values of f computed at once, 8 MiB, which limits memory for many pairs
 
 
 def mean(f: Function, variance: float) -> float:
@@ -65,7 +64,7 @@ def mean(f: Function, variance: float) -> float:
 
 
 def means(f: Function, variances: ArrayLike) -> Vector:
-    """Return E[f(u)] for u ~ N(0, v) of each v in `variances`, in their shape."""
+    """Return E[f(u)], u ~ N(0, v), for each v in `variances`, in the shape of `variances`."""
     x, w = _half_line(FINE)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
     u = np.sqrt(variances)[..., None] * x
@@ -78,18 +77,18 @@ def mean_products(
     """Return E[f(u1) f(u2)] for P pairs of jointly Gaussian u1, u2.
 
     In polar coordinates u1 = s1 r cos(t) and u2 = s2 r cos(t - t0) with cos t0 = correlation. The
-    kinks at u1 = 0 and u2 = 0 are directions, and the sectors of t have their borders there.
+    kinks at u1 = 0 and u2 = 0 are at fixed angles, which are borders of the sectors of t.
 
     Args:
         f: element-wise function, smooth except for a kink or a jump at 0. Its result may have
-            axes in front of those of u.
+            further axes before those of u.
         variance_1: Var u1, (P,).
         variance_2: Var u2, (P,).
         correlation: correlation of u1 and u2, in [-1, 1], (P,).
         rule: the quadrature rule.
 
     Returns:
-        The expectations, (..., P), with the axes of f in front.
+        The expectations, (..., P), with the further axes of f first.
     """
     r, w = _half_line(rule)
     radial = w * r * np.exp(-(r**2) / 2)
@@ -101,7 +100,7 @@ def sphere_products(
 ) -> NDArray[np.float64]:
     """Return E[f(u1) f(u2)] for projections u1, u2 of a random point of a sphere.
 
-    The point is uniform on the sphere of radius sqrt(d) in d dimensions; it is projected on two
+    The point is uniform on the sphere of radius sqrt(d) in d dimensions. It is projected on two
     unit vectors whose inner product is the correlation. The radius sqrt(d) sin(t) of its projection
     on their plane has the density (d - 2) sin(t) cos(t)^(d - 3) in t. As d grows, u1 and u2 become
     standard normal.
@@ -110,10 +109,10 @@ def sphere_products(
         f: as for `mean_products`.
         dimension: d, at least 3.
         correlation: inner products of the vectors, in [-1, 1], (P,).
-        rule: the quadrature rule; its radial panels are cut at sqrt(d).
+        rule: the quadrature rule; its radial panels end at sqrt(d).
 
     Returns:
-        The expectations, (..., P), with the axes of f in front.
+        The expectations, (..., P), with the further axes of f first.
     """
     nodes, weights = _unit(rule.panel_nodes)
     edges = np.array([edge for edge in rule.edges if edge < np.sqrt(dimension)])
@@ -151,7 +150,7 @@ def _polar_block(
     radius: tuple[Vector, Vector],
     sector_nodes: int,
 ) -> NDArray[np.float64]:
-    """Return the means for pairs with these standard deviations, all at once."""
+    """Return the means of f(u1) f(u2) for a block of pairs."""
     angle = np.arccos(np.clip(correlation, -1, 1))[:, None]
     nodes, weights = _unit(sector_nodes)
     opposite = np.array([0.0, np.pi])[:, None]
@@ -176,7 +175,7 @@ def _polar_block(
 
 
 def mean_product(f: Function, variance: float, correlation: float, rule: Rule = FINE) -> float:
-    """Return E[f(u1) f(u2)] for u1, u2 ~ N(0, variance) with this correlation."""
+    """Return E[f(u1) f(u2)] for jointly Gaussian u1, u2 of equal variance."""
     return float(mean_products(f, variance, variance, correlation, rule)[0])
 
 

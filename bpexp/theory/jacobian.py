@@ -1,4 +1,4 @@
-"""Moments of the input-output Jacobian's spectrum, in mean field (Pennington et al. 2017)."""
+"""Mean-field moments of the spectrum of the input-output Jacobian (Pennington et al. 2017)."""
 
 from __future__ import annotations
 

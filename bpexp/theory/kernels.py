@@ -2,12 +2,14 @@
 
 E[f(u_i) f(u_j)] of jointly Gaussian u_i, u_j is a smooth function of their standard deviations s_i,
 s_j and of the angle arccos of their correlation, also where f has a kink at 0 (for ReLU it is
-s_i s_j times the arc-cosine kernel of Cho & Saul 2009). So a batch of B examples needs no B^2
-quadratures: a table at Chebyshev nodes of s_i, s_j and the angle is interpolated by polynomials.
+s_i s_j times the arc-cosine kernel of Cho & Saul 2009). Instead of computing B^2 quadratures for B
+examples, polynomials interpolate a table at Chebyshev nodes of s_i, s_j and the angle. Signals of
+length 0 are not interpolated, since f may have a jump at 0: their u is 0, and the expectation is
+f(0) E[f(u_j)].
 
 Errors relative to sqrt(E[f(u_i)^2] E[f(u_j)^2]), over every row of ACTIVATIONS, g and g': 1e-4 at
-variances around 1; 4e-3 around 200, from the quadrature of steep slopes, where those of g' of
-bounded activations grow: .03 around 1000 and .2 around 10 000 (tanh).
+variances around 1; 4e-3 around 200, from the quadrature of steep slopes. For g' of bounded
+activations they grow to .03 around 1000 and .2 around 10 000 (tanh).
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Matrix = NDArray[np.float64]
 Table = Callable[[Vector, Vector], NDArray[np.float64]]
 """From standard deviations (S,) and angles (T,) to expectations (..., S, S, T)."""
 
-TOLERANCE = 1e-4  # of a polynomial's last terms, relative to its largest
+TOLERANCE = 1e-4  # of the last coefficients of a polynomial, relative to the largest one
 MOST_LENGTHS, FEWEST_ANGLES, MOST_ANGLES = 24, 6, 96
 
 
@@ -43,7 +45,7 @@ class Pairs:
     @classmethod
     def of(cls, covariance: Matrix) -> Pairs:
         """Return the pairs of signals with this covariance, (B, B)."""
-        # That of a signal of length 0 is 0 but for rounding, and may be negative.
+        # Rounding errors may make the variance of a signal of length 0 negative.
         deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         products = np.outer(deviations, deviations)
         cosines = np.divide(covariance, products, out=np.zeros_like(products), where=products > 0)
@@ -54,12 +56,15 @@ class Pairs:
     def interpolate(self, table: Table) -> NDArray[np.float64]:
         """Return the expectations of all pairs, (..., B, B).
 
-        The number of angles is doubled until the polynomial's last coefficients are negligible, at
-        most up to MOST_ANGLES. Where an expectation is not finite, no number makes them so.
+        The number of angles is doubled until the polynomial's last coefficients are negligible, up
+        to MOST_ANGLES. It is not doubled if an expectation is not finite.
 
         Args:
             table: computes the expectations at nodes.
         """
+        is_blank = self.deviations == 0
+        if is_blank.any():
+            return self._with_blank(table, is_blank)
         nodes = _length_nodes(self.deviations)
         basis = _lagrange(nodes, self.deviations)
         largest = float(self.angles.max())
@@ -75,12 +80,31 @@ class Pairs:
         x = 2 * self.angles / largest - 1 if largest > 0 else self.angles
         return _clenshaw(coefficients, basis, x)
 
+    def _with_blank(self, table: Table, is_blank: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Interpolate pairs of which some have a signal of length 0, for which u = 0."""
+        blank, rest = np.flatnonzero(is_blank), np.flatnonzero(~is_blank)
+        right_angle = np.array([np.pi / 2])  # the expectation does not depend on it if u_i = 0
+        if not rest.size:
+            value = table(np.zeros(1), right_angle)[..., 0]
+            return np.broadcast_to(value, (*value.shape[:-2], *self.angles.shape)).copy()
+        lengths = self.deviations[rest]
+        nodes = _length_nodes(lengths)
+        basis = _lagrange(nodes, lengths)
+        edge = table(np.append(0.0, nodes), right_angle)[..., 0]
+        found = np.empty((*edge.shape[:-2], *self.angles.shape))
+        found[..., blank[:, None], blank] = edge[..., :1, :1]
+        found[..., blank[:, None], rest] = edge[..., :1, 1:] @ basis.T
+        found[..., rest[:, None], blank] = basis @ edge[..., 1:, :1]
+        inner = Pairs(lengths, self.angles[np.ix_(rest, rest)])
+        found[..., rest[:, None], rest] = inner.interpolate(table)
+        return found
+
 
 def _length_nodes(deviations: Vector) -> Vector:
-    """Return Chebyshev nodes over the range of standard deviations, as many as it needs.
+    """Return Chebyshev nodes over the range of standard deviations.
 
     Interpolation over [a, b] of a function that is singular at 0 converges as r^-n with
-    r = y + sqrt(y^2 - 1), y = (b + a) / (b - a).
+    r = y + sqrt(y^2 - 1), y = (b + a) / (b - a). This determines their number n.
     """
     a, b = float(deviations.min()), float(deviations.max())
     if b - a <= 1e-9 * b:
@@ -127,5 +151,8 @@ def _clenshaw(coefficients: NDArray[np.float64], basis: Matrix, x: Matrix) -> ND
 
 
 def evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
-    """Return at most `most` of the indices 0 .. n - 1, evenly spaced: data sets may be sorted."""
+    """Return at most `most` of the indices 0 .. n - 1.
+
+    They are evenly spaced, because data sets may be sorted.
+    """
     return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)

@@ -1,4 +1,4 @@
-"""Which kinds of layers and costs the equations of a prediction hold for."""
+"""Declare for which kinds of layers a prediction's equations hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bpexp.nn.layers.normalised import Normalised
 from bpexp.nn.layers.residual import Post, Pre
 
 WIDE = (Dense, Normalised, Pre, Post, Full, Fixup, Zero)
-"""The kinds of layers that `bpexp.theory.passes` has equations for."""
+"""The kinds of layers for which `bpexp.theory.passes` has equations."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,23 +23,23 @@ Predict = Callable[Concatenate[Architecture, P], T]
 
 
 class UnknownLayerError(BpexpError):
-    """A network has a layer that a prediction has no equations for."""
+    """A network has a layer for which a prediction has no equations."""
 
 
 class UnknownCostError(BpexpError):
-    """A network has a cost that a prediction has no equations for."""
+    """A network has a cost for which a prediction has no equations."""
 
 
 def knows(*kinds: type, couples: bool = True) -> Callable[[Predict[P, T]], Predict[P, T]]:
-    """Declare the layers that a prediction of an architecture holds for.
+    """Declare for which layers a prediction of an architecture holds.
 
-    The prediction, whose first argument is the architecture, raises UnknownLayerError for any
-    other. Otherwise it would be silently wrong.
+    The decorated function, whose first argument is the architecture, raises UnknownLayerError for
+    any other layer. Without the declaration the prediction would be wrong without an error.
 
     Args:
         kinds: classes of `bpexp.nn.layers.LAYERS`.
-        couples: whether it holds where examples depend on the others of their batch, as with batch
-            normalisation.
+        couples: whether the prediction holds if examples depend on the others of their batch, as
+            with batch normalisation.
     """
 
     def declare(predict: Predict[P, T]) -> Predict[P, T]:

@@ -1,4 +1,9 @@
-"""What mean field predicts for one concrete network, layer by layer, before any training."""
+"""Mean-field predictions for a typical example, layer by layer, before training.
+
+`predict` takes two means of the inputs and follows the length of one typical example. The forecast
+and the moments of the Jacobian use it. Use `bpexp.theory.predict_batch` for quantities that depend
+on pairs of examples or on targets: correlations, and norms of the mean gradient of a batch.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +22,12 @@ from bpexp.theory.known import WIDE, knows
 from bpexp.theory.mean_field import MeanField
 from bpexp.theory.passes import Wide, pair_moments
 
-DRAWS = 16  # of lsuv's scaled weights
+DRAWS = 16  # draws over which the variances of lsuv are averaged
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A network's layers, under the names of the probes; arrays (L,), first to last.
+    """Predictions for all layers, under the names of the probes; arrays (L,), first layer first.
 
     All are averages over draws of the weights in the limit of width.
 
@@ -33,8 +38,8 @@ class Prediction:
         weight_factor: ||W dC/du|| / ||dC/du|| of the hop from l + 1, sqrt(n_l Var W^(l+1)); NaN for
             the last layer.
         slope_factor: sqrt(E[g'(z^(l))^2]); NaN for the last layer.
-        norm_factor: ||dC/du|| / ||delta|| of layer l + 1, 1 over what its norm divides by; NaN for
-            the last layer.
+        norm_factor: ||dC/du|| / ||delta|| of layer l + 1, the inverse of the number by which its
+            norm divides; NaN for the last layer.
         delta_norm: root mean square of ||delta^(l)||, relative to the last layer's.
         stream_square: E[(x^(l))^2] of the stream of a residual network; NaN in layers where no
             block ends. None of a plain network.
@@ -65,16 +70,16 @@ def layer_variances(
 ) -> list[tuple[float, float]]:
     """Return (Var W, Var b) of each layer.
 
-    With Fixup those of each block's last layer and of the output layer are 0, and the others of a
-    block are smaller (see `bpexp.nn.skips.fixup`).
+    With Fixup Var W is 0 in each block's last layer and in the output layer, and smaller in the
+    other layers of a block (see `bpexp.nn.skips.fixup`).
 
-    Those of lsuv depend on data and have no closed form: they are means over 16 draws, whose
-    standard error is a few percent.
+    The variances of lsuv depend on data and have no closed form. They are means over 16 draws,
+    whose standard error is a few percent.
 
     Args:
         architecture: the network.
         init: the initialization.
-        batch: inputs (B, n_0), for lsuv.
+        batch: inputs (B, n_0); only lsuv uses them.
 
     Raises:
         UnknownLayerError: theory does not know a layer.
@@ -105,20 +110,21 @@ def predict(
     input_moment: float,
     input_product: float = 0.0,
 ) -> Prediction:
-    """Predict every layer, with real fan-ins, also where q is not at its fixed point yet.
+    """Predict the lengths and gradient factors of every layer for a typical example.
 
-    In a plain network without a norm q^(1) = sigma_w2 E[x^2] + sigma_b2,
+    The fan-in of each layer is its own, and q need not be near its fixed point. In a plain network
+    without a norm q^(1) = sigma_w2 E[x^2] + sigma_b2,
     q^(l+1) = sigma_w2 E[g(sqrt(q^l) z)^2] + sigma_b2, and
     E||delta^(l)||^2 = n_l Var W^(l+1) E[g'(z^(l))^2] E||delta^(l+1)||^2 (Schoenholz et al. 2017,
     eq. 18, with the fan-in of each layer in place of one width). `bpexp.theory.passes` states the
-    equations of the others.
+    equations of the other networks.
 
     Args:
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
         input_moment: mean of x^2 over examples and features.
         input_product: mean of x_i x_j over pairs of examples and features, the mean square of the
-            mean input. Batch normalisation subtracts what examples have in common.
+            mean input, which batch normalisation subtracts.
 
     Raises:
         UnknownLayerError: theory does not know a layer.
@@ -155,14 +161,29 @@ def predict(
 
 
 @knows(*WIDE)
-def field_of(architecture: Architecture, variances: Sequence[tuple[float, float]]) -> MeanField:
-    """The mean field of the hidden layers after the first: where the network's signal settles.
+def field_of(
+    architecture: Architecture,
+    variances: Sequence[tuple[float, float]],
+    input_moment: float = 1.0,
+) -> MeanField:
+    """Return the mean field of the hidden layers after the first, to which the signal converges.
 
-    Layers may differ (fan-ins do, and so does what lsuv measures): theirs is the geometric mean,
-    without its last digits, which are rounding noise, so that all depths share one point. Weights
-    that start at 0 are left out.
+    If sigma_w2 differs between layers, their geometric mean is used. It is rounded to 12 digits, so
+    that networks of different depth have equal fields. Layers whose weights are initially 0 are
+    left out. The length of the first layer is sigma_w2 E[x^2] + sigma_b2 with the variances of that
+    layer.
+
+    Args:
+        architecture: the network.
+        variances: (Var W, Var b) of each layer; see `layer_variances`.
+        input_moment: mean of x^2 over examples and features.
+
+    Raises:
+        UnknownLayerError: theory does not know a layer.
     """
     layers = list(zip(architecture.sizes, variances, strict=False))
     inner = [layer for layer in layers[1:-1] if layer[1][0] > 0] or layers[-1:]
     sigma_w2 = float(f"{np.exp(np.mean([np.log(n * var_w) for n, (var_w, _) in inner])):.12g}")
-    return MeanField(architecture.activation, sigma_w2, inner[0][1][1])
+    n_in, (var_w, var_b) = layers[0]
+    length = float(f"{n_in * var_w * input_moment + var_b:.12g}")
+    return MeanField(architecture.activation, sigma_w2, inner[0][1][1], length or 1.0)

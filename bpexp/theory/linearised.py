@@ -7,9 +7,9 @@ et al. 2019, arXiv 1902.06720). A step of size eta on B examples then changes th
     Theta_ij = sum_l (n_{l-1} K^(l-1)_ij + 1) P^(l)_ij
     P^(l)_ij = n_l Var W^(l+1) E[g'(u_i^(l)) g'(u_j^(l))] P^(l+1)_ij,  P^(L)_ij = 1
 
-from outputs z ~ N(0, S^(L)), and the tangent kernel Theta keeps its initial value. So the number of
-steps that learning needs follows from theory, and no parameter is fitted. Not included: the noise
-of batches, weight decay, clipping, and features that change, which make finite networks learn
+from outputs z ~ N(0, S^(L)), and the tangent kernel Theta keeps its initial value. The number of
+steps that learning needs then follows without a fitted parameter. The noise of batches, weight
+decay and clipping are not included, nor is the change of features, with which finite networks learn
 faster than their linearisation.
 """
 
@@ -20,21 +20,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import default_rng
-from numpy.typing import NDArray
 
 from bpexp.nn import COSTS, Architecture
-from bpexp.nn.activations import Scratch
 from bpexp.nn.costs import Cost
-from bpexp.nn.tape import call_now
 from bpexp.nn.targets import Targets
 from bpexp.nn.tasks import find_task
+from bpexp.theory.deltas import delta_now
 from bpexp.theory.kernels import Matrix
 from bpexp.theory.known import WIDE, knows
 from bpexp.theory.passes import Wide, batch_moments
 
-EXACT, COARSE = 200, 200  # steps taken one by one, then strides that cover all others
-DAMPED = 0.25  # of 1 / curvature: the largest change of an eigenvector's share in a stride
-RISE = 1.01  # a cost above this multiple of its start has risen
+EXACT, COARSE = 200, 200  # steps computed one by one, and strides that cover the others
+DAMPED = 0.25  # largest step size * eigenvalue * curvature of a stride
+RISE = 1.01  # the cost counts as risen above this multiple of its initial value
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,9 @@ class Descent:
 
     Attributes:
         learning_rate: eta, the largest of the schedule.
-        steps: their number, each weighted by its share of the largest learning rate.
+        steps: the sum over steps of the learning rate, relative to the largest.
         momentum: mu.
-        frozen: the first layers, which keep their weights.
+        frozen: the number of first layers that keep their weights.
     """
 
     learning_rate: float
@@ -56,7 +54,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Learning:
-    """What the linearised network does.
+    """The outcome of training the linearised network.
 
     Attributes:
         score: the task's primary metric on the batch after the last step.
@@ -83,7 +81,7 @@ def tangent_kernel(
         architecture: the network.
         variances: (Var W, Var b) of each layer; see `layer_variances`.
         x: inputs (B, n_0).
-        frozen: the first layers, whose parameters do not move.
+        frozen: the number of first layers whose parameters are not trained.
 
     Raises:
         UnknownLayerError: theory does not know a layer.
@@ -111,16 +109,17 @@ def learn(
 ) -> Learning:
     """Train the linearised network on a batch, from one draw of its outputs.
 
-    The first 200 steps are those of the descent. All others are covered by at most 200 strides, in
-    which eigenvectors of the kernel that are learnt within a stride are learnt more slowly, so that
-    strides are stable; they have no momentum but the step size that it amounts to.
+    The first 200 steps are those of the descent. At most 200 strides cover the others. In strides
+    the kernel's large eigenvalues are reduced, so that strides are stable: eigenvectors that would
+    be learnt within one stride are learnt over several. Instead of momentum, strides use the step
+    size to which it is equivalent.
 
     Args:
         architecture: the network; its task and cost are used.
         kernel: Theta (B, B).
         covariance: S^(L) of the outputs, (B, B).
-        targets: of the B examples.
-        descent: the descent.
+        targets: targets of the B examples.
+        descent: learning rate, steps and momentum.
     """
     if not (np.isfinite(kernel).all() and np.isfinite(covariance).all()):
         return Learning(float("nan"), True, float("inf"))
@@ -134,7 +133,7 @@ def learn(
     start, velocity = cost.value(z, wanted).mean(), np.zeros_like(z)
     exact = min(descent.steps, EXACT)
     for _ in range(exact):
-        velocity = descent.momentum * velocity - rate * (_delta(cost, z, wanted) @ kernel)
+        velocity = descent.momentum * velocity - rate * (delta_now(cost, z, wanted) @ kernel)
         z = z + velocity
         if not cost.value(z, wanted).mean() <= RISE * start:  # also if it is NaN
             return Learning(float("nan"), True, largest_step)
@@ -145,15 +144,8 @@ def learn(
         limit = DAMPED / (rate * _curvature(cost, z, wanted))
         kernel = (vectors * np.clip(values, 0, limit)) @ vectors.T
     for _ in range(strides):
-        z = z - rate * (_delta(cost, z, wanted) @ kernel)
+        z = z - rate * (delta_now(cost, z, wanted) @ kernel)
     return Learning(find_task(architecture.task).score(z, targets), False, largest_step)
-
-
-def _delta(cost: Cost, z: Matrix, targets: Matrix) -> NDArray[np.float64]:
-    """Return dC_i/dz of each example, (K, B)."""
-    out = np.empty_like(z)
-    cost.delta(call_now, z, targets, out, np.empty_like(z), Scratch.like(z))
-    return out
 
 
 def _curvature(cost: Cost, z: Matrix, targets: Matrix) -> float:
@@ -163,6 +155,6 @@ def _curvature(cost: Cost, z: Matrix, targets: Matrix) -> float:
         for k in range(len(z)):
             shift = np.zeros((len(z), 1))
             shift[k] = h
-            difference = _delta(cost, at + shift, targets) - _delta(cost, at - shift, targets)
+            difference = delta_now(cost, at + shift, targets) - delta_now(cost, at - shift, targets)
             found = max(found, float(difference[k].max()) / (2 * h))
     return found

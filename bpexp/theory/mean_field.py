@@ -1,8 +1,9 @@
 """Mean-field theory of wide random networks: length, correlation and gradient from layer to layer.
 
 Poole et al. 2016 (arXiv 1606.05340) and Schoenholz et al. 2017 (arXiv 1611.01232): with
-Var W = sigma_w2 / n_in and Var b = sigma_b2 the pre-activations of a wide layer are Gaussian. Their
-variance q^l, and their correlation c^l between two inputs, follow one map each from layer to layer.
+Var W = sigma_w2 / n_in and Var b = sigma_b2 the pre-activations of a wide layer are Gaussian. A map
+from layer to layer gives their variance q^l, and another one their correlation c^l between two
+inputs.
 
 Both maps describe averages over draws of the weights. Where the mean of g is not 0 (sigmoid, ReLU),
 a large part of z is common to all examples. The q of one network of width n then differs from q^l
@@ -12,7 +13,8 @@ by about sqrt(2 / n) a layer, however many examples it is averaged over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,8 +25,8 @@ from bpexp.theory.gaussian import FINE, USUAL, Rule, Vector, mean, mean_product
 # Beyond these lengths q is taken to grow without bound, or to shrink to 0. The lower one is small
 # because softsign at sigma_w2 = 1 + e has q* = e^2 / 10.
 LARGEST_LENGTH, SMALLEST_LENGTH = 1e9, 1e-24
-BESIDE = 1.001  # a length beside q*, to see whether q returns
-ROUNDING = 1e-13  # relative; larger than the errors of quadrature and of float64
+BESIDE = 1.001  # relative to q*: the length from which the stability of q* is tested
+ROUNDING = 1e-13  # relative; larger than the rounding errors of quadrature
 INFINITESIMAL, FAR = 1e-300, 1e30  # arguments at which g' has its limits at 0 and at infinity
 
 
@@ -39,11 +41,14 @@ class MeanField:
         activation: g, by name and parameters.
         sigma_w2: n_in Var W.
         sigma_b2: Var b.
+        first_length: q of the first layer, above 0. It decides the limit of q if q has several, as
+            for SiLU at (1.995, 0.5).
     """
 
     activation: Choice
     sigma_w2: float
     sigma_b2: float = 0.0
+    first_length: float = 1.0
 
     @property
     def g(self) -> Activation:
@@ -51,45 +56,51 @@ class MeanField:
         return self.activation.build(ACTIVATIONS)
 
     def next_length(self, q: float) -> float:
-        """q^(l+1) = sigma_w2 E[g(sqrt(q^l) z)^2] + sigma_b2 (Poole et al., eq. 3)."""
+        """Return q^(l+1) = sigma_w2 E[g(sqrt(q^l) z)^2] + sigma_b2 (Poole et al., eq. 3)."""
         return self.sigma_w2 * activity(self.g, q) + self.sigma_b2
 
-    def fixed_length(self, start: float = 1.0) -> float:
-        """q*, the limit of q from `start`; infinity or 0 where q grows or shrinks without bound.
+    def fixed_length(self) -> float:
+        """Return q*, the limit of q; infinity or 0 if q grows or shrinks without bound.
 
-        The map is increasing, so q converges monotonically to the first fixed point in its way.
-        Steps of a factor 4 bracket this point, and bisection finds it. Iterating the map itself
-        would converge too slowly at the margin of stability (tanh at sigma_w2 = 1, sigma_b2 = 0).
-        ReLU at sigma_w2 = 2, sigma_b2 = 0 preserves every length; q* is then `start`.
-
-        Args:
-            start: q of the first layer, above 0.
+        The map is increasing, so q converges monotonically from `first_length` to the nearest fixed
+        point in the direction in which q changes. Steps of a factor 4 bracket this point, and
+        bisection finds it. Iterating the map would converge too slowly at the margin of stability
+        (tanh at sigma_w2 = 1, sigma_b2 = 0). ReLU at sigma_w2 = 2, sigma_b2 = 0 preserves every
+        length; q* is then `first_length`.
         """
+        return self._fixed_length
 
+    @cached_property
+    def _fixed_length(self) -> float:
         def drift(q: float) -> float:
             return self.next_length(q) / q - 1
 
-        moves = drift(start)
+        near = self.first_length
+        moves = drift(near)
         if abs(moves) <= ROUNDING:
-            return start
+            return near
         step = 4.0 if moves > 0 else 0.25
-        near, far = start, step * start
+        far = step * near
         while drift(far) * moves > 0:
-            if not SMALLEST_LENGTH < far < LARGEST_LENGTH:
-                return np.inf if moves > 0 else 0.0
+            if moves > 0 and far >= LARGEST_LENGTH:
+                return np.inf
+            if moves < 0 and far <= SMALLEST_LENGTH:
+                return 0.0
             near, far = far, step * far
         return _crossing(lambda q: drift(q) * moves, near, far)
 
     def chi(self, q: float) -> float:
-        """Chi = sigma_w2 E[g'(sqrt(q) z)^2]; chi_1 at q = q* (Schoenholz et al., eq. 5)."""
+        """Return chi = sigma_w2 E[g'(sqrt(q) z)^2], of which chi_1 is the value at q = q*.
+
+        This is eq. 5 of Schoenholz et al.
+        """
         return self.sigma_w2 * slope_moment(self.g, q)
 
     def chi_1(self) -> float:
-        """chi(q*), the factor by which E||delta||^2 changes from a layer to the one below it.
+        """Return chi(q*), the factor of E||delta||^2 from a layer to the one below it.
 
-        Where q shrinks to 0 or grows without bound, chi_1 is the limit there, which depends on the
-        slopes g'(0+) and g'(0-), or g'(inf) and g'(-inf), alone: sigma_w2 times the mean of their
-        squares.
+        If q shrinks to 0 or grows without bound, chi_1 is the limit: sigma_w2 times the mean of the
+        squares of g'(0+) and g'(0-), or of g'(inf) and g'(-inf).
         """
         q = self.fixed_length()
         if 0 < q < np.inf:
@@ -99,9 +110,11 @@ class MeanField:
         return self.sigma_w2 * float(np.square(slopes).mean())
 
     def next_correlation(self, c: float, q: float, rule: Rule = FINE) -> float:
-        """c^(l+1) = (sigma_w2 E[g(u1) g(u2)] + sigma_b2) / q^(l+1) of two inputs of equal length.
+        """Return c^(l+1) of two inputs of equal length.
 
-        Schoenholz et al., eq. 4, where q = q* and the divisor is q* itself.
+            c^(l+1) = (sigma_w2 E[g(u1) g(u2)] + sigma_b2) / q^(l+1)
+
+        Schoenholz et al., eq. 4, where q = q*, and q* is the divisor.
 
         Args:
             c: the inputs' correlation c^l.
@@ -113,11 +126,11 @@ class MeanField:
         return (self.sigma_w2 * product + self.sigma_b2) / self.next_length(q)
 
     def fixed_correlation(self) -> float:
-        """c*: 1 where chi_1 <= 1, else the stable fixed point below 1.
+        """Return c*: 1 if chi_1 <= 1, else the stable fixed point below 1.
 
-        c* is also 1 where q has no finite, positive limit. As q grows every g of the table acts
-        piecewise linearly, as leaky does, so the correlation tends to 1. As q shrinks to 0, g acts
-        as its linear part, which keeps every c.
+        c* is also 1 if q has no finite, positive limit. As q grows, every g of the table acts
+        piecewise linearly, so the correlation tends to 1. As q shrinks to 0, g acts as its linear
+        part, which preserves every c.
         """
         q = self.fixed_length()
         if not 0 < q < np.inf or self.chi(q) <= 1 + ROUNDING:
@@ -135,11 +148,13 @@ class MeanField:
         return low
 
     def correlation_scale(self) -> float:
-        """xi_c = -1 / ln(sigma_w2 E[g'(u1) g'(u2)]) at c*, in layers (Schoenholz et al., eq. 9).
+        """Return xi_c, in layers (Schoenholz et al., eq. 9).
+
+            xi_c = -1 / ln(sigma_w2 E[g'(u1) g'(u2)]) at c*
 
         Differences of correlation from c* fall by a factor e over xi_c layers. xi_c is infinite on
-        the critical line. Where q has no finite, positive limit, the length of the signal is what
-        is lost, and xi_c is the number of layers over which it changes by a factor e,
+        the critical line. If q has no finite, positive limit, the network loses the length of the
+        signal, and xi_c is the number of layers over which it changes by a factor e,
         1 / |ln chi_1|.
         """
         c = self.fixed_correlation()
@@ -149,24 +164,24 @@ class MeanField:
         return abs(_layers(self.sigma_w2 * mean_product(lambda u: g(u)[1], q, c)))
 
     def gradient_scale(self) -> float:
-        """xi_grad = -1 / ln chi_1, in layers (Schoenholz et al., eq. 17).
+        """Return xi_grad = -1 / ln chi_1, in layers (Schoenholz et al., eq. 17).
 
-        E||delta||^2 falls by a factor e over xi_grad layers; it grows where xi_grad is negative.
+        E||delta||^2 falls by a factor e over xi_grad layers; it grows if xi_grad is negative.
         """
         return _layers(self.chi_1())
 
 
 def normalised_field(field: MeanField, norm: Choice) -> MeanField:
-    """Return the mean field whose maps are those of a network that normalises before g.
+    """Return the mean field with the maps of a network that normalises before g.
 
-    Layer and RMS normalisation make q = 1. The next layer divides by
-    s = sigma_w2 E[g(z)^2] + sigma_b2, which is as if both variances were divided by s; so
+    With layer and RMS normalisation q = 1. The next layer divides by
+    s = sigma_w2 E[g(z)^2] + sigma_b2, which has the same effect as dividing both variances by s. So
     chi = sigma_w2 E[g'(z)^2] / s, which is E[g'(z)^2] / E[g(z)^2] without biases.
 
-    Batch normalisation with a large batch subtracts what examples have in common and divides by
+    Batch normalisation with a large batch subtracts the mean over examples and divides by
     s = sigma_w2 Var g(z) (Yang et al. 2019, arXiv 1902.08129). The map of correlations over the
-    batch is (E[g(z_1) g(z_2)] - E[g(z)]^2) / Var g(z): that of a mean field with the variances
-    1 / Var g(z) and -E[g(z)]^2 / Var g(z). Its fixed point is c* = 0, where
+    batch is (E[g(z_1) g(z_2)] - E[g(z)]^2) / Var g(z), which is the map of a mean field with the
+    variances 1 / Var g(z) and -E[g(z)]^2 / Var g(z). Its fixed point is c* = 0, where
 
         chi = E[g'(z)^2] / Var g(z) > 1,  1 / xi_c = -ln(E[g'(z)]^2 / Var g(z))
 
@@ -178,11 +193,11 @@ def normalised_field(field: MeanField, norm: Choice) -> MeanField:
         return field
     if norm.name != "batch":
         s = field.next_length(1.0)
-        return replace(field, sigma_w2=field.sigma_w2 / s, sigma_b2=field.sigma_b2 / s)
+        return MeanField(field.activation, field.sigma_w2 / s, field.sigma_b2 / s)
     g = field.g
     squared = mean(lambda z: g(z)[0], 1.0) ** 2
     variance = activity(g, 1.0) - squared
-    return replace(field, sigma_w2=1 / variance, sigma_b2=-squared / variance)
+    return MeanField(field.activation, 1 / variance, -squared / variance)
 
 
 def activity(g: Activation, q: float) -> float:
@@ -198,14 +213,14 @@ def slope_moment(g: Activation, q: float) -> float:
 def critical_sigma_w2(activation: Choice, sigma_b2: float) -> float:
     """Return the sigma_w2 between 1e-3 and 1e3 at which chi_1 = 1.
 
-    At sigma_b2 = 0 it is 1 / g'(0)^2 for tanh, softsign and ELU: q* is 0 up to there.
+    At sigma_b2 = 0 it is 1 / g'(0)^2 for tanh, softsign and ELU, since q* is 0 below it.
 
     Args:
         activation: g, by name and parameters.
         sigma_b2: Var b.
 
     Raises:
-        ValueError: there is none, or q* jumps where chi_1 crosses 1.
+        ValueError: there is no such sigma_w2, or q* is discontinuous where chi_1 crosses 1.
     """
 
     def excess(sigma_w2: float) -> float:
@@ -221,10 +236,9 @@ def critical_sigma_w2(activation: Choice, sigma_b2: float) -> float:
 def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
     """Return (sigma_w2, sigma_b2) of the points with chi_1 = 1, one for each q* in `lengths`.
 
-    q* determines both: sigma_w2 = 1 / E[g'(sqrt(q*) z)^2] and
-    sigma_b2 = q* - sigma_w2 E[g(sqrt(q*) z)^2]. Points with sigma_b2 < 0 are left out, and those at
-    which q moves away from q*, so that no network gets there (GELU and SiLU have them). For ReLU
-    and leaky ReLU all points are the same.
+    q* determines both: sigma_w2 = 1 / E[g'(sqrt(q*) z)^2] and sigma_b2 = q* - sigma_w2 E[g(sqrt(q*)
+    z)^2]. Points with sigma_b2 < 0 are left out, and so are points with an unstable q*, to which no
+    network converges (GELU and SiLU have them). For ReLU and leaky ReLU all points are the same.
 
     Args:
         activation: g, by name and parameters.
@@ -240,12 +254,12 @@ def critical_line(activation: Choice, lengths: Vector) -> tuple[Vector, Vector]:
 
 
 def _crossing(f: Callable[[float], float], positive: float, other: float) -> float:
-    """Return where f changes from positive to not positive, by bisection of the logarithm.
+    """Return the point where f changes from positive to not positive, by bisection in logarithm.
 
     Args:
         f: the function.
         positive: a point at which f is positive.
-        other: a point at which it is not.
+        other: a point at which f is not positive.
     """
     while (middle := float(np.sqrt(positive * other))) not in (positive, other):
         positive, other = (middle, other) if f(middle) > 0 else (positive, middle)
@@ -253,6 +267,6 @@ def _crossing(f: Callable[[float], float], positive: float, other: float) -> flo
 
 
 def _layers(rate: float) -> float:
-    """-1 / ln rate."""
+    """Return -1 / ln rate."""
     log = float(np.log(rate)) if rate > 0 else -np.inf
     return np.inf if abs(log) < 1e-12 else -1 / log

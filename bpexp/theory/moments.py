@@ -1,9 +1,9 @@
-"""What the norm and the activation of a wide layer do to a signal and to its gradient.
+"""Second moments of a signal and of its gradient behind the norm and activation of a wide layer.
 
 A wide layer's u = W^T a + b is Gaussian, with the same covariance of examples in each unit. The
-layer computes z = N(u), with the norm N, and a = g(z). Forward, its second moments E[a_i a_j]
-follow from the covariance of u. Backward, dC/da is independent of u (Schoenholz et al. 2017), and
-with Pi_ij the sum over units of E[dC/da_i dC/da_j]
+layer computes z = N(u), with the norm N, and a = g(z). In the forward pass its second moments
+E[a_i a_j] follow from the covariance of u. In the backward pass dC/da is independent of u
+(Schoenholz et al. 2017), and with Pi_ij the sum over units of E[dC/da_i dC/da_j]
 
     E[delta_i . delta_j] = E[g'(z_i) g'(z_j)] Pi_ij,  delta = dC/dz
 
@@ -14,10 +14,11 @@ subtracts, is 0 there):
     E[z_i z_j] = U_ij / (s_i s_j),  E[dC/du_i . dC/du_j] = E[delta_i . delta_j] / (s_i s_j),
     s_i^2 = U_ii + eps
 
-The derivative of s_i is left out: it is a projection on one direction of n. Batch normalisation
-couples examples; it is in `bpexp.theory.batch_norm`.
+The derivative of s_i is left out, because it changes dC/du along one of n directions only. Batch
+normalisation couples examples; it is in `bpexp.theory.batch_norm`.
 
-Two classes hold the moments: of all pairs of a batch, and of an example and a typical pair.
+`BatchMoments` holds the moments of all pairs of a batch, `PairMoments` those of an example and of a
+typical pair.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from bpexp.nn import ACTIVATIONS, Choice
 from bpexp.theory.gaussian import MEDIUM, USUAL, Vector, mean_products, means
 from bpexp.theory.kernels import Matrix, Pairs
 
-SMALL = 128  # examples of a batch whose kernels take little memory
+SMALL = 128  # kernels of batches up to this size are kept in a larger cache
 
 Moment = NDArray[np.float64]
 """Second moments of a signal: (B, B) of all pairs of a batch, or (2,) of an example and a pair."""
@@ -52,7 +53,7 @@ class Moments(Protocol):
 
     @property
     def mean(self) -> Moment:
-        """E[a_i]: without the last axis of the others."""
+        """E[a_i]; it lacks the last axis of the other moments."""
 
     def delta(self, signal: Moment) -> Moment:
         """Return the moments of dC/dz from those of dC/da."""
@@ -65,7 +66,7 @@ class Linear:
     """A layer without norm and activation: a = z = u."""
 
     def __init__(self, u: Moment) -> None:
-        """Take the covariance of u."""
+        """Store the covariance of u."""
         self.z, self.a, self.mean = u, u, np.zeros(u.shape[:-1])
 
     def delta(self, signal: Moment) -> Moment:
@@ -76,14 +77,14 @@ class Linear:
 
 
 class BatchMoments:
-    """Moments of all pairs of a batch, without a norm or with one of each example's own."""
+    """Moments of all pairs of a batch, without a norm or with layer or RMS normalisation."""
 
     def __init__(self, activation: Choice, eps: float | None, u: Matrix) -> None:
         """Normalise u.
 
         Args:
             activation: g, by name and parameters.
-            eps: of the layer's or RMS norm; None without a norm.
+            eps: eps of layer or RMS normalisation; None without a norm.
             u: covariance of u, (B, B).
         """
         self._activation = activation
@@ -109,12 +110,12 @@ class BatchMoments:
 
 
 class PairMoments:
-    """Moments of an example, first, and of a pair of different examples, second.
+    """Moments of a typical example and of a pair of different examples, arrays (2,).
 
-    The second is followed forward with batch normalisation only, and is NaN elsewhere. The batch is
-    then taken to be large, and all its pairs alike. The norm subtracts what they have in common, so
-    that u has the variance v = U_ii - U_ij over the batch, and different examples are independent
-    after it (Yang et al. 2019, arXiv 1902.08129):
+    The moment of a pair is computed in the forward pass with batch normalisation only, and is NaN
+    elsewhere. The batch is then assumed to be large and all its pairs to have equal moments. The
+    norm subtracts the mean over examples, so that u has the variance v = U_ii - U_ij over the
+    batch, and different examples are independent after it (Yang et al. 2019, arXiv 1902.08129):
 
         E[z_i^2] = v / (v + eps),  E[z_i z_j] = 0,  E[a_i a_j] = E[a_i]^2,
         E[|dC/du_i|^2] = E[|delta_i|^2] / (v + eps)
@@ -152,12 +153,17 @@ class PairMoments:
 
 
 def norm_eps(norm: Choice) -> float | None:
-    """Return the eps of a norm, None if it is none."""
+    """Return the eps of a norm; None for the norm "none"."""
     return None if norm.name == "none" else float(norm.parameters.get("eps") or 1e-5)
 
 
 def activation_means(activation: Choice, covariances: bytes) -> Matrix:
-    """Return E[g g] and E[g' g'] of all pairs, (2, B, B), from the bytes of z's covariance."""
+    """Return E[g g] and E[g' g'] of all pairs, (2, B, B).
+
+    Args:
+        activation: g, by name and parameters.
+        covariances: the bytes of the covariance of z, (B, B), which are a key of caches.
+    """
     g = activation.build(ACTIVATIONS)
     flat = np.frombuffer(covariances)
     covariance = flat.reshape(math.isqrt(flat.size), -1)
@@ -182,6 +188,6 @@ def activation_means(activation: Choice, covariances: bytes) -> Matrix:
     return found
 
 
-# Networks that differ in depth alone share their first layers.
+# Networks that differ only in depth have equal first layers.
 _large_means = lru_cache(maxsize=16)(activation_means)
 _small_means = lru_cache(maxsize=256)(activation_means)

@@ -1,16 +1,16 @@
 """Second moments of signals from layer to layer, forward and backward, in the limit of width.
 
-With K^(l) the moments of what the weights of layer l + 1 read, and D^(l)_ij = E[dC/du_i . dC/du_j],
-u = W^T a + b of layer l,
+With K^(l) the moments of the signal that the weights of layer l + 1 multiply, and
+D^(l)_ij = E[dC/du_i . dC/du_j], u = W^T a + b of layer l,
 
     U^(l) = n_{l-1} Var W^(l) K^(l-1) + Var b^(l),  K^(0)_ij = x_i . x_j / n_0
     Pi^(l) = n_l Var W^(l+1) D^(l+1)
 
 (Lee et al. 2018, arXiv 1711.00165; Schoenholz et al. 2017, arXiv 1611.01232).
-`bpexp.theory.moments` takes U^(l) through norm and activation, and Pi^(l) back.
+`bpexp.theory.moments` computes K^(l) from U^(l), and D^(l) from Pi^(l).
 
-In a residual network (`bpexp.nn.skips`) each block adds its branch to the stream. Branches and the
-stream are uncorrelated where weights come last, so that mean squares add up, forward and backward
+In a residual network (`bpexp.nn.skips`) each block adds its branch to the stream. If a branch ends
+with weights, it is uncorrelated with the stream, so that mean squares add up, forward and backward
 (Yang & Schoenholz 2017, arXiv 1712.08969, theorems 3.2 and 3.4 for order full). With the stream's
 moments P and the gradient's Lambda = E[dC/dx_i . dC/dx_j] at the stream x:
 
@@ -18,7 +18,7 @@ moments P and the gradient's Lambda = E[dC/dx_i . dC/dx_j] at the stream x:
     post   P <- P + s^2 K + s (M m^T + m M^T),      Pi = s^2 Lambda
            M <- M + s m, the means of the stream; K and m moments and means of g(z)
     full   P <- P + s^2 (n Var V K + Var c),        Pi = s^2 n Var V Lambda
-    all    Lambda <- Lambda + what the branch adds: in order pre its dC/du, else Pi
+    all    Lambda <- Lambda + the branch's gradient: D of its first layer in order pre, else Pi
 
 In order post the branch is g(z) itself, whose mean over units is not 0.
 """
@@ -60,8 +60,8 @@ class Forward(NamedTuple):
         hidden: the hidden layers' moments.
         output: U^(L), the covariance of the outputs z^(L).
         streams: P and M of the hidden layers where the stream is defined, by number.
-        branches: those of each block's branch before it is multiplied by s, by number of its last
-            layer; that of layer 1 begins the stream.
+        branches: moments of each block's branch before it is multiplied by s, by number of its last
+            layer. Layer 1 begins the stream.
     """
 
     read: list[Moment]
@@ -88,7 +88,7 @@ class Backward(NamedTuple):
 
 
 def batch_moments(activation: Choice, norm: Choice) -> Factory:
-    """Return what takes all pairs of a batch through norm and activation."""
+    """Return the factory of the moments of all pairs of a batch."""
     eps = norm_eps(norm)
     if eps is not None and norm.name == "batch":
         return lambda u: BatchNormMoments(activation, eps, u)
@@ -96,7 +96,7 @@ def batch_moments(activation: Choice, norm: Choice) -> Factory:
 
 
 def pair_moments(activation: Choice, norm: Choice) -> Factory:
-    """Return what takes an example and a typical pair through norm and activation."""
+    """Return the factory of the moments of an example and a typical pair."""
     return lambda u: PairMoments(activation, norm, u)
 
 
@@ -105,9 +105,9 @@ class Wide:
     """A network in the limit of width.
 
     Attributes:
-        sizes: units a layer, inputs first.
+        sizes: units of each layer, inputs first.
         variances: (Var W, Var b) of each layer.
-        skip: the skip connections; None of a plain network.
+        skip: the skip connections; None for a plain network.
         outer: (Var V, Var c) of order full.
     """
 
@@ -118,7 +118,13 @@ class Wide:
 
     @classmethod
     def of(cls, architecture: Architecture, variances: Sequence[tuple[float, float]]) -> Wide:
-        """Take an architecture and its layers' variances; V as W of the second layer by default."""
+        """Return the wide network of an architecture.
+
+        Args:
+            architecture: the network. If its skip connections do not state Var V, this is Var W of
+                the second layer.
+            variances: (Var W, Var b) of each layer.
+        """
         skip, outer = architecture.skip.build(SKIPS), (0.0, 0.0)
         if skip is not None and skip.order == "full" and len(variances) > 2:
             own = skip.outer_weight_variance
@@ -128,7 +134,7 @@ class Wide:
 
     @property
     def depth(self) -> int:
-        """Hidden layers."""
+        """The number of hidden layers."""
         return len(self.sizes) - 2
 
     @property
@@ -137,11 +143,11 @@ class Wide:
 
     @property
     def scale(self) -> float:
-        """s, before training."""
+        """s, the factor of branches before training."""
         return self.skip.factor(self.skip.blocks(self.depth)) if self.skip else 0.0
 
     def is_in_stream(self, number: int) -> bool:
-        """Return whether a hidden layer is where the stream begins or a block ends."""
+        """Return whether the stream begins or a block ends at a hidden layer."""
         return self.skip is not None and (number - 1) % self.skip.every == 0
 
     @property
@@ -162,7 +168,7 @@ class Wide:
 
         Args:
             inputs: K^(0).
-            moments: takes u through a layer's norm and activation.
+            moments: makes the moments of a layer from the covariance of u.
         """
         order, read = self._order, [inputs]
         hidden: list[Moments] = []
@@ -210,9 +216,9 @@ class Wide:
         return back
 
     def stream_gradients(self, found: Forward) -> dict[int, float]:
-        """Return E||dC/dx||^2 by layer of the stream, from the input on, but for a common factor.
+        """Return E||dC/dx||^2 by layer of the stream, in ascending order, up to a common factor.
 
-        The factor is that of the output weights, which may be 0.
+        Var W of the output layer, which may be 0, is replaced by 1.
 
         Args:
             found: the forward pass of a typical pair.

@@ -1,4 +1,4 @@
-"""How deep a residual network may be before its gradient explodes (Yang & Schoenholz 2017)."""
+"""The depth at which the gradient of a residual network explodes (Yang & Schoenholz 2017)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from bpexp.nn import Architecture, Choice
 from bpexp.theory.passes import Wide, pair_moments
 
-DEEPEST = 512  # hidden layers that are looked at
+DEEPEST = 512  # hidden layers of the deepest network that is computed
 
 
 def stream_depth(
@@ -19,24 +19,24 @@ def stream_depth(
     inputs: tuple[float, float],
     factor: float,
 ) -> float:
-    """Return the largest depth at which the stream's gradient changes at most by a factor.
+    """Return the largest depth at which the stream's gradient changes by no more than a factor.
 
-    Each block multiplies E||dC/dx||^2 by 1 plus what its branch adds, which depends on the stream
-    below it alone. So the factors of one very deep network are those of all depths. They are
-    constant for ReLU without a norm, whose gradient grows exponentially. For tanh they are
+    Each block multiplies E||dC/dx||^2 by a factor above 1, which depends only on the stream below
+    the block. The factors of one very deep network therefore hold for all depths. They are constant
+    for ReLU without a norm, with which the gradient grows exponentially. For tanh they are
     1 + A / (2 sqrt(l)) at block l, so that the logarithm of the growth is A sqrt(L) (Yang &
-    Schoenholz 2017, arXiv 1712.08969, theorem 3.5). With a norm in front of each branch they are
-    1 + O(1 / l), and the growth is a power of L.
+    Schoenholz 2017, arXiv 1712.08969, theorem 3.5). With a norm at the start of each branch they
+    are 1 + O(1 / l), and the growth is a power of L.
 
     Args:
         architecture: the network.
         variances: (Var W, Var b) of each layer.
         inputs: mean of x^2, and of x_i x_j over pairs of examples.
-        factor: of the norm ||dC/dx||, above 1.
+        factor: the largest factor of the norm ||dC/dx||, above 1.
 
     Returns:
-        Hidden layers; infinity if it is more than 512, or if the branches are scaled by 0 or with
-        the number of blocks.
+        A number of hidden layers. It is infinity if it exceeds 512, and if the branches are scaled
+        by 0 or by a power of the number of blocks.
     """
     network = Wide.of(architecture, variances)
     skip = network.skip
@@ -60,7 +60,7 @@ def _stream_depth(
         forward = network.forward(np.array(inputs), pair_moments(activation, norm))
         squares = network.stream_gradients(forward)
     for number, square in squares.items():
-        # Relative to layer l a network that ends there has the gradient of layer 1.
+        # A network whose last hidden layer is `number` has this ratio between layer 1 and its end.
         if not 1 / factor**2 <= squares[1] / square <= factor**2:
             assert network.skip is not None
             return float(number - network.skip.every)

@@ -67,11 +67,40 @@ def test_an_example_of_length_0_has_g_of_0(name):
     x = np.random.default_rng(1).standard_normal((6, 4))
     x[2] = 0
     covariance = x @ x.T / 4
-    products, _ = activation_means(Choice(name), covariance.tobytes())
+    found = activation_means(Choice(name), covariance.tobytes())
     g = ACTIVATIONS[name]()
-    means = [mean(lambda u: g(u)[0], variance) for variance in np.diag(covariance)]
-    expected = float(g(np.zeros(1))[0][0]) * np.array(means)
-    np.testing.assert_allclose(products[2], expected, rtol=0, atol=1e-4)
+    for k, products in enumerate(found):  # of g, and of g', whose value at 0 is that of the code
+        at_0 = float(g(np.zeros(1))[k][0])
+        means = [mean(lambda u: g(u)[k], variance) for variance in np.diag(covariance)]  # noqa: B023
+        np.testing.assert_allclose(products[2], at_0 * np.array(means), rtol=1e-4, atol=1e-12)
+        np.testing.assert_allclose(products[:, 2], products[2], rtol=1e-12, atol=1e-12)
+        assert products[2, 2] == pytest.approx(at_0**2, rel=1e-5, abs=1e-12)
+    rest = [0, 1, 3, 4, 5]
+    without = activation_means(Choice(name), covariance[np.ix_(rest, rest)].tobytes())
+    np.testing.assert_array_equal(found[:, rest][..., rest], without)
+    blank = activation_means(Choice(name), np.zeros((2, 2)).tobytes())
+    np.testing.assert_allclose(blank, np.broadcast_to(found[:, 2:3, 2:3], (2, 2, 2)), rtol=1e-5)
+
+
+def test_a_blank_example_passes_no_gradient_through_relu():
+    """Against wide networks in plain NumPy: z = 0 without biases, where the slope of ReLU is 0."""
+    rng, n = np.random.default_rng(3), 600
+    x, targets = np.random.default_rng(1).standard_normal((6, 4)), np.eye(3)[np.arange(6) % 3]
+    x[0] = 0
+    squares = []
+    for _ in range(60):
+        w = [rng.standard_normal((a, b)) * np.sqrt(2 / a) for a, b in [(4, n), (n, n), (n, 3)]]
+        z1 = x @ w[0]
+        z2 = np.maximum(z1, 0) @ w[1]
+        d3 = one_hot_delta("cross_entropy", np.maximum(z2, 0) @ w[2], targets)
+        d2 = (d3 @ w[2].T) * (z2 > 0)
+        d1 = (d2 @ w[1].T) * (z1 > 0)
+        squares.append([(d**2).sum(axis=1).mean() for d in (d1, d2, d3)])
+    architecture = Architecture.dense((4, n, n, 3), Choice("relu"), Choice("cross_entropy"))
+    found = predict_batch(
+        architecture, layer_variances(architecture, Choice("he_normal")), x, targets
+    )
+    np.testing.assert_allclose(found.delta_norm**2, np.mean(squares, axis=0), rtol=0.06)
 
 
 @pytest.mark.parametrize("blank", [1e-9, 0.0])

@@ -102,10 +102,32 @@ def test_scales_diverge_on_the_critical_line_and_part_beyond_it():
     assert MeanField(Choice("tanh"), critical, 0.05).correlation_scale() > 1e5
 
 
-def test_runaway_lengths_are_told():
-    assert MeanField(Choice("relu"), 2.5).fixed_length() == np.inf
-    assert MeanField(Choice("relu"), 1.5).fixed_length() == 0
-    assert MeanField(Choice("relu"), 2.0).fixed_length(3.0) == pytest.approx(3.0)
+@pytest.mark.parametrize("first", [1e-30, 1.0, 1e12])
+def test_lengths_without_a_limit_are_0_or_infinite(first):
+    assert MeanField(Choice("relu"), 2.5, 0.0, first).fixed_length() == np.inf
+    assert MeanField(Choice("relu"), 1.5, 0.0, first).fixed_length() == 0
+    assert MeanField(Choice("relu"), 2.0, 0.0, first).fixed_length() == pytest.approx(first)
+    assert MeanField(Choice("tanh"), 2.0, 0.1, first).fixed_length() == pytest.approx(0.8146440100)
+
+
+@pytest.mark.parametrize("input_moment", [0.0, 1.0, 4.0, 9.0, 20.0])
+def test_the_length_converges_from_that_of_the_networks_own_inputs(input_moment):
+    """SiLU at (1.995, 0.5) has two stable lengths; the oracle iterates the map by plain sums."""
+    sigma_w2, sigma_b2 = 1.995, 0.5
+    z = np.linspace(-12, 12, 401)
+    density = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
+    q = sigma_w2 * input_moment + sigma_b2
+    for _ in range(20_000):
+        u = np.sqrt(q) * z
+        q = sigma_w2 * density @ (u / (1 + np.exp(-u))) ** 2 + sigma_b2
+    sigma = 1 / (1 + np.exp(-np.sqrt(q) * z))
+    chi_1 = sigma_w2 * density @ (sigma * (1 + np.sqrt(q) * z * (1 - sigma))) ** 2
+    assert (chi_1 > 1) == (input_moment > 5)
+    shape = Architecture.dense((10, *[50] * 6, 3), Choice("silu"))
+    variances = [(sigma_w2 / n, sigma_b2) for n in shape.sizes[:-1]]
+    field = field_of(shape, variances, input_moment)
+    assert field.fixed_length() == pytest.approx(q, rel=1e-6)
+    assert forecast(shape, variances, input_moment).chi_1 == pytest.approx(chi_1, rel=1e-6)
 
 
 WIDTH, DEPTH, SEEDS = 500, 6, 20
@@ -210,9 +232,11 @@ def test_lengths_beside_the_critical_line_return_to_it(name):
     lengths = np.geomspace(1e-3, 30, 12)
     line = np.transpose(critical_line(Choice(name), lengths))
     for sigma_w2, sigma_b2 in line:
-        field = MeanField(Choice(name), float(sigma_w2), float(sigma_b2))
-        chi = min(abs(field.chi(field.fixed_length(start)) - 1) for start in 1.02 * lengths)
-        assert chi < 1e-9
+        fields = [
+            MeanField(Choice(name), float(sigma_w2), float(sigma_b2), float(first))
+            for first in 1.02 * lengths
+        ]
+        assert min(abs(field.chi_1() - 1) for field in fields) < 1e-9
     least = {"silu": 1, "gelu": 3, "sigmoid": 0, "softplus": 0}
     assert len(line) == least.get(name, len(lengths))
 
