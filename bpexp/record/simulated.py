@@ -1,20 +1,20 @@
-"""What one draw of a network measures at step 0, found by drawing many, and kept with the study.
+"""The distribution over draws of a network's measurements at step 0, by simulation.
 
 The predictions of `bpexp.theory.predict_batch` hold in the limit of width. The norm of a batch's
 mean gradient is the sum over pairs of examples
 
     ||dC/dW^(l)||^2 = mean_ij (delta_i . delta_j) (a_i . a_j)
 
-and most pairs cancel: examples of different classes pull the outputs in different directions. In a
-network of width n each product deviates from its limit by a share of order depth / n, since the
-same weights carry signals forward and backward. That is little of a product, and much of the sum,
-which is small. At depth 6 and width 64 (ReLU, digits, root mean squares over draws) delta_norm is
-within 6 % of its limit, and ||dC/dW^(1)||^2 is 2.4 times its limit; at width 256 it is 1.3 times.
-A correction to first order in 1 / n would have to hold for all pairs of pairs of examples, and none
-is derived here: the draws are simulated.
+and most pairs cancel, since examples of different classes change the outputs in different
+directions. In a network of width n each product deviates from its limit by a relative error of
+order depth / n, because the same weights carry signals forward and backward. This is small relative
+to a product and large relative to the sum. At depth 6 and width 64 (ReLU, digits, root mean squares
+over draws) delta_norm is within 6 % of its limit, and ||dC/dW^(1)||^2 is 2.4 times its limit; at
+width 256 it is 1.3 times its limit. A correction to first order in 1 / n would need the covariances
+of all pairs of pairs of examples. Draws are simulated instead.
 
-The results depend on the network and its data alone. They are measurements, as a run's are, and
-stay in the study's folder until ALGORITHM rises.
+The results depend only on the network and its data. They are kept in the study's folder and
+computed again when ALGORITHM is raised.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from bpexp.config import ALGORITHM, Config
 from bpexp.data import Dataset
 from bpexp.errors import StorageError
 from bpexp.nn import Architecture, Choice
+from bpexp.nn.examples import evenly_spaced
 from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer
 from bpexp.probes.measurer import Measured
@@ -46,14 +47,15 @@ from bpexp.record.metrics import Columns
 DRAWS = 200
 QUANTILES = 0.05, 0.95
 AT_ONCE = 25  # networks in memory
-FIRST_SEED = 2**62  # of the draws: far from the seeds of runs
+FIRST_SEED = 2**62  # first seed of the draws, far from the seeds of runs
 MOST_EXAMPLES = 512
-# Root mean squares of gradient norms over 256 examples are 1 to 5 % above those over 512 (bias
-# gradients of deep tanh networks 17 %), over 128 up to 18 % (40 %): fewer pairs, which cancel less.
+# With fewer examples fewer pairs cancel. Root mean squares of gradient norms over 256 examples are
+# 1 to 5 % above those over 512 (bias gradients of deep tanh networks 17 %), over 128 up to 18 % (40
+# %).
 FEWEST_EXAMPLES = 256
 MOST_WORK = 8e9  # draws * examples * parameters of a network: 1 to 2 s
-MOST_WORK_IN_ALL = 2.4e10  # of the networks of one frame or sweep: 4 to 6 s
-# Means themselves; of the others the root mean square is taken.
+MOST_WORK_IN_ALL = 2.4e10  # the same for all networks of a frame or sweep: 4 to 6 s
+# Instruments that are averaged arithmetically; the others by root mean square.
 ARITHMETIC = {
     "q",
     "correlation",
@@ -67,14 +69,14 @@ ARITHMETIC = {
 
 @dataclass(frozen=True)
 class Simulated:
-    """A network to draw: all that its measurements at step 0 depend on but the seed.
+    """A network to draw: everything that determines its measurements at step 0, except the seed.
 
     Attributes:
-        shape: the network.
+        shape: the architecture.
         init: the initialization.
-        dtype: of weights and passes.
-        data: its data set.
-        batch: examples of the probe batch.
+        dtype: dtype of weights and passes.
+        data: the data set.
+        batch: number of examples of the probe batch.
     """
 
     shape: Architecture
@@ -91,18 +93,18 @@ class Simulated:
 
     @property
     def examples(self) -> int:
-        """Examples of the probe batch that represent it, evenly spaced; 0 if too few would."""
+        """The number of evenly spaced examples to measure; 0 if the affordable ones are too few."""
         affordable = int(MOST_WORK / DRAWS / self.shape.n_parameters)
         examples = min(self.batch, MOST_EXAMPLES, affordable)
         return examples if examples >= min(self.batch, FEWEST_EXAMPLES) else 0
 
     @property
     def work(self) -> int:
-        """Draws * examples * parameters, to which the time is about proportional."""
+        """Draws * examples * parameters, to which the time is approximately proportional."""
         return DRAWS * self.examples * self.shape.n_parameters
 
     def file(self, study: Path, names: tuple[str, ...]) -> Path:
-        """Return the file in a study's folder that holds the columns of these instruments."""
+        """Return the path, in a study's folder, of the columns of these instruments."""
         network = [json.loads(self.shape.to_json()), asdict(self.init), self.dtype]
         batch = [self.data.digest, self.batch, self.examples]
         draws = [DRAWS, FIRST_SEED, QUANTILES, ALGORITHM, sorted(ARITHMETIC), names]
@@ -113,12 +115,12 @@ class Simulated:
 def affordable(
     networks: Iterable[Simulated], names: tuple[str, ...], study: Path | None
 ) -> set[Simulated]:
-    """Return the networks to simulate: all that are small enough, or none if that takes long.
+    """Return the networks to simulate: all that are small enough, or none if they take too long.
 
     Args:
         networks: the networks of a frame or a sweep.
-        names: instruments of one number a layer.
-        study: the study's folder; what it holds already costs nothing.
+        names: instruments of one number per layer.
+        study: the study's folder. Results that it holds do not count towards the time.
     """
     small = {network for network in networks if network.work}
     missing = [n for n in small if study is None or not n.file(study, names).exists()]
@@ -126,21 +128,21 @@ def affordable(
 
 
 def simulated(network: Simulated, names: tuple[str, ...], study: Path | None) -> Columns:
-    """Return what `simulate` does, from the study's folder if it is there; else leave it there.
+    """Return the result of `simulate`, read from the study's folder, or else computed and saved.
 
     Args:
-        network: the network; it has `examples`.
-        names: instruments of one number a layer.
+        network: the network; its `examples` is above 0.
+        names: instruments of one number per layer.
         study: the study's folder, or None.
     """
     if study is None:
         return simulate(network, names)
     file = network.file(study, names)
-    with suppress(Exception):  # missing; or damaged, which zipfile and numpy.lib tell in many ways
+    with suppress(Exception):  # missing; or damaged, for which there are many exception types
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             return dict(stored)
     columns = simulate(network, names)
-    with suppress(StorageError):  # a study that can be read only
+    with suppress(StorageError):  # the folder may be read-only
         make_folder(file.parent)
         with replacing(file, durable=False) as stream:
             np.savez(stream, allow_pickle=False, **columns)
@@ -152,16 +154,16 @@ def simulate(network: Simulated, names: tuple[str, ...]) -> Columns:
     """Measure DRAWS random networks on the probe batch, before any training.
 
     Args:
-        network: the network; it has `examples`.
-        names: instruments of one number a layer.
+        network: the network; its `examples` is above 0.
+        names: instruments of one number per layer.
 
     Returns:
-        For each name three arrays (L,): NAME_simulated, the root mean square over draws (of q and
-        correlation the mean); NAME_lower and NAME_upper, the 5 % and 95 % quantiles over draws. A
-        draw that is not finite makes them NaN.
+        For each name three arrays (L,): NAME_simulated, the root mean square over draws (the mean
+        for q, correlation and moments of the stream); NAME_lower and NAME_upper, the 5 % and 95 %
+        quantiles over draws. They are NaN if a draw is not finite.
     """
     columns: dict[str, NDArray[np.float64]] = {}
-    # Beside another process BLAS threads wait for each other: minutes in place of seconds.
+    # BLAS threads wait for each other while other processes run, which takes minutes.
     with threadpool_limits(1, "blas"):
         measured = _measure(network, names)
     for name, values in measured.items():
@@ -173,10 +175,10 @@ def simulate(network: Simulated, names: tuple[str, ...]) -> Columns:
 
 
 def _measure(network: Simulated, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the values, (DRAWS, L) each, of those instruments that the network has."""
+    """Return the values, (DRAWS, L) each, of the instruments that are defined for the network."""
     data, shape = network.data, network.shape
-    batch = data.x_train[: network.batch]  # lsuv looks at all of it
-    chosen = np.linspace(0, network.batch - 1, network.examples).round().astype(int)
+    batch = data.x_train[: network.batch]  # lsuv uses the whole batch
+    chosen = evenly_spaced(network.batch, network.examples)
     rows = with_constant_unit(batch[chosen], network.dtype)
     targets = data.targets(data.y_train[chosen], network.dtype).columns
     parts: list[Measured] = []
@@ -192,12 +194,12 @@ def _measure(network: Simulated, names: Iterable[str]) -> dict[str, NDArray[np.f
 
 
 def _is_missing(values: Sequence[object] | NDArray[np.float64]) -> bool:
-    """Return whether an instrument is not defined for the networks, which gives None for each."""
+    """Return whether an instrument is not defined for the networks: its values are then None."""
     return values[0] is None
 
 
 def _root_mean_square(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Return the root mean square, right where squares would leave the range of float64."""
+    """Return the root mean square, scaled so that squares do not overflow or underflow."""
     largest = values.max(axis=axis)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
     return np.asarray(scale * np.sqrt(np.mean(np.square(values / scale), axis=axis)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bpexp.config import Config
 from bpexp.data import Dataset
 from bpexp.nn import OPTIMIZERS, Architecture, Choice
+from bpexp.nn.examples import evenly_spaced
 from bpexp.record.metrics import flat_name
 from bpexp.results.kept import Predicted, kept
 from bpexp.results.theory import Known, input_moments, predicted_moments, variances
@@ -25,7 +26,6 @@ from bpexp.theory import (
     learn,
     tangent_kernel,
 )
-from bpexp.theory.kernels import evenly_spaced
 from bpexp.theory.moments import SMALL
 from bpexp.training import SCHEDULES
 

@@ -29,9 +29,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from bpexp.nn import Architecture, Choice
+from bpexp.nn.examples import evenly_spaced
 from bpexp.theory.deltas import output_deltas
 from bpexp.theory.gaussian import Vector
-from bpexp.theory.kernels import Matrix, evenly_spaced
+from bpexp.theory.kernels import Matrix
 from bpexp.theory.known import WIDE, knows
 from bpexp.theory.passes import Backward, Forward, Wide, batch_moments
 

@@ -148,11 +148,3 @@ def _clenshaw(coefficients: NDArray[np.float64], basis: Matrix, x: Matrix) -> ND
     for k in range(coefficients.shape[-1] - 1, 0, -1):
         last, before = basis @ coefficients[..., k] @ basis.T + 2 * x * last - before, last
     return np.asarray(basis @ coefficients[..., 0] @ basis.T + x * last - before)
-
-
-def evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
-    """Return at most `most` of the indices 0 .. n - 1.
-
-    They are evenly spaced, because data sets may be sorted.
-    """
-    return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
