@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.config.identity import configuration
+from bpexp.record.history import status
 from bpexp.tracking.address import database
 from bpexp.tracking.client import IS_RUN, search
 from bpexp.tracking.failures import StoreError
@@ -29,6 +31,7 @@ class Experiment:
 
     Attributes:
         id: MLflow's id of the experiment.
+        artifacts: the address below which artifacts of its runs lie.
     """
 
     def __init__(self, client: MlflowClient, uri: str, study: str, root: Path) -> None:
@@ -52,6 +55,7 @@ class Experiment:
                 location = (root / MLRUNS / study).as_uri() if database(uri) else None
                 found = _create(client, study, location)
         self.id: str = found.experiment_id
+        self.artifacts: str = found.artifact_location
         self._tags: dict[str, str] = dict(found.tags)
         if found.lifecycle_stage != "active":
             raise StoreError(
@@ -68,45 +72,72 @@ class Experiment:
             if run.info.status == "RUNNING" and not is_deleted(run):
                 yield identity, int(attempt), run
 
-    def find_or_create(self, start: dict[str, Any], shown: dict[str, str], first: bool) -> Run:
-        """Return the run of a journal and update its tags.
+    def find(self, start: dict[str, Any], first: bool) -> Run | None:
+        """Return the run of a journal; None if the store does not have it.
 
         If a user deleted the run in MLflow, the deleted run is returned, unless the journal was
         started anew since.
 
         Args:
             start: the journal's start line.
-            shown: tags as `bpexp.tracking.view.place_tags` returns them.
             first: whether no process has mirrored this run before; the store is not searched then.
         """
-        key = (start["identity"], str(start["attempt"]))
+        key = _key(start)
         if key not in self._runs and not first:  # another process may have created it meanwhile
             self._runs |= self._search(f"tags.identity = '{key[0]}'")
         known = self._runs.get(key)
-        begun = milliseconds(start["time"])
-        if known is None or (is_deleted(known) and known.info.start_time != begun):
-            tags = {
-                "kind": "run",
-                "identity": key[0],
-                "attempt": key[1],
-                "algorithm": str(start["algorithm"]),
-                "configuration": configuration(start["config"], start["digest"]),
-            }
-            self._runs[key] = self._client.create_run(
-                self.id, begun, tags | shown, run_name=start["name"]
-            )
-        run = self._runs[key]
-        changed = {k: v for k, v in shown.items() if run.data.tags.get(k) != v}
-        if changed and not is_deleted(run):
-            self.set_run_tags(run, changed)
+        if known and is_deleted(known) and known.info.start_time != milliseconds(start["time"]):
+            return None
+        return known
+
+    def create(self, start: dict[str, Any], shown: dict[str, str]) -> Run:
+        """Create the run of a journal in the store.
+
+        Args:
+            start: the journal's start line.
+            shown: tags as `bpexp.tracking.view.place_tags` returns them.
+        """
+        begun, tags = milliseconds(start["time"]), _tags(start) | shown
+        run = self._client.create_run(self.id, begun, tags, run_name=start["name"])
+        self._runs[_key(start)] = run
         return run
 
-    def set_run_tags(self, run: Run, tags: dict[str, str]) -> None:
-        """Set tags of a run in one call."""
+    def draft(self, start: dict[str, Any], end: dict[str, Any], shown: dict[str, str]) -> Run:
+        """Return the run of a journal that has ended, without writing it; `add` it once it is.
+
+        Its id depends on the journal's start alone. A mirror that begins again after it was killed
+        uses the same artifact folder, and a store refuses to have the run twice.
+        """
+        from mlflow.entities import Run, RunData, RunInfo, RunTag
+
+        begun, tags = milliseconds(start["time"]), _tags(start) | shown
+        unique = "\n".join((self.id, *_key(start), str(begun)))
+        run_id = sha256(unique.encode()).hexdigest()[:32]
+        info = RunInfo(
+            run_id=run_id,
+            experiment_id=self.id,
+            user_id="unknown",  # as the client calls it
+            status=status(end),
+            start_time=begun,
+            end_time=milliseconds(end["time"]),
+            lifecycle_stage="active",
+            artifact_uri=f"{self.artifacts.rstrip('/')}/{run_id}/artifacts",
+            run_name=start["name"],
+        )
+        return Run(info, RunData(tags=[RunTag(*tag) for tag in tags.items()]))
+
+    def add(self, start: dict[str, Any], run: Run) -> None:
+        """Add the run of a journal to those that are known to be in the store."""
+        self._runs[_key(start)] = run
+
+    def update_tags(self, run: Run, tags: dict[str, str]) -> None:
+        """Set those tags of a run whose values differ, in one call; none of a deleted run."""
         from mlflow.entities import RunTag
 
-        self._client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        run.data.tags.update(tags)
+        changed = {k: v for k, v in tags.items() if run.data.tags.get(k) != v}
+        if changed and not is_deleted(run):
+            self._client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in changed.items()])
+            run.data.tags.update(changed)
 
     def set_tags(self, tags: dict[str, str]) -> None:
         """Set those tags of the experiment whose values differ."""
@@ -155,6 +186,21 @@ def _create(client: MlflowClient, study: str, location: str | None) -> StoredExp
         if found is None:
             raise
         return found
+
+
+def _key(start: dict[str, Any]) -> Key:
+    return start["identity"], str(start["attempt"])
+
+
+def _tags(start: dict[str, Any]) -> dict[str, str]:
+    """Return the tags by which a run is found again."""
+    return {
+        "kind": "run",
+        "identity": start["identity"],
+        "attempt": str(start["attempt"]),
+        "algorithm": str(start["algorithm"]),
+        "configuration": configuration(start["config"], start["digest"]),
+    }
 
 
 def is_deleted(run: Run) -> bool:

@@ -17,7 +17,8 @@ from bpexp.record.order import Place, places
 from bpexp.record.run import Run
 from bpexp.record.studies import Study
 from bpexp.secrets import without_secrets
-from bpexp.tracking.address import Pages, pages
+from bpexp.tracking import whole
+from bpexp.tracking.address import Pages, database, local_folder, pages
 from bpexp.tracking.client import connect
 from bpexp.tracking.experiment import Experiment, is_deleted, milliseconds
 from bpexp.tracking.locks import mirroring, note_mirrored
@@ -53,6 +54,8 @@ class Mirror:
         self.left_deleted: set[str] = set()
         self.uri, self._root = uri, root.resolve()
         self._client = connect(uri)
+        local = database(uri)
+        self._database = local if local and whole.is_known(local) else None
         self._experiments: dict[str, Experiment] = {}
         self._runs: dict[Path, RunMirror] = {}
         self._places: dict[Path, dict[str, Place]] = {}
@@ -73,7 +76,7 @@ class Mirror:
     def ended(self, folder: Path) -> bool:
         """Return whether a run's journal has an end line."""
         if folder in self._runs:  # its journal is read from where the last read ended
-            return self._runs[folder].ended
+            return self._runs[folder].end is not None
         return ends(folder)[1] is not None
 
     def run(self, folder: Path, model: bool = False) -> bool:
@@ -93,13 +96,25 @@ class Mirror:
         experiment = self._experiment(start["config"]["study"])  # it locks runs, so before the lock
         shown = place_tags(start, self._place(folder))
         with mirroring(folder) as new:
-            stored = experiment.find_or_create(start, shown, new)
+            run = self._runs.setdefault(folder, RunMirror(self._client, folder))
+            stored = experiment.find(start, new) or self._create(experiment, start, shown, run)
+            experiment.update_tags(stored, shown)
             if self._stays_deleted(stored):
                 return True
-            run = self._runs.setdefault(folder, RunMirror(self._client, folder))
             ended = run.write(stored, model)
             note_mirrored(folder, run.lines, self.uri)
             return ended
+
+    def _create(
+        self, experiment: Experiment, start: dict[str, Any], shown: dict[str, str], run: RunMirror
+    ) -> StoredRun:
+        """Create a run in the store. One that has ended is written whole where that is possible."""
+        if not (self._database and local_folder(experiment.artifacts) and run.end):
+            return experiment.create(start, shown)
+        stored = experiment.draft(start, run.end, shown)
+        run.insert(self._database, stored)
+        experiment.add(start, stored)
+        return stored
 
     def _place(self, folder: Path) -> Place:
         """Return a run's place in the sweeps of its study, which are read once."""

@@ -2,7 +2,7 @@
 
 MLflow's metric rows are unique by key, step, timestamp and value. The timestamps are the journal's,
 so writing a point twice changes nothing. A run takes few calls: one to create it, one for each 900
-points, one to end it.
+points, one to end it; into a local store one that has ended is written by `bpexp.tracking.whole`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from bpexp.record.run import Run
 from bpexp.tracking import view
 from bpexp.tracking.drawing import LAYER_FIGURE, layer_figure
 from bpexp.tracking.experiment import milliseconds
+from bpexp.tracking.whole import insert
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Dataset, Metric
     from mlflow.entities import Run as StoredRun
 
 # Points a call. MLflow's client sends tags in a separate, earlier call if points, params and tags
@@ -53,9 +55,9 @@ class RunMirror:
         return self._lines
 
     @property
-    def ended(self) -> bool:
-        """Whether the journal has an end line."""
-        return self._journal.poll().end is not None
+    def end(self) -> dict[str, Any] | None:
+        """The end line of the journal; None while it has none."""
+        return self._journal.poll().end
 
     def write(self, stored: StoredRun, model: bool) -> bool:
         """Write what the store lacks and return whether the run has ended.
@@ -78,6 +80,26 @@ class RunMirror:
             tags["model"] = "true"
         self.write_status(stored, end)
         return end is not None
+
+    def insert(self, database: Path, stored: StoredRun) -> None:
+        """Write a run that has ended into a local store that does not have it.
+
+        Its files are in place before its rows are written, in one transaction.
+
+        Args:
+            database: the file of the store.
+            stored: the run as `Experiment.draft` returns it; it is completed.
+        """
+        history = self._journal.poll()
+        run = Run(self._folder, history.start, history.end)
+        stored.data.params.update(view.params(history.start))
+        stored.data.tags.update(self._end_tags(run, stored, history.lines))
+        points = self._points(stored, history, {}) + self._end_points(stored, run)
+        self._upload(stored, run)
+        insert(database, stored, points, _dataset(run))
+        self._lines = history.lines
+        self._written = stored.info.status, stored.info.end_time
+        self._journal.drop()
 
     def write_status(self, stored: StoredRun, end: dict[str, Any] | None) -> None:
         """Write status and end time; a run without an end that no process trains is KILLED.
@@ -103,31 +125,54 @@ class RunMirror:
 
         The tag `mirrored`, the number of lines in the store, is written with the last points.
         """
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import DatasetInput, Param, RunTag
 
         run_id = stored.info.run_id
-        moments = {} if self._journal.dropped else self._moments(stored)
-        points = [
-            Metric(name, value, moments.get(line["step"], milliseconds(line["time"])), line["step"])
-            for line in history.observations
-            for name, value in view.step_metrics(line).items()
-        ]
+        points = self._points(
+            stored, history, {} if self._journal.dropped else self._moments(stored)
+        )
         params = [Param(*item) for item in view.params(history.start).items()]
         tags: list[RunTag] = []
         if history.end is not None:
             run = Run(self._folder, history.start, history.end)
-            self._write_files(stored, run)
-            begun = stored.info.start_time  # the same whenever the run is mirrored
-            points += [
-                Metric(name, value, begun, 0) for name, value in view.run_metrics(run).items()
-            ]
-            tags = [RunTag(key, value) for key, value in view.run_tags(run, run_id).items()]
-            tags.append(RunTag("mirrored", str(history.lines)))
+            if run.finished and "error" in stored.data.tags:  # left by an earlier end that failed
+                self._client.delete_tag(run_id, "error")
+            self._client.log_inputs(run_id, [DatasetInput(_dataset(run))])
+            self._upload(stored, run)
+            points += self._end_points(stored, run)
+            tags = [RunTag(*tag) for tag in self._end_tags(run, stored, history.lines).items()]
         last = max(0, len(points) - 1) // BATCH * BATCH
         for i in range(0, last, BATCH):
             self._client.log_batch(run_id, points[i : i + BATCH])
         self._client.log_batch(run_id, points[last:], params, tags)
         self._journal.drop()
+
+    def _points(self, stored: StoredRun, history: History, moments: dict[int, int]) -> list[Metric]:
+        """Return the points of observations.
+
+        Args:
+            stored: the run in MLflow.
+            history: the journal, without the observations that were written before.
+            moments: the timestamps of steps that the store holds; other steps have the journal's.
+        """
+        from mlflow.entities import Metric
+
+        return [
+            Metric(name, value, moments.get(line["step"], milliseconds(line["time"])), line["step"])
+            for line in history.observations
+            for name, value in view.step_metrics(line).items()
+        ]
+
+    def _end_points(self, stored: StoredRun, run: Run) -> list[Metric]:
+        """Return the points of a run's row."""
+        from mlflow.entities import Metric
+
+        begun = stored.info.start_time  # the same whenever the run is mirrored
+        return [Metric(name, value, begun, 0) for name, value in view.run_metrics(run).items()]
+
+    def _end_tags(self, run: Run, stored: StoredRun, lines: int) -> dict[str, str]:
+        """Return the tags of a run that has ended and of which `lines` lines are in the store."""
+        return view.run_tags(run, stored.info.run_id) | {"mirrored": str(lines)}
 
     def _moments(self, stored: StoredRun) -> dict[int, int]:
         """Return the timestamp of each step that the store holds.
@@ -140,15 +185,12 @@ class RunMirror:
         points = self._client.get_metric_history(stored.info.run_id, "epoch")  # of every step
         return {point.step: point.timestamp for point in points}
 
-    def _write_files(self, stored: StoredRun, run: Run) -> None:
-        """Upload the files of a run that has ended, and log its data set."""
-        from mlflow.entities import Dataset, DatasetInput
+    def _upload(self, stored: StoredRun, run: Run) -> None:
+        """Upload the files of a run that has ended."""
+        # The client's log_artifacts reads the run from the store first.
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        run_id, data = stored.info.run_id, run.start["data"]
-        if run.finished and "error" in stored.data.tags:  # left by an earlier end that failed
-            self._client.delete_tag(run_id, "error")
-        entry = Dataset(data["name"], run.start["digest"], "local", json.dumps(data))
-        self._client.log_inputs(run_id, [DatasetInput(entry)])
+        there = get_artifact_repository(stored.info.artifact_uri, self._client.tracking_uri)
         complete(self._folder)
         tables = sorted({*self._folder.glob("*.parquet")} - {table_file(self._folder, CURVES)})
         files = [*(self._folder / name for name in (CONFIG, WEIGHTS, TRACEBACK)), *tables]
@@ -158,7 +200,7 @@ class RunMirror:
                     (Path(staged) / path.name).symlink_to(path.absolute())
             if run.finished:
                 (Path(staged) / LAYER_FIGURE).write_text(layer_figure(run))
-            self._client.log_artifacts(run_id, staged)
+            there.log_artifacts(staged)  # type: ignore[no-untyped-call]
 
     def _log_model(self, stored: StoredRun) -> None:
         # MLflow warns that `predict` has no type hints, and no warning filter prevents it.
@@ -205,3 +247,11 @@ class RunMirror:
         begun = stored.info.start_time
         points = [Metric(*item, begun, 0, **about) for item in view.run_metrics(run).items()]
         self._client.log_batch(stored.info.run_id, points)
+
+
+def _dataset(run: Run) -> Dataset:
+    """Return the data set of a run as MLflow's entity."""
+    from mlflow.entities import Dataset
+
+    data = run.start["data"]
+    return Dataset(data["name"], run.start["digest"], "local", json.dumps(data))
