@@ -62,6 +62,20 @@ AXES: dict[str, Mapping[str, str]] = {
 }
 
 
+def gradient_words(start: str, end: str, arrow: str) -> str:
+    """Return the words for the gradient at step 0 and at the end, one word if they are equal.
+
+    >>> gradient_words("preserved", "dead", " -> "), gradient_words("dead", "dead", " -> ")
+    ('preserved -> dead', 'dead')
+
+    Args:
+        start: the word at step 0; empty if it is not known.
+        end: the word at the end; empty if it is not known.
+        arrow: the text between them.
+    """
+    return arrow.join(word for word in dict.fromkeys((start, end)) if word)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The measurements that a verdict is computed from.

@@ -3,8 +3,7 @@
 Every function takes the keywords of `Look`: width, title, palette and legend. A notebook shows the
 figure that a cell returns.
 
-Each subject has a file; `parts/` holds what several of them share. A new figure is a function in a
-file of its own and a row of `catalogue.FIGURES`.
+Each subject has a file. `parts/` holds code that several of them share.
 """
 
 from bpexp.figures.catalogue import FIGURES

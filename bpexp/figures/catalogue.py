@@ -52,7 +52,7 @@ AT = ("step", "layer", "source")
 GRADIENT = ("grad_norm", "grad_norm_lower", "grad_norm_upper", *AT)
 
 # In a file's name "score" becomes the primary metric (accuracy_by_depth.png).
-# Each row: function, table of the study, columns drawn, and which rows of the table.
+# The fields are documented in `FigureSpec`.
 FIGURES: dict[str, FigureSpec] = {
     "gradient_norm_by_layer": FigureSpec(gradient_by_layer, "layers", GRADIENT, at_start),
     "first_layer_by_depth": FigureSpec(

@@ -32,7 +32,7 @@ def dead_after_training(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _after_training(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return each run's last probe; the share of dead units is NaN where the run diverged."""
+    """Return each run's last probe; the share of dead units is NaN if the run diverged."""
     rows = at_step(measured(layers), "last")
     return rows.assign(dead=rows["dead"].where(np.isfinite(rows["delta_norm"])))
 
@@ -43,9 +43,9 @@ def dead_by_rate(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     A line for each hidden layer; a panel for each activation, or init if only that varies; other
     settings that vary divide panels further. x: learning rate, log scale. y: share of a layer's
-    units whose slope g' is 0 on the whole probe batch. Lines: arithmetic mean over seeds; of two to
-    five seeds each is drawn too, of more the mean's 95 % interval. A run that diverged has no
-    slopes: the lines have a gap there, with dots for the other seeds.
+    units whose slope g' is 0 on the whole probe batch. Lines: arithmetic mean over seeds; two to
+    five seeds are also drawn one by one, for more seeds the 95 % interval of the mean. A run that
+    diverged has no slopes: the lines have a gap there, with dots for the other seeds.
 
     Args:
         layers: columns run, activation, init, depth, seed, lr, step, layer, dead, delta_norm,

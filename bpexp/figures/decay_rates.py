@@ -21,22 +21,22 @@ from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.selection import at_start, measured
 
 RATE, ERROR = "gradient/decay_rate", "gradient/decay_rate_se"
-INCREMENTS = "increments"  # the number whose mean the rate is
-LEAST = 4  # increments for an interval; of two, the factor of the standard error is 12.7
+INCREMENTS = "increments"  # the number of increments over which the rate is the mean
+LEAST = 4  # increments for an interval; with two, it has 12.7 standard errors
 
 
 def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
     """Return the decay rate of each run and source at the run's first probe.
 
     Args:
-        layers: columns run, source, step, layer, delta_norm, of residual networks stream_gradient,
-            and the configuration; a frame that has decay rates already is returned as it is.
+        layers: columns run, source, step, layer, delta_norm, for residual networks stream_gradient,
+            and the configuration. A frame that already has decay rates is returned unchanged.
 
     Returns:
         A row for each run and source: the columns of a run, gradient/decay_rate and
-        gradient/decay_rate_se (nats a layer), each of one network, and increments, the number of
-        increments whose mean the rate is. Runs of fewer than two hidden layers, or with exact
-        zeros, have no rate and are left out.
+        gradient/decay_rate_se (nats per layer), of one network each, and increments, the number of
+        increments over which the rate is the mean. Runs with fewer than two hidden layers or with
+        exact zeros have no rate and are left out.
     """
     require_columns("layers", layers)
     if RATE in layers:
@@ -52,7 +52,7 @@ def decay_rates(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _decay(run: pd.DataFrame) -> dict[str, float]:
-    """Return a run's rate and its error: of the stream's gradient in a residual network."""
+    """Return a run's rate and its error; for a residual network those of the stream's gradient."""
     stream = run.get("stream_gradient")
     if stream is not None and stream.notna().any():
         return {**decay_of_stream(stream.to_numpy(float)), INCREMENTS: stream.count() - 1}
@@ -65,18 +65,18 @@ def decay_rate_by_depth(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     A line for each activation, or initialization if only that varies; other settings that vary
     divide the rows into panels. x: hidden layers. y: mean over layers of
-    log(delta_norm^(l) / delta_norm^(l+1)), nats a layer: negative where the gradient vanishes
-    towards the input, positive where it explodes. In residual networks the gradient of the stream
-    takes the place of delta_norm. Lines: arithmetic mean over seeds; of two to five
-    seeds each is drawn too, of more the mean's 95 % interval. Bars, with one seed: the 95 %
-    Student t interval from the scatter over the layers of that network, where the rate is the mean
-    of four increments or more. Thin dashed lines: the rate of theory's
-    root mean squares over draws in the limit of width, which for ReLU networks of width n is about
-    5 / (4 n) above the mean rate of single networks.
+    log(delta_norm^(l) / delta_norm^(l+1)), nats per layer: negative if the gradient vanishes
+    towards the input, positive if it explodes. In residual networks the gradient of the stream
+    replaces delta_norm. Lines: arithmetic mean over seeds; two to five seeds are also drawn one by
+    one, for more seeds the 95 % interval of the mean. Bars, with one seed: the 95 % Student t
+    interval from the variation over the layers of that network, if the rate is the mean of at least
+    four increments. Thin dashed lines: the rate of theory's root mean squares over draws in the
+    limit of width, which for ReLU networks of width n is about 5 / (4 n) above the mean rate of
+    single networks.
 
     Args:
-        layers: columns run, activation, init, depth, seed, step, layer, delta_norm, source; or what
-            `decay_rates` returns.
+        layers: columns run, activation, init, depth, seed, step, layer, delta_norm, source; or the
+            result of `decay_rates`.
         look: see `Look`.
     """
     rates = decay_rates(layers)

@@ -37,34 +37,34 @@ def draw_all(
     jobs: int = 1,
     failed: Callable[[str, Exception], None] | None = None,
 ) -> list[Path]:
-    """Draw FIGURES and instruments as files, each beside the CSV it was drawn from.
+    """Write FIGURES and figures of instruments as files, and the data of each as CSV.
 
     Figures without data are left out. The same tables give the same bytes.
 
     Args:
         tables: the frames of a sweep or study.
-        folder: where to write; made if it is not there.
-        metadata: Title, Keywords, Source and others, written into each file: as text chunks of the
-            PNG, as the information of the PDF, which holds Title and Keywords, and as Dublin Core
-            of the SVG, where further keys are lines of its Description.
-        formats: of FORMATS.
-        vectors: another folder, where each figure is written as SVG whatever the formats are.
-        instruments: names of instruments that are drawn as well.
-        jobs: how many processes draw, where processes can be forked.
-        failed: called with the name of each figure that cannot be drawn and its exception.
+        folder: the folder to write to; created if it does not exist.
+        metadata: Title, Keywords, Source and others, written into each file: as text chunks of a
+            PNG, as the information of a PDF, which holds Title and Keywords only, and as Dublin
+            Core of an SVG, where further keys are lines of the Description.
+        formats: some of FORMATS.
+        vectors: a folder for an additional SVG of each figure; None for none.
+        instruments: names of instruments to draw.
+        jobs: the number of processes that draw, if processes can be forked.
+        failed: called with the name of each figure that cannot be drawn, and its exception.
 
     Returns:
         The CSV files of the figures that were drawn.
 
     Raises:
-        Exception: of the first figure that cannot be drawn, after all others were drawn; only if
-            there is no `failed`.
+        Exception: the first exception of a figure, after all figures were tried; only if `failed`
+            is None.
     """
     make_folder(folder)
     figures = FIGURES | dict(of_instrument(name) for name in instruments if name not in FIGURES)
     data = {name: figure.data(tables) for name, figure in figures.items()}
     stems = {name: folder / file_name(name, rows) for name, rows in data.items() if not rows.empty}
-    # The largest first, so that the last figures to be drawn are small.
+    # Large figures are drawn first, so that the processes end at about the same time.
     queue = sorted(stems, key=lambda name: data[name].size, reverse=True)
 
     def draw(index: int) -> None:
@@ -90,8 +90,8 @@ def save(figure: Figure, files: Sequence[Path], metadata: Mapping[str, str]) -> 
     A PNG has 300 pixels an inch. The same figure gives the same bytes.
     """
     with in_style():
-        # One layout for all files: it costs as much as drawing. The layout engine "none" would be
-        # a placeholder that lays out again for each file.
+        # The layout takes as long as drawing, so it is computed once for all files. With the layout
+        # engine "none" matplotlib would compute it again for each file.
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.execute(figure)
@@ -99,7 +99,7 @@ def save(figure: Figure, files: Sequence[Path], metadata: Mapping[str, str]) -> 
         for path in files:
             form = path.suffix[1:]
             with replacing(path) as file:
-                figure.savefig(file, format=form, metadata=_TOLD[form](metadata))
+                figure.savefig(file, format=form, metadata=_METADATA[form](metadata))
 
 
 def _dublin_core(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _information(metadata: Mapping[str, str]) -> dict[str, Any]:
     return {**known, "CreationDate": None}
 
 
-_TOLD: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
+_METADATA: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
     "png": dict,
     "svg": _dublin_core,
     "pdf": _information,

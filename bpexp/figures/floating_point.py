@@ -42,13 +42,13 @@ def out_of_range(layers: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def range_by_layer(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
-    """Draw how much of each layer's gradient is outside the normal range of its dtype.
+    """Draw the share of each layer's gradient that is outside the normal range of its dtype.
 
     A panel for each configuration, before training. x: layer, 1 nearest the input. y: share of the
-    entries of dC/dW^(l) that are exactly 0, and that are subnormal. Lines: arithmetic mean over
-    seeds; of two to five seeds each is drawn too, of more the mean's 95 % interval. They have gaps
-    where a run is not finite. Red: layers whose z is not finite in at least one run; pale red:
-    whose delta alone is not.
+    entries of dC/dW^(l) that are exactly 0, and share of those that are subnormal. Lines:
+    arithmetic mean over seeds; two to five seeds are also drawn one by one, for more seeds the 95 %
+    interval of the mean. They have gaps where a run is not finite. Red: layers whose z is not
+    finite in at least one run; pale red: layers of which only delta is not finite.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, zero_share,
@@ -101,7 +101,7 @@ def _shade_not_finite(panel: Axes, rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def both_precisions(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return each run's first and last probe if runs of both dtypes are there."""
+    """Return each run's first and last probe if there are runs of both dtypes."""
     return _ends(layers) if varies(layers, "dtype") else layers.head(0)
 
 
@@ -117,10 +117,10 @@ def precision_by_layer(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     Each float32 run is compared with the float64 run of the same configuration and seed. A line
     before training and one at its end; a panel for each configuration. x: layer, 1 nearest the
-    input. y, log scale: |float32 / float64 - 1| of the weights' gradient norm: 1e-7 is float32's
-    rounding; at 1 no digit agrees, as where float32 has only zeros. Lines: geometric mean over
-    seeds, each a pair of networks; of two to five seeds each is drawn too, of more the mean's 95 %
-    interval. Lines have gaps where float32 is not finite.
+    input. y, log scale: |float32 / float64 - 1| of the weights' gradient norm. It is about 1e-7 for
+    the rounding of float32, and 1 if no digit agrees, as when float32 has only zeros. Lines:
+    geometric mean over seeds, each a pair of networks; two to five seeds are also drawn one by one,
+    for more seeds the 95 % interval of the mean. Lines have gaps where float32 is not finite.
 
     Args:
         layers: columns run, dtype, activation, init, depth, seed, step, epoch, layer, grad_norm,

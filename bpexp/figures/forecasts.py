@@ -1,4 +1,4 @@
-"""The forecast of theory for each cell of a sweep, and what happened there, as a map."""
+"""The forecast of theory for each cell of a sweep, and its outcome, as a map."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bpexp.figures.parts.factors import axis_label, compared_factor
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.numbers import number
 
-# Blue where training is expected and orange where it is not, pale before the outcome is known;
-# red and green where the forecast was wrong.
+# Blue if training is expected and orange if not, in pale colours before the outcome is known; red
+# and green if the forecast was wrong.
 COLOURS = {
     "trains": "#d1e5f0",
     "trains as expected": "#92c5de",
@@ -31,8 +31,8 @@ def forecast_map(cells: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the forecast over depth and activation, with the outcomes once they are known.
 
     Columns are initializations if only those vary; other settings that vary divide the runs into
-    panels. The words and the colour of a cell of several seeds are those of the majority. The
-    number is the predicted ratio of the signal in the first layer to that in the last, the
+    panels. The text and the colour of a cell with several seeds are those of the majority. The
+    number is the predicted ratio of the signal in the first layer to that in the last layer, the
     geometric mean over the cell's seeds.
 
     Args:
@@ -41,17 +41,7 @@ def forecast_map(cells: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         look: see `Look`.
     """
     across = compared_factor(cells)
-    panels = draw_word_map(
-        cells,
-        "depth",
-        across,
-        _cell,
-        COLOURS,
-        look,
-        size=(1.15, 0.62),
-        least=2.4,
-        fontsize=7,
-    )
+    panels = draw_word_map(cells, "depth", across, _cell, COLOURS, look, least=2.4)
     known = ", and outcome" if cells["trained"].notna().any() else ""
     title = f"Forecast of theory{known}\nnumber: predicted signal, first layer / last"
     panels.label(title, x=axis_label(across), y=axis_label("depth"))
@@ -59,7 +49,7 @@ def forecast_map(cells: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
 
 def _cell(runs: pd.DataFrame) -> Cell:
-    """Return the outcome of a cell's runs and the words that the cell shows."""
+    """Return the outcome of a cell's runs and the cell's text."""
     outcome = _outcome(runs)
     ratio = np.exp(np.log(runs["first_to_last"]).mean())
     return Cell({outcome: len(runs)}, f"{outcome.replace(' ', chr(10), 1)}\n{number(ratio, 2)}")

@@ -33,16 +33,17 @@ def gradient_by_layer(
 
     Panels are initializations if only those vary; other settings that vary divide panels further.
     x: layer, 1 nearest the input. y, log scale: Frobenius norm of the weights' gradient of the mean
-    cost over the probe batch. Lines: root mean square over seeds; of two to five seeds each is
-    drawn too, of more the mean's 95 % interval. Thin dashed lines: theory, at step 0 only, the root
-    mean square over draws of the weights in the limit of width. Hatched: 5 % to 95 % of simulated
-    single networks of the same width; theory's line may lie outside. Crosses at the lower edge:
-    exact zeros. A gradient that shrinks by the same factor in every layer is a straight line.
+    cost over the probe batch. Lines: root mean square over seeds; two to five seeds are also drawn
+    one by one, for more seeds the 95 % interval of the mean. Thin dashed lines: theory, at step 0
+    only, the root mean square over draws of the weights in the limit of width. Hatched: 5 % to 95 %
+    of simulated single networks of the same width; theory's line may be outside. Crosses at the
+    lower edge: exact zeros. A gradient that shrinks by the same factor in every layer is a straight
+    line.
 
     Args:
-        layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source, and if
-            simulated grad_norm_lower and grad_norm_upper.
-        step: "first" or "last", each run's own probe, or an optimizer step.
+        layers: columns run, activation, init, depth, seed, step, layer, grad_norm, source, and, if
+            simulated, grad_norm_lower and grad_norm_upper.
+        step: "first" or "last" for the first or last probe of each run, or an optimizer step.
         look: see `Look`.
 
     Raises:

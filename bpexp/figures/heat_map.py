@@ -35,11 +35,11 @@ ZERO, NOT_FINITE = "#e4e4e4", "#e31a1c"  # neither resembles a colour of viridis
 def gradient_heatmap(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the gradient norm over layer and epoch, a panel for each configuration.
 
-    x: epochs done. y: layer, 1 nearest the input, at the bottom. Colour, on one log scale for all
-    panels: Frobenius norm of the weights' gradient, geometric mean over seeds, of one network if
-    there is one. It is light grey where a seed is exactly 0, and red where a seed is not finite.
-    Columns are activations, or initializations if only those vary; rows are depths; other settings
-    that vary divide panels further. A cell is white where not all seeds were trained to that epoch.
+    x: epochs done. y: layer; layer 1, nearest the input, is at the bottom. Colour, on one log scale
+    for all panels: Frobenius norm of the weights' gradient, geometric mean over seeds. A cell is
+    light grey if a seed is exactly 0, red if a seed is not finite, and white if not all seeds were
+    trained to that epoch. Columns are activations, or initializations if only those vary; rows are
+    depths; other settings that vary divide panels further.
 
     Args:
         layers: columns run, activation, init, depth, seed, epoch, layer, grad_norm, source.
@@ -74,8 +74,8 @@ def gradient_heatmap(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 def _tables(parts: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """Return the gradient norms of each panel, a row for each layer and a column for each epoch.
 
-    They are 0 where that of a seed is, infinite where that of a seed is not finite, and NaN where a
-    seed has none.
+    A norm is 0 if that of a seed is 0, infinite if that of a seed is not finite, and NaN if a seed
+    has none.
     """
     line = ["panel", "layer", "epoch"]
     rows = pd.concat([part.assign(panel=i) for i, part in enumerate(parts)])
@@ -88,12 +88,12 @@ def _tables(parts: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
 
 
 def _limits(norms: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the least and the greatest positive norm, widened to one decade at least."""
+    """Return the least and the greatest positive norm, widened to at least one decade."""
     drawable = norms[np.isfinite(norms) & (norms > 0)]
     if not drawable.size:
         return 1.0, 10.0
     low, high = float(np.log10(drawable.min())), float(np.log10(drawable.max()))
-    lacking = max(1 - (high - low), 0)  # noise about a constant must not span all colours
+    lacking = max(1 - (high - low), 0)  # small variations must not span all colours
     return 10.0 ** (low - lacking / 2), 10.0 ** (high + lacking / 2)
 
 

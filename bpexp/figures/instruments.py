@@ -51,13 +51,13 @@ def of_instrument(name: str) -> tuple[str, FigureSpec]:
 
 @styled
 def through_training(layers: pd.DataFrame, *, instrument: str, **look: Unpack[Look]) -> Figure:
-    """Draw an instrument of one number a layer against epoch: a line for each layer.
+    """Draw an instrument of one number per layer against epoch: a line for each layer.
 
     A panel for each configuration. x: epochs done. y: the instrument, on a log scale if its values
     span orders of magnitude. Lines: mean over seeds, geometric on a log scale and arithmetic on a
-    linear one; of two to five seeds each is drawn too, of more the mean's 95 % interval. A line
-    ends where the first of its runs diverges or stops. Darker lines are nearer the output, whose
-    own value is left out where it is of another function.
+    linear one; two to five seeds are also drawn one by one, for more seeds the 95 % interval of the
+    mean. A line ends where the first of its runs diverges or stops. Darker lines are nearer the
+    output. Instruments of the activation leave out the output layer, whose function is another one.
 
     Args:
         layers: columns run, activation, init, depth, seed, epoch, layer, source and the
@@ -76,7 +76,7 @@ def through_training(layers: pd.DataFrame, *, instrument: str, **look: Unpack[Lo
 
 @styled
 def number_through_training(rows: pd.DataFrame, *, instrument: str, **look: Unpack[Look]) -> Figure:
-    """Draw an instrument of one number a run against epoch: a line for each activation.
+    """Draw an instrument of one number per run against epoch: a line for each activation.
 
     A line for each initialization if only that varies; other settings that vary divide the rows
     into panels. x, y and lines as in `through_training`.
@@ -97,14 +97,14 @@ def number_through_training(rows: pd.DataFrame, *, instrument: str, **look: Unpa
 def before_and_after(rows: pd.DataFrame, *, instrument: str, **look: Unpack[Look]) -> Figure:
     """Draw an instrument against its last dimension, before and after training.
 
-    x: of ranks, the share of values that are as large or larger; of another dimension, the index.
+    x: for ranks, the share of values that are as large or larger; for another dimension, the index.
     y: the instrument, on a log scale if its values span orders of magnitude. A line for each layer
     if the instrument has layers, darker near the output; else for each activation, or
     initialization if only that varies. A panel for each configuration and time. Lines: mean over
     seeds of each network's mean over all other dimensions, such as examples, both geometric on a
-    log scale; of two to five seeds each is drawn too, of more the mean's 95 % interval. Of values
-    that decrease by rank those below 1e-15 of the largest are rounding errors: a line ends where
-    the first of its values is one.
+    log scale; two to five seeds are also drawn one by one, for more seeds the 95 % interval of the
+    mean. Values by rank below 1e-15 of the largest are rounding errors: a line ends at the first of
+    them.
 
     Args:
         rows: columns run, activation, init, depth, seed, step, the instrument's dimensions and its
@@ -169,6 +169,6 @@ def _words(instrument: str) -> str:
 
 
 def _title(instrument: str) -> str:
-    """Return an instrument's name as a title begins; a symbol, such as q, stays as it is."""
+    """Return an instrument's name with a capital; a symbol, such as q, is unchanged."""
     words = _words(instrument)
     return words if len(words) == 1 else words.capitalize()

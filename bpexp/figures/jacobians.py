@@ -30,11 +30,11 @@ def jacobian_spectrum(spectra: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the Jacobian's singular values by rank, before and after training.
 
     x: share of the singular values that are as large or larger. y, log scale: singular value of
-    dz^(L-1)/dz^(1). Lines: geometric mean over seeds, of each network's geometric mean over its
-    examples; of two to five seeds each is drawn too, of more the mean's 95 % interval. Flat at 1:
-    dynamical isometry. A line for each activation, or initialization if only that varies; a panel
-    for each depth and other setting that varies. Values below 1e-15 of the largest are rounding
-    errors: a line ends where the first of its values is one.
+    dz^(L-1)/dz^(1). Lines: geometric mean over seeds of each network's geometric mean over its
+    examples; two to five seeds are also drawn one by one, for more seeds the 95 % interval of the
+    mean. A flat line at 1 is dynamical isometry. A line for each activation, or initialization if
+    only that varies; a panel for each depth and other setting that varies. Values below 1e-15 of
+    the largest are rounding errors: a line ends at the first of them.
 
     Args:
         spectra: columns run, activation, init, depth, seed, step, example, rank, singular_value.
@@ -63,13 +63,13 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         runs: columns start/jacobian_mean_square, start/jacobian_relative_variance, the same with
-            theory/ instead of start/, and the configuration; a frame that has the column moment
-            already is returned as it is.
+            theory/ instead of start/, and the configuration. A frame that already has the column
+            moment is returned unchanged.
 
     Returns:
         A row for each draw, moment and source: the columns of a run, moment ("mean_square" or
-        "relative_variance"), value (over a few examples of one network; theory: expected in the
-        limit of infinite width) and source. No rows if none was measured.
+        "relative_variance"), value (measured: over a few examples of one network; theory: expected
+        in the limit of infinite width) and source. No rows if none was measured.
     """
     if "moment" in runs:
         return runs
@@ -89,15 +89,15 @@ def moments(runs: pd.DataFrame) -> pd.DataFrame:
 def jacobian_moments(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw mean and relative variance of the squared singular values before training.
 
-    x: hidden layers. y, log scale: the mean of s^2, 1 where signals keep their length on average;
-    and var s^2 / (mean s^2)^2, 0 where all signals do (dynamical isometry). Lines: arithmetic mean
-    over seeds of the values of single networks, since theory is an expectation; of two to five
-    seeds each is drawn too, of more the mean's 95 % interval. Thin dashed lines: mean field's
-    expectation in the limit of width (Pennington et al. 2017). A line for each activation, or
-    initialization if only that varies; other settings divide panels.
+    x: hidden layers. y, log scale: the mean of s^2, which is 1 if signals keep their length on
+    average; and var s^2 / (mean s^2)^2, which is 0 if all signals do (dynamical isometry). Lines:
+    arithmetic mean over seeds of the values of single networks, since theory is an expectation; two
+    to five seeds are also drawn one by one, for more seeds the 95 % interval of the mean. Thin
+    dashed lines: mean field's expectation in the limit of width (Pennington et al. 2017). A line
+    for each activation, or initialization if only that varies; other settings divide panels.
 
     Args:
-        runs: as `bpexp.load_tables` has them (`runs`), or what `moments` returns.
+        runs: the table `runs` of `bpexp.load_tables`, or the result of `moments`.
         look: see `Look`.
     """
     tidy = moments(runs)

@@ -42,9 +42,10 @@ def learning_curves(
     numeric setting if only that varies. Other settings that vary divide panels further. x: epochs
     done. y: mean cost of an example (nats if the cost is a cross-entropy), log scale; and the
     task's primary metric, as in `score_by_depth`. Lines: mean over seeds, geometric for the loss
-    and arithmetic for the score; of two to five seeds each is drawn too, of more the mean's 95 %
-    interval. A line ends where the first of its runs diverges or stops. Crosses at the lower edge:
-    losses of exactly 0. Of more than 24 pairs the first are drawn; the title says so.
+    and arithmetic for the score; two to five seeds are also drawn one by one, for more seeds the
+    95 % interval of the mean. A line ends where the first of its runs diverges or stops. Crosses at
+    the lower edge: losses of exactly 0. Of more than 24 pairs only the first are drawn, with a note
+    in the title.
 
     Args:
         curves: columns run, activation, init, depth, seed, cost, epoch, loss/test and accuracy/test

@@ -27,14 +27,14 @@ COLOURS = {
 
 
 def runs_at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs of each configuration at its best learning rate, on seeds of their own.
+    """Return the runs of each configuration at its best learning rate, on seeds not used to choose.
 
     Args:
-        runs: as `bpexp.load_runs` returns them; what this function returns is returned as it is.
+        runs: as `bpexp.load_runs` returns them. The result of this function is returned unchanged.
 
     Returns:
-        What `bpexp.analysis.rates.at_best_rate` returns; no rows where fewer than three rates were
-        tried, no two configurations are compared, or no seeds are left to report.
+        The result of `bpexp.analysis.rates.at_best_rate`. It has no rows if there are fewer than
+        three rates, if no two configurations are compared, or if no seeds are left to report.
     """
     if "trains_from" in runs or "lr" not in runs:
         return runs if "trains_from" in runs else runs.head(0)
@@ -53,10 +53,10 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     Columns are initializations if only those vary; other settings that vary divide the runs into
     panels. A cell shows the arithmetic mean of the task's primary metric on the test split over the
-    reported seeds, the learning rate, and from which to which rate training succeeds. Two seeds
-    choose the rate, by the score on the training split, and are not reported. A rate trains if at
-    least half of the reported seeds come half way from guessing to a perfect score on the training
-    split. A run that diverged scores as the best constant guess.
+    reported seeds, the learning rate, and the range of rates that train. Two seeds choose the rate,
+    by the score on the training split, and are not reported. A rate trains if at least half of the
+    reported seeds reach more than half way from guessing to a perfect score on the training split.
+    A run that diverged scores as the best constant guess.
 
     Args:
         runs: columns run, activation, init, depth, seed, lr, task, chance, accuracy/train and
@@ -66,18 +66,8 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """
     found = with_score(runs_at_best_rate(runs), "test")
     across = compared_factor(found)
-    panels = draw_word_map(
-        found.drop(columns="lr").assign(rate=found["lr"]),
-        "depth",
-        across,
-        _cell,
-        COLOURS,
-        look,
-        size=(1.15, 0.62),
-        least=2.4,
-        fontsize=7,
-        explained=True,
-    )
+    cells = found.drop(columns="lr").assign(rate=found["lr"])
+    panels = draw_word_map(cells, "depth", across, _cell, COLOURS, look, least=2.4, explained=True)
     title = f"Test {score_name(found, 'test')} at the best learning rate"
     note = f"{over_seeds(n_seeds(found))}; in brackets: the rates that train"
     panels.label(f"{title}\n{note}", x=axis_label(across), y=axis_label("depth"))

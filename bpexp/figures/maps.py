@@ -32,7 +32,7 @@ SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
 
 
 def runs_over_depths(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows if depth and a numeric setting vary over the runs, which then fill a map."""
+    """Return the rows if depth and a numeric setting vary over the runs."""
     own = runs[~is_theory(runs)]
     return runs if numeric_settings(own) and own["depth"].nunique() > 1 else runs.head(0)
 
@@ -44,15 +44,14 @@ def trainability_map(
     """Draw the training score over a numeric setting and depth, with the border of mean field.
 
     x: the setting, on a log scale if its values are geometric. y: hidden layers. Colour: the task's
-    primary metric on the training split at the end, arithmetic mean over seeds, of one network if
-    there is one; a run that diverged scores as the best constant guess; white where there is no
-    run. Line: 6 xi_c of mean field, an average over draws: the depth to which Schoenholz et al.
-    (2017) found networks trainable. Without theory's rows it is known at the settings that were run
-    only, and marked there. Activations, initializations and other settings divide the runs into
-    panels.
+    primary metric on the training split at the end, arithmetic mean over seeds. A run that diverged
+    scores as the best constant guess. Cells without runs are white. Line: 6 xi_c of mean field, an
+    average over draws, up to which Schoenholz et al. (2017) found networks trainable. Without rows
+    of theory it is marked at the settings of the runs only. Activations, initializations and other
+    settings divide the runs into panels.
 
     Args:
-        runs: `trainability` or `runs` as `bpexp.load_tables` has them: columns run, activation,
+        runs: the table `trainability` or `runs` of `bpexp.load_tables`: columns run, activation,
             init, depth, seed, the setting, accuracy/train or the primary metric of another task,
             and if known chance, diverged_at, theory/deepest and source.
         setting: the numeric setting; by default the first with at least three values.
@@ -101,7 +100,7 @@ def _draw_map(
 
 
 def _draw_border(panel: Axes, runs: pd.DataFrame, curves: pd.DataFrame, across: str) -> None:
-    """Draw 6 xi_c: a level where it is the same for all runs, a curve, or marks at the settings."""
+    """Draw 6 xi_c: a level if it is equal for all runs, else a curve or marks at the settings."""
     known = runs.groupby(across)[DEEPEST].mean().dropna().clip(upper=FAR)
     curve = _same_network(curves, runs, across).sort_values(across)
     if known.nunique() == 1:
@@ -115,7 +114,7 @@ def _draw_border(panel: Axes, runs: pd.DataFrame, curves: pd.DataFrame, across: 
 
 
 def _same_network(curves: pd.DataFrame, runs: pd.DataFrame, across: str) -> pd.DataFrame:
-    """Return the points of a border whose activation and init are those of the runs."""
+    """Return the points of a border with the activation and init of the runs."""
     kept = pd.Series(True, curves.index)
     if across not in curves or group(across) not in ("activation", "init"):
         return curves.head(0)
@@ -127,19 +126,19 @@ def _same_network(curves: pd.DataFrame, runs: pd.DataFrame, across: str) -> pd.D
 
 
 def _limits(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the scores at the ends of the colours: 0 and 1 where 1 is the best score."""
+    """Return the scores at the ends of the colours: 0 and 1 if 1 is the best score."""
     bounded = all(task.perfect == 1 for task in tasks_in(frame, "train"))
     found = scores(frame, "train")
     return {"vmin": 0, "vmax": 1} if bounded else {"vmin": found.min(), "vmax": found.max()}
 
 
 def _ends(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the ends of the colour bar: an arrow where scores are below its limits."""
+    """Return the ends of the colour bar: an arrow if there are scores below its limits."""
     return {"extend": "min"} if scores(frame, "train").min() < _limits(frame)["vmin"] else {}
 
 
 def points_of_phase_diagram(plane: pd.DataFrame) -> pd.DataFrame:
-    """Return the plane's rows if an activation has runs at three points or more."""
+    """Return the rows of the plane if an activation has runs at three or more points."""
     if SIGMAS[0] not in plane:
         return plane.head(0)
     points = measured(plane).drop_duplicates(["activation", *SIGMAS])

@@ -29,8 +29,8 @@ def paired_scores(runs: pd.DataFrame) -> pd.DataFrame:
         runs: as `bpexp.load_runs` returns them; a frame of differences is returned as it is.
 
     Returns:
-        What `bpexp.paired_differences` returns from the first level in the order of its table; no
-        rows with fewer than three seeds, and where runs have several partners.
+        The result of `bpexp.paired_differences`, with the first level in the order of its table as
+        the base. It has no rows with fewer than three seeds or if runs have several partners.
     """
     if "difference" in runs:
         return runs
@@ -50,9 +50,9 @@ def paired_by_depth(differences: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     A difference is between two networks: a run and the run of the base level with the same seed,
     and so the same base draw of weights and the same order of batches. x: hidden layers. y:
-    difference of the task's primary metric on the test split. Lines: arithmetic mean over
-    seeds; of two to five seeds each is drawn too, of more the mean's 95 % Student t interval. Where
-    that excludes 0, the levels differ.
+    difference of the task's primary metric on the test split. Lines: arithmetic mean over seeds;
+    two to five seeds are also drawn one by one, for more seeds the mean's 95 % Student t interval.
+    The levels differ if this excludes 0.
 
     Args:
         differences: as `bpexp.paired_differences` returns them.

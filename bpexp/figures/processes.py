@@ -1,4 +1,4 @@
-"""Tasks in this process and in forked copies of it, which share its memory."""
+"""Run tasks in this process and in forked copies of it, which share its memory."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any
 def spread(task: Callable[[int], None], n: int, jobs: int) -> dict[int, Exception]:
     """Run task(0), ..., task(n - 1) in this process and in up to jobs - 1 copies of it.
 
-    A task that raises in a copy, or whose copy is killed, runs again in this process. Where
-    processes cannot be forked all tasks run in this process.
+    A task that raises in a copy, or whose copy is killed, runs again in this process. If processes
+    cannot be forked, all tasks run in this process.
 
     Args:
         task: writes its result to a file; its return value is ignored.
-        n: how many tasks there are, at most 256.
-        jobs: how many processes run tasks.
+        n: the number of tasks, at most 256.
+        jobs: the number of processes that run tasks.
 
     Returns:
-        The exceptions of the tasks that also raised in this process.
+        The exceptions, by index, of tasks that raised in this process.
     """
     forks = "fork" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("fork" if forks else None)
     done = context.Array("b", n, lock=False)
-    # The pipe is the work queue, a byte a task, so a killed copy holds no lock.
+    # The pipe is the work queue, with a byte for each task, so a killed copy holds no lock.
     queue, entrance = os.pipe()
     os.write(entrance, bytes(range(n)))
     os.close(entrance)
@@ -36,7 +36,7 @@ def spread(task: Callable[[int], None], n: int, jobs: int) -> dict[int, Exceptio
         context.Process(target=_work_in_copy, args=(task, queue, done))
         for _ in range(min(jobs, n) - 1 if forks else 0)
     ]
-    gc.freeze()  # a collection in a copy would write to shared pages, and so copy them
+    gc.freeze()  # garbage collection in a copy would write to shared pages, which copies them
     errors: dict[int, Exception] = {}
     try:
         for copy in copies:
@@ -55,7 +55,7 @@ def spread(task: Callable[[int], None], n: int, jobs: int) -> dict[int, Exceptio
 
 
 def _work_in_copy(task: Callable[[int], None], queue: int, done: Any) -> None:
-    # The terminal signals all its processes; only the one that forked decides what happens.
+    # A terminal signals all its processes; only the parent process handles the signal.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Several instruments of one network against the layer, measured and expected."""
+"""Several instruments of one network against the layer, measured and predicted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def layer_profiles(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw instruments of one network against the layer, a panel for each that is defined.
 
     x: layer, 1 nearest the input. y: the instrument, on a log scale if its values span orders of
-    magnitude. Points: measured. Dashed line: what mean field expects.
+    magnitude. Points: measured. Dashed line: predicted by mean field.
 
     Args:
         layers: columns layer, source and those of the instruments, of one network at one step.
@@ -58,7 +58,7 @@ def layer_profiles(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
 
 def _scale(axes: Axes, values: pd.Series[float]) -> None:
-    """Set a log axis that spans a power of ten at least."""
+    """Set a log axis that spans at least a power of ten."""
     positive = values[values > 0]
     if positive.empty:
         return

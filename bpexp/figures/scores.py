@@ -20,7 +20,7 @@ from bpexp.figures.parts.style import GUESS
 
 
 def runs_by_depth(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return several runs if depth is the abscissa: it varies, or no other numeric setting does."""
+    """Return the runs if there are several and depth varies, or no other numeric setting does."""
     by_depth = varies(runs, "depth") or not numeric_settings(runs)
     return several(runs) if by_depth else runs.head(0)
 
@@ -31,7 +31,7 @@ def runs_by_setting(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def runs_by_frozen(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs if they differ in how many of their first layers are frozen."""
+    """Return the runs if the number of frozen layers varies."""
     return runs if varies(runs, "frozen") else runs.head(0)
 
 
@@ -42,8 +42,9 @@ def score_by_depth(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     A line for each activation, or initialization if only that varies; other settings that vary
     divide the runs into panels. x: hidden layers. y: the task's primary metric: in classification
     the share of the test split classified correctly; in regression R2, whose axis ends at -1.
-    Lines: arithmetic mean over seeds; of two to five seeds each is drawn too, of more the mean's
-    95 % interval. A run that diverged scores as the best constant guess, which is dotted.
+    Lines: arithmetic mean over seeds; two to five seeds are also drawn one by one, for more seeds
+    the 95 % interval of the mean. Dotted line: the best constant guess, which is also the score of
+    a run that diverged.
 
     Args:
         runs: columns run, activation, init, depth, seed, accuracy/test or the primary metric of
@@ -81,7 +82,7 @@ def score_by_setting(
 def score_by_frozen(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the test score after training against the number of frozen layers.
 
-    x: how many of the first layers kept their initial weights. All else as in `score_by_depth`;
+    x: the number of first layers that kept their initial weights. All else as in `score_by_depth`;
     depths are panels. A flat line means that training these layers did not improve the network.
 
     Args:
@@ -92,7 +93,7 @@ def score_by_frozen(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     return _draw(runs, "frozen", "first layers frozen", "with the first layers frozen", look)
 
 
-def _draw(runs: pd.DataFrame, x: str, label: str, what: str, look: Look) -> Figure:
+def _draw(runs: pd.DataFrame, x: str, label: str, when: str, look: Look) -> Figure:
     known = "chance" in runs and runs["chance"].notna().any()
     notes = [note_guess()] if known else []
     y = score_of(runs, "test")
@@ -101,6 +102,6 @@ def _draw(runs: pd.DataFrame, x: str, label: str, what: str, look: Look) -> Figu
         for guess in levels(rows, "chance") if known else ():
             panel.axhline(guess, **GUESS)
         limit_scores(panel, runs, "test")
-    title = f"Test {score_name(runs, 'test')} {what}"
+    title = f"Test {score_name(runs, 'test')} {when}"
     panels.label(title, x=label, y=score_label(runs, "test"))
     return panels.figure

@@ -1,4 +1,4 @@
-"""What the catalogue says of a figure: its function and the data it is drawn from."""
+"""The entry of a figure in the catalogue: its function and its data."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class FigureSpec:
     """A figure and the data it is drawn from; a call with a study's tables draws it.
 
     Attributes:
-        draw: from a frame to a figure. The frame of `rows` gives the same figure as the table.
+        draw: draws the figure from a frame. The rows that `rows` returns give the same figure as
+            the table.
         table: the study's table: runs, layers, curves, spectra, plane, or an instrument's name.
-        columns: the columns drawn, beside those of the run. Without a value in the first one there
-            is no figure. score/test and score/train stand for the primary metrics of the tasks that
-            the table has.
-        rows: from the table to the rows drawn. It returns no rows where the figure would show
+        columns: the columns drawn, in addition to those of the run. If the first one has no values,
+            there is no figure. score/test and score/train stand for the primary metrics of the
+            tasks in the table.
+        rows: selects the rows to draw from the table. It returns no rows if the figure would show
             nothing.
     """
 
@@ -50,11 +51,11 @@ class FigureSpec:
     rows: Callable[[pd.DataFrame], pd.DataFrame] = _all
 
     def __call__(self, tables: Tables, **look: Unpack[Look]) -> Figure:
-        """Draw the figure from a study's tables; keywords as every figure function takes them."""
+        """Draw the figure from a study's tables; the keywords are those of `Look`."""
         return self.draw(self.data(tables), **look)
 
     def data(self, tables: Tables) -> pd.DataFrame:
-        """Return the rows and columns drawn; no rows if there is nothing to draw."""
+        """Return the rows and columns to draw; no rows if there is no figure."""
         frame = tables.table(self.table)
         if frame.empty:
             return frame
@@ -66,7 +67,7 @@ class FigureSpec:
 
 
 def _named(column: str, rows: pd.DataFrame) -> list[str]:
-    """Return the column if the rows have it; for score/... the primary metrics they have."""
+    """Return the column if the rows have it; for score/... the primary metrics of the rows."""
     what, _, split = column.partition("/")
     names = [f"{t.metric}/{split}" for t in tasks_in(rows, split)] if what == "score" else [column]
     return [name for name in names if name in rows]

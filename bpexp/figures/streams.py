@@ -29,7 +29,7 @@ MOMENT = Quantity("mean square", log=True)
 
 
 def layers_of_streams(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of each run's first probe where there is a stream."""
+    """Return the rows of each run's first probe at layers of the stream."""
     if "stream_variance" not in layers:
         return layers.head(0)
     rows = at_start(layers)
@@ -41,10 +41,10 @@ def signal_propagation(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw mean and variance of the residual stream and its branches, layer by layer.
 
     Signal propagation plots (Brock et al. 2021, arXiv 2101.08692), a panel for each configuration.
-    x: layers of the stream, 1 nearest the input. y, log scale: means over units of the variance
-    over examples of the stream and of the branch that is added to it, and of the square of the
-    stream's mean over examples. Lines: arithmetic mean over seeds. Thin dashed lines: theory, at
-    step 0 only. Crosses at the lower edge: exact zeros.
+    x: layers of the stream, 1 nearest the input. y, log scale, means over units: the variance over
+    examples of the stream, that of the branch added to it, and the square of the stream's mean over
+    examples. Lines: arithmetic mean over seeds. Thin dashed lines: theory, at step 0 only. Crosses
+    at the lower edge: exact zeros.
 
     Args:
         layers: columns run, activation, init, depth, seed, step, layer, source, stream_variance,
@@ -68,7 +68,7 @@ def signal_propagation(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
 
 def variants(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return layer 1 at each run's first probe, if skip connections or norms and depths vary."""
+    """Return layer 1 at each run's first probe if depth and a skip connection or norm vary."""
     rows = first_layer(layers)
     return rows if _keys(rows) and varies(rows, "depth") else rows.head(0)
 
@@ -102,7 +102,7 @@ def _keys(rows: pd.DataFrame) -> list[str]:
 
 
 def _name(keys: list[str], values: tuple[object, ...]) -> str:
-    """Return the choices in words: "identity, layer"; "plain" of neither."""
+    """Return the choices in words, such as "identity, layer"; "plain" if there are none."""
     words = [
         describe(key, value)
         for key, value in zip(keys, values, strict=True)

@@ -9,15 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bpexp.analysis.scores import with_score
-from bpexp.analysis.verdict import AXES, VERDICTS
+from bpexp.analysis.verdict import AXES, VERDICTS, gradient_words
 from bpexp.figures.parts.cells import Cell, draw_word_map
 from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import score_name
 
-# From the mildest to the gravest.
-WIDE = 17  # letters of a cell's line
+WIDE = 17  # letters in a line of a cell
+# In order of severity.
 COLOURS = {
     "healthy": "#8fc088",
     "preserved": "#c9f7bd",
@@ -41,15 +41,15 @@ def verdict_map(
 ) -> Figure:
     """Draw the verdicts over two factors as a map of coloured cells.
 
-    A cell's first line is the verdict of its runs; where seeds disagree it counts each verdict, and
-    their shares divide the colours of the cell. Below stand what training did with the arithmetic
-    mean of the task's primary metric on the test split, and what the gradient did at step 0 and,
-    after an arrow, at the end; of each the most frequent word over all runs of the cell. With one
-    seed a cell shows one network. Other settings that vary divide the runs into panels.
+    The first line of a cell is the verdict of its runs. If seeds disagree it counts each verdict,
+    and their shares divide the colours of the cell. The second line is the outcome of training and
+    the arithmetic mean of the task's primary metric on the test split. The third line classifies
+    the gradient at step 0 and, after an arrow, at the end. Each word is the most frequent one of
+    the cell's runs. Other settings that vary divide the runs into panels.
 
     Args:
         runs: columns run, activation, init, depth, seed, verdict, accuracy/test or the primary
-            metric of another task, and as far as the record has them verdict/gradient_start,
+            metric of another task, and, if the record has them, verdict/gradient_start,
             verdict/gradient_end and verdict/training.
         rows: the factor along the ordinate: by default depth, unless it is constant and another
             setting varies.
@@ -62,15 +62,7 @@ def verdict_map(
     others = panel_factors(known, [across])
     down = rows or ("depth" if varies(known, "depth") or not others else others[0])
     panels = draw_word_map(
-        known,
-        down,
-        across,
-        _cell,
-        COLOURS,
-        look,
-        size=(1.35, 0.62),
-        least=1.6,
-        fontsize=7.5,
+        known, down, across, _cell, COLOURS, look, width=1.35, least=1.6, fontsize=7.5
     )
     title = f"Verdict and test {score_name(runs, 'test')}\ngradient: step 0 → end"
     panels.label(title, x=axis_label(across), y=axis_label(down))
@@ -78,18 +70,18 @@ def verdict_map(
 
 
 def _cell(runs: pd.DataFrame) -> Cell:
-    """Return how many of a cell's runs have each verdict, and the words that the cell shows."""
+    """Return the number of a cell's runs with each verdict, and the cell's text."""
     verdicts = _counts(runs, "verdict", [*VERDICTS])
     start, end, training = (next(iter(_counts(runs, name, [*AXES[name]])), "") for name in AXES)
     score = runs["score/test"].mean()
     value = "" if pd.isna(score) else f"{score:.3f}"
-    gradient = " → ".join(word for word in dict.fromkeys((start, end)) if word)
+    gradient = gradient_words(start, end, " → ")
     lines = [_headline(verdicts), f"{training} {value}".strip(), gradient]
     return Cell(verdicts, "\n".join(line for line in lines if line))
 
 
 def _headline(verdicts: Mapping[str, int]) -> str:
-    r"""Return the verdict of all runs of a cell, or how many runs have the first and the others.
+    r"""Return the verdict of all runs of a cell, or the number of runs with each verdict.
 
     >>> _headline({"healthy": 5}), _headline({"healthy": 3, "dead": 2})
     ('healthy', 'healthy 3, dead 2')
@@ -105,13 +97,13 @@ def _headline(verdicts: Mapping[str, int]) -> str:
 
 
 def _counts(runs: pd.DataFrame, name: str, words: Sequence[str]) -> dict[str, int]:
-    """Return how many runs have each word of a column, the most frequent word first.
+    """Return the number of runs with each word of a column, the most frequent word first.
 
     Args:
         runs: the runs of a cell.
-        name: the column; there is no word where the record lacks it.
-        words: the words that it has, from the mildest to the gravest, which of equally frequent
-            ones comes first.
+        name: the column; older records lack it, and the result is then empty.
+        words: the possible words in order of severity. Of equally frequent words the most severe
+            one is first.
     """
     found = runs[name].dropna().astype(str) if name in runs else pd.Series(dtype=str)
     counts = found.value_counts()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bpexp.analysis.verdict import AXES
+from bpexp.analysis.verdict import AXES, gradient_words
 from bpexp.config.command import command
 from bpexp.config.schema import IDENTITY_KEYS
 from bpexp.figures.parts.factors import group
@@ -127,7 +127,7 @@ def _row(run: Run, row: Mapping[str, Any], varied: Sequence[str]) -> Row:
 def _words(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the words for the gradient, one if step 0 and the end agree, and for training."""
     start, end, training = (word if isinstance(word := row.get(name), str) else "" for name in AXES)
-    return " → ".join(word for word in dict.fromkeys((start, end)) if word), training
+    return gradient_words(start, end, " → "), training
 
 
 def _cell(value: object) -> Cell:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from bpexp.analysis.verdict import AXES
+from bpexp.analysis.verdict import AXES, gradient_words
 from bpexp.console import aligned
 from bpexp.nn.tasks import TASKS
 from bpexp.record.run import Run
@@ -99,15 +99,12 @@ def _numbers(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
 
 
 def _words(row: dict[str, Any]) -> list[str]:
-    """Return the verdict, or how the run ended without one, and its axes as far as there are any.
-
-    The gradient is that of step 0 and that of the end, as one word if these are the same.
-    """
+    """Return verdict, gradient and training; without a verdict the status, and "-" for no word."""
     names = ("verdict", *AXES)
     verdict, start, end, training = (
         row[name] if isinstance(row.get(name), str) else "" for name in names
     )
-    gradient = "->".join(word for word in dict.fromkeys((start, end)) if word)
+    gradient = gradient_words(start, end, "->")
     return [verdict or str(row.get("status", "")).lower(), gradient or "-", training or "-"]
 
 

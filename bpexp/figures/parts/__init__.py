@@ -1,1 +1,1 @@
-"""What several figures share: rows and factors, style, panels, ticks, lines, cells, legends."""
+"""Code shared by figures: rows and factors, style, panels, ticks, lines, cells, legends."""

@@ -1,4 +1,4 @@
-"""Where panels stand: in rows and columns of crossed factors, or in reading order."""
+"""The places of panels: in rows and columns of crossed factors, or in reading order."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-WIDEST = 12.0  # inches of a figure, unless it has a given width
-HIGHEST = 16.2
-LEAST = 0.45  # of a panel's own size, for factors to be rows and columns
-FULL = 0.6  # share of the places of rows and columns that are panels
-FLATTEST = 0.6  # to which share of its own height a panel becomes lower with its width
+WIDEST = 12.0  # largest width of a figure in inches, unless it has a given width
+HIGHEST = 16.2  # largest height
+LEAST = 0.45  # least scale of panels with which factors are rows and columns
+FULL = 0.6  # least share of the places of rows and columns that are panels
+FLATTEST = 0.6  # least scale of a panel's height when its width is reduced
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Arrangement:
 
     Attributes:
         places: row and column of each panel.
-        titles: of the panels: their titles in those factors that differ.
-        heads: the titles of the columns; none if panels are in reading order.
+        titles: the title of each panel, of those factors that differ.
+        heads: the titles of the columns; empty if panels are in reading order.
         sides: the titles of the rows.
-        panel: width and height of a panel, in inches, with the labels of its ticks.
-        size: width and height of the figure.
+        panel: width and height of a panel with the labels of its ticks, in inches.
+        size: width and height of the figure, in inches.
     """
 
     places: list[tuple[int, int]]
@@ -40,12 +40,12 @@ class Arrangement:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return 1 + max(row for row, _ in self.places)
 
     @property
     def columns(self) -> int:
-        """How many columns there are."""
+        """The number of columns."""
         return 1 + max(column for _, column in self.places)
 
 
@@ -56,13 +56,13 @@ def arrange(
     width: float | None,
     margin: tuple[float, float],
 ) -> Arrangement:
-    """Return where panels stand and how large they are.
+    """Return the places and sizes of panels.
 
     Args:
         keys: the title of each panel in each factor, in order.
-        size: width and height of a panel, in inches, where there is room.
-        columns: panels in a row at most, in reading order.
-        width: of the figure, in inches; by default it follows from the panels.
+        size: the largest width and height of a panel, in inches.
+        columns: the largest number of panels in a row, in reading order.
+        width: width of the figure, in inches; if None it follows from the panels.
         margin: inches beside and above the panels.
     """
     room = (width or WIDEST) - margin[0], HIGHEST - margin[1]
@@ -74,7 +74,7 @@ def arrange(
         for i, (heads, sides, _) in enumerate(crossings)
         if len(keys) >= FULL * len(heads) * len(sides)
     ]
-    # The first factor makes the columns, unless panels are clearly larger if it makes the rows.
+    # The first factor is that of the columns, unless panels are 1.25 times larger otherwise.
     scale, best = max(
         fitting, key=lambda fit: fit[0] * (1.25 if fit[1] == 0 else 1), default=(0, 0)
     )
@@ -92,7 +92,7 @@ def arrange(
 
 
 def _varying(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Return the titles in those factors that differ between panels."""
+    """Return the titles of those factors that differ between panels."""
     differs = [len({*levels}) > 1 for levels in zip(*keys, strict=True)]
     return [tuple(compress(key, differs)) for key in keys] if any(differs) else [*keys]
 
@@ -100,7 +100,7 @@ def _varying(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _cross(
     keys: Sequence[tuple[str, ...]], turned: bool
 ) -> tuple[list[str], list[str], list[tuple[int, int]]]:
-    """Return the titles of columns and rows, and the places: the first factor makes the columns."""
+    """Return titles of columns and rows, and the places; columns are levels of the first factor."""
     pairs = [(key[0], ", ".join(key[1:])) for key in keys]
     pairs = [(second, first) for first, second in pairs] if turned else pairs
     heads, sides = ([*dict.fromkeys(pair[axis] for pair in pairs)] for axis in (0, 1))
@@ -110,7 +110,7 @@ def _cross(
 def _in_reading_order(
     n: int, size: tuple[float, float], columns: int, room: tuple[float, float]
 ) -> list[tuple[int, int]]:
-    """Return places in rows of equal length, more in a row where the rows would be too high."""
+    """Return places in rows of equal length; rows are longer if there would be too many."""
     columns = max(1, min(columns, int(room[0] / (LEAST * size[0]))))
     while -(-n // columns) * FLATTEST * size[1] > room[1] and columns < n:
         columns += 1

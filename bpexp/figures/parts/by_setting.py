@@ -33,9 +33,9 @@ def draw_by_setting(
     Args:
         rows: columns run, activation, init, depth, seed, x, y, and if known source.
         x: a numeric setting, such as depth.
-        y: the number.
-        look: how the figure is drawn.
-        factor: whose levels are lines; by default the activation, or the init if only that varies.
+        y: the ordinate.
+        look: the keywords of the figure.
+        factor: the factor of the lines; by default the activation, or the init if only that varies.
         notes: further entries of the legend.
     """
     hue = factor or compared_factor(rows)

@@ -1,4 +1,4 @@
-"""Cells of maps: panels of coloured cells with words in them, and the edges of unlabelled cells."""
+"""Cells of maps: panels of coloured cells with text in them, and the edges of cells of numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from bpexp.figures.parts.style import chosen
 
 WIDEST, HIGHEST = 10.5, 14.0  # inches of the panels side by side, and above each other
 BESIDE = 0.3, 0.35  # inches for the labels of a panel's ticks, and its title
-NARROWEST, FLATTEST = 0.5, 0.85  # of a cell's own width and height, for words to be written
+HEIGHT = 0.62  # inches of a cell
+NARROWEST, FLATTEST = 0.5, 0.85  # least share of a cell's own width and height that has text
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Cell:
     """A cell of a map.
 
     Attributes:
-        kinds: how many of its runs are of each kind, the most frequent first.
-        words: what it says.
+        kinds: the number of its runs of each kind, the most frequent kind first.
+        words: its text.
     """
 
     kinds: Mapping[str, int]
@@ -45,44 +46,45 @@ def draw_word_map(
     colours: Mapping[str, str],
     look: Look,
     *,
-    size: tuple[float, float],
     least: float,
-    fontsize: float,
+    width: float = 1.15,
+    fontsize: float = 7.0,
     explained: bool = False,
 ) -> Panels:
-    """Draw a map over two factors: a cell's colours and words say what its rows have in common.
+    """Draw a map over two factors: the colour and text of a cell summarise its rows.
 
-    Other settings divide the rows into panels. Where the runs of a cell are of several kinds, their
-    shares divide its width. Cells without rows are white. Where cells would be too small for their
-    words, a legend of the colours replaces these.
+    Other settings divide the rows into panels. If the runs of a cell are of several kinds, their
+    shares divide its width. Cells without rows are white. If cells are too small for their text, a
+    legend of the colours replaces it.
 
     Args:
-        rows: columns run, `down`, `across`, and what `cell` reads.
+        rows: columns run, `down`, `across`, and those that `cell` reads.
         down: the factor along the ordinate.
         across: the factor along the abscissa.
-        cell: from the rows of a cell to its kinds, which are keys of `colours`, and its words.
+        cell: makes a cell from its rows; its kinds are keys of `colours`.
         colours: a colour for each kind of cell.
-        look: how the figure is drawn.
-        size: width and height of a cell, in inches.
-        least: width of a panel at least, where the figure has no given width.
-        fontsize: of the words, in points.
-        explained: whether there is a legend of the colours beside the words.
+        look: the keywords of the figure.
+        least: the least width of a panel, in inches, if the figure has no given width.
+        width: width of a cell, in inches.
+        fontsize: size of the text, in points.
+        explained: whether a legend of the colours is always drawn.
     """
+    size = width, HEIGHT
     n_down, n_across = max(len(levels(rows, down)), 1), max(len(levels(rows, across)), 1)
     room = look.get("width", WIDEST + MARGIN[0]) - MARGIN[0] - BESIDE[0]
     room -= LEGEND if explained and place_of_legend(look) == "right" else 0
     scale, flat = min(1.0, room / (n_across * size[0])), min(1.0, HIGHEST / (n_down * size[1]))
     legible = scale >= NARROWEST and flat >= FLATTEST
-    width = min(max(n_across * size[0] + BESIDE[0], least), WIDEST)
-    height = min(n_down * size[1] + BESIDE[1], HIGHEST)
-    columns = max(1, int(WIDEST / width))
+    wide = min(max(n_across * size[0] + BESIDE[0], least), WIDEST)
+    high = min(n_down * size[1] + BESIDE[1], HIGHEST)
+    columns = max(1, int(WIDEST / wide))
     panels = make_panels(
         rows,
         panel_factors(rows, [across, down]),
         look,
-        size=(width, height),
+        size=(wide, high),
         columns=columns,
-        most=columns * max(1, int(HIGHEST / height)),
+        most=columns * max(1, int(HIGHEST / high)),
         legend=explained or not legible,
     )
     colours = chosen(colours, look)
@@ -108,7 +110,7 @@ def draw_cells(
     colours: Mapping[str, str],
     fontsize: float,
 ) -> None:
-    """Colour cells and write words in them.
+    """Draw coloured cells and their text.
 
     Args:
         panel: the axes.
@@ -116,7 +118,7 @@ def draw_cells(
         across: the levels along the abscissa.
         cells: the cells by their levels (down, across).
         colours: the colour of each kind.
-        fontsize: of the words, in points; 0 leaves them out and thins the ticks.
+        fontsize: size of the text, in points; 0 leaves out the text and some of the ticks.
     """
     gap = 0.02 if fontsize else 0.0
     for (row, column), one in cells.items():
@@ -153,7 +155,7 @@ def cell_edges(centres: NDArray[np.float64], *, geometric: bool = False) -> NDAr
 
     Args:
         centres: shape (n,), n >= 1.
-        geometric: halfway between the logarithms.
+        geometric: whether edges are halfway between the logarithms.
 
     Returns:
         Shape (n + 1,). The outermost cells are symmetric about their centres. A single centre c has

@@ -1,4 +1,4 @@
-"""The figure class, and the decorator of the functions that draw."""
+"""The figure class, and the decorator of figure functions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bpexp.figures.parts.look import check_look
 from bpexp.figures.parts.style import in_style
 
 P = ParamSpec("P")
-SHOWN = 100  # pixels an inch in a notebook, where screens of double density show twice as many
+SHOWN = 100  # pixels per inch in a notebook; images have twice as many for dense screens
 
 
 class Drawing(Figure):
     """A matplotlib figure in the style of all figures, in notebooks and in files.
 
-    It is not registered with pyplot: a notebook shows it once, as the value of a cell.
+    It is not registered with pyplot, so a notebook shows it only once, as the value of a cell.
     """
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
@@ -32,17 +32,17 @@ class Drawing(Figure):
             super().savefig(fname, **kwargs)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        """Return what IPython shows, and its width and height."""
+        """Return the image for IPython, and its width and height."""
         file = BytesIO()
         self.savefig(file, format="png", dpi=2 * SHOWN)
         width, height = (round(SHOWN * inches) for inches in self.get_size_inches())
         return file.getvalue(), {"width": width, "height": height}
 
     def make_room(self) -> None:
-        """Make the figure higher by its legend if that is above, and put it below the title.
+        """Make the figure higher by a legend that is above, and place the legend below the title.
 
-        Constrained layout reserves room for the title or for the legend, not for both: here it
-        reserves that of the title, and its rectangle is lower by the legend.
+        Constrained layout reserves space for the title or for the legend, not for both. Here it
+        reserves space for the title, and its rectangle is reduced by the legend's height.
         """
         for legend in self.legends:
             if legend.get_gid() != "above":

@@ -1,4 +1,4 @@
-"""Which configuration columns vary, and how they divide rows into lines and panels.
+"""Find the configuration columns that vary, and divide rows by them into lines and panels.
 
 Frames are never modified; every function returns a new frame or a view.
 """
@@ -22,8 +22,8 @@ def group(column: object) -> str:
     return str(column).split(".")[0]
 
 
-# Configuration keys that divide rows into panels where they vary. Lines are means over seeds;
-# threads, and what is measured, have no effect on what figures show.
+# Configuration keys that divide rows into panels if they vary. Lines are means over seeds. Threads
+# and the choice of measurements have no effect on figures.
 PANEL_KEYS = {group(key) for key in IDENTITY_KEYS} - {"seed", "threads", "probe", "measure"}
 
 
@@ -48,11 +48,11 @@ def compared_factor(frame: pd.DataFrame) -> str:
 
 
 def panel_factors(frame: pd.DataFrame, drawn: Sequence[str]) -> list[str]:
-    """Return the configuration columns that divide rows into panels, beside the factors `drawn`.
+    """Return the configuration columns that divide rows into panels, except the factors `drawn`.
 
-    Without panels a line would be a mean over them. A column is returned if it has several values
-    where all of `drawn` are equal. An init that follows from the activation, or a parameter of a
-    group that follows from the group's name, is not.
+    Without these panels a line would average over the columns. A column is returned if it has
+    several values in rows with equal `drawn`. An init that follows from the activation is not
+    returned, nor is a parameter of a group that follows from the name of the group's choice.
 
     >>> runs = pd.DataFrame({"run": list("abc"), "depth": [2, 2, 4], "lr": [0.1, 1.0, 0.1]})
     >>> panel_factors(runs, ["depth"])
@@ -105,7 +105,7 @@ def parts(
 
 
 def describe(factor: str, value: object) -> str:
-    """Return a factor's value as text: names alone, numbers and switches with a key.
+    """Return a factor's value as text: a name alone, a number or a switch after its key.
 
     >>> describe("activation", "tanh"), describe("lr", 0.1), describe("data.scale", True)
     ('tanh', 'lr 0.1', 'scale true')
@@ -116,7 +116,7 @@ def describe(factor: str, value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as text: numbers as `number` writes them, switches as in a command."""
+    """Return a value as text: a number as `number` writes it, a switch as in a command."""
     if isinstance(value, bool):
         return str(value).lower()
     return number(value) if isinstance(value, int | float) else str(value)

@@ -1,4 +1,4 @@
-"""Legends: the levels of a factor, and notes on what else is drawn."""
+"""Legends: the levels of a factor, and notes on other marks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def legend(
     *,
     notes: Sequence[Artist] = (),
 ) -> None:
-    """Add a legend where the figure's look says: the levels, then the notes.
+    """Add a legend of the levels and the notes, at the place that the figure's look states.
 
     Args:
         panels: the figure.
         title: the factor's name.
-        palette: the colour of each level. Of more than eight numbers about six are shown.
-        markers: the marker of each level; a circle where it has none.
+        palette: the colour of each level. If there are more than eight numbers, about six are
+            shown.
+        markers: the marker of each level; a circle by default.
         notes: further entries, such as `note_theory()`.
     """
     entries: list[Artist] = []
@@ -43,29 +44,29 @@ def legend(
     place = place_of_legend(panels.look)
     if not handles or not place:
         return
-    look: dict[str, Any] = {"handles": handles, "title": title, "alignment": "left"}
+    content: dict[str, Any] = {"handles": handles, "title": title, "alignment": "left"}
     if place == "right":
-        panels.figure.legend(loc="outside right center", **look)
+        panels.figure.legend(loc="outside right center", **content)
     elif place == "above":
         n = _columns(handles, panels.figure.get_size_inches()[0])
-        panels.figure.legend(loc="outside upper center", ncols=n, **look).set_gid("above")
+        panels.figure.legend(loc="outside upper center", ncols=n, **content).set_gid("above")
     elif panels.spare:
         free = panels.figure.add_subplot(panels.spare[0])
         free.set_axis_off()
-        free.legend(loc="center", **look)
+        free.legend(loc="center", **content)
     else:
         inside = {"frameon": True, "framealpha": 0.8, "edgecolor": "none", "fontsize": 7}
-        panels.stacks[-1][-1].legend(loc="best", **look, **inside)
+        panels.stacks[-1][-1].legend(loc="best", **content, **inside)
 
 
 def _columns(handles: Sequence[Artist], width: float) -> int:
-    """Return how many columns of entries a figure of a width, in inches, has room for."""
+    """Return the number of columns of entries that fit into a width, in inches."""
     letters = max(len(line) for one in handles for line in str(one.get_label()).split("\n"))
     return max(1, min(len(handles), int((width - 0.1) / (0.06 * letters + 0.5))))
 
 
 def _thinned(values: list[Any]) -> list[Any]:
-    """Return about six of more than eight numbers, both ends among them; else all values."""
+    """Return about six of more than eight numbers, including both ends; else all values."""
     if len(values) <= 8 or not all(pd.api.types.is_number(value) for value in values):
         return values
     every = -(-len(values) // 6)
@@ -73,20 +74,20 @@ def _thinned(values: list[Any]) -> list[Any]:
 
 
 def note_theory() -> Artist:
-    """Return the entry of lines that theory predicts."""
+    """Return the entry of theory's lines."""
     return Line2D([], [], color=style.NEUTRAL, label="theory", **style.THEORY)
 
 
 def note_simulated() -> Artist:
     """Return the entry of the hatched areas."""
-    look = {**style.SIMULATED, "edgecolor": style.NEUTRAL}
-    return Patch(label="simulated: 90 %\nof single networks", **look)
+    hatching = {**style.SIMULATED, "edgecolor": style.NEUTRAL}
+    return Patch(label="simulated: 90 %\nof single networks", **hatching)
 
 
 def note_zeros() -> Artist:
     """Return the entry of the crosses at the lower edge."""
-    look: dict[str, Any] = {"linestyle": "", "marker": "x", "markersize": 5}
-    return Line2D([], [], color=style.NEUTRAL, label="exactly 0", **look)
+    crosses: dict[str, Any] = {"linestyle": "", "marker": "x", "markersize": 5}
+    return Line2D([], [], color=style.NEUTRAL, label="exactly 0", **crosses)
 
 
 def note_guess() -> Artist:
@@ -95,25 +96,25 @@ def note_guess() -> Artist:
 
 
 def note_mean(name: str, seeds: int) -> Artist:
-    """Return the entry of the lines: which mean they are, and of how many seeds.
+    """Return the entry of the lines: the name of the mean and the number of seeds.
 
     Args:
-        name: of the mean.
-        seeds: how many there are; a line of one seed is one network.
+        name: name of the mean.
+        seeds: the number of seeds; a line of one seed is one network.
     """
     label = f"{name}\nof {seeds} seeds" if seeds > 1 else "one network"
     return Line2D([], [], color=style.NEUTRAL, label=label, **style.MEASURED)
 
 
 def over_seeds(seeds: int) -> str:
-    """Return what a label says of colours or numbers that are arithmetic means over seeds."""
+    """Return the note in labels of arithmetic means over seeds."""
     return f"mean of {seeds} seeds" if seeds > 1 else "one network"
 
 
 def note_seeds() -> Artist:
     """Return the entry of the dots and thin lines."""
-    look: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "marker": ".", "alpha": 0.6}
-    return Line2D([], [], color=style.NEUTRAL, label="single seeds", **look)
+    dots: dict[str, Any] = {"linestyle": "-", "linewidth": 0.6, "marker": ".", "alpha": 0.6}
+    return Line2D([], [], color=style.NEUTRAL, label="single seeds", **dots)
 
 
 def note_interval() -> Artist:

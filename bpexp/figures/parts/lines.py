@@ -20,7 +20,7 @@ from bpexp.figures.parts.quantities import Quantity
 from bpexp.figures.parts.side_by_side import separate
 from bpexp.figures.parts.ticks import log_ticks
 
-MOST_DOTS = 12  # positions of a line; seeds at more positions are thin lines
+MOST_DOTS = 12  # points of a line up to which seeds are dots; with more points they are thin lines
 
 
 def draw_lines(
@@ -36,15 +36,15 @@ def draw_lines(
 ) -> None:
     """Draw y against x, a line for each level of hue, in panels that share their axes.
 
-    With `markers`, lines that coincide stand side by side; see `separate`. A line is a mean over
-    seeds, as `bpexp.analysis.averages` takes it: it ends, or has a gap, where a seed has no finite
-    value. Of two to five seeds each is drawn as well, as dots or thin lines.
-    Of more seeds a band is the mean's 95 % interval, and where the mean has a gap the seeds that
-    have a value are dots. A line of one seed is one network.
+    With `markers`, lines that coincide are drawn side by side; see `separate`. A line is a mean
+    over seeds, as `bpexp.analysis.averages` computes it: it ends, or has a gap, where a seed has no
+    finite value. Two to five seeds are also drawn one by one, as dots or thin lines. For more seeds
+    a band shows the 95 % interval of the mean, and in gaps of the mean the seeds that have a value
+    are dots. A line of one seed is one network.
 
-    On a log axis an exact zero is no value. It is a cross in a grey strip at the lower edge; each
+    On a log axis an exact zero has no place. It is a cross in a grey strip at the lower edge; each
     line has a row of crosses. Rows whose `source` is "theory" are thin dashed lines in the same
-    colours. Where they have columns y_lower and y_upper, quantiles over simulated draws, the area
+    colours. If they have columns y_lower and y_upper, quantiles over simulated draws, the area
     between these is hatched.
 
     Args:
@@ -55,8 +55,8 @@ def draw_lines(
         hue: column whose levels are lines.
         palette: the colour of each level.
         markers: the marker of each level; circles if None.
-        least: ratio of the limits of a log axis at least, so that noise about a constant does not
-            fill the panel.
+        least: the least ratio of the limits of a log axis, so that small variations do not fill
+            the panel.
         kwargs: style of the measured lines, as `Line2D` takes it.
     """
     numbered = [rows.assign(panel=i) for i, (_, rows) in enumerate(parts)]
@@ -69,19 +69,19 @@ def draw_lines(
     drawn: list[tuple[Axes, list[Line2D]]] = []
     for i, (panel, _) in enumerate(parts):
         panel.set_yscale("log" if y.log else "linear")
-        own, seeds, told = (
+        own, seeds, predicted = (
             frame[frame["panel"] == i] for frame in (means, single, drawable[theory])
         )
         lines = _draw_means(panel, own, seeds, x, y.name, hue, palette, markers, kwargs)
         drawn.append((panel, lines))
-        _draw_theory(panel, told, x, y.name, hue, palette)
+        _draw_theory(panel, predicted, x, y.name, hue, palette)
     for panel, lines in drawn if markers is not None else ():
         separate(panel, lines)
     if y.log:
         zeros = [(panel, rows[rows[y.name] == 0]) for panel, rows in parts]
         n = max((rows[hue].nunique() for _, rows in zeros), default=0)
         if all(panel.dataLim.minposy == np.inf for panel, _ in parts):
-            parts[0][0].set_autoscaley_on(False)  # it warns of data without a positive number
+            parts[0][0].set_autoscaley_on(False)  # autoscaling warns if no number is positive
             parts[0][0].set_ylim(0.1, 10.0)
         _make_room(parts[0][0], n * _height(n), least)
         for panel, rows in zeros:
@@ -94,17 +94,17 @@ def is_theory(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def n_seeds(rows: pd.DataFrame) -> int:
-    """Return how many seeds measured rows have; 1 if they do not say."""
+    """Return the number of seeds of the measured rows; 1 if there is no column of seeds."""
     return int(rows.loc[~is_theory(rows), "seed"].nunique()) if "seed" in rows else 1
 
 
 def line_notes(rows: pd.DataFrame, y: Quantity, *, mean: str | None = None) -> list[Artist]:
-    """Return the legend's notes on what `draw_lines` draws from these rows.
+    """Return the notes of the legend on the marks that `draw_lines` draws from rows.
 
     Args:
-        rows: those of all panels.
+        rows: the rows of all panels.
         y: the ordinate.
-        mean: in place of the name of y's mean, as where two ordinates have different ones.
+        mean: replaces the name of y's mean, for two ordinates with different means.
     """
     seeds = n_seeds(rows)
     found = [legends.note_mean(mean or y.mean.value, seeds)]
@@ -138,10 +138,10 @@ def _draw_means(
         line = means[means[hue] == level]
         if not line["n"].any():
             continue
-        look = {"marker": (markers or {}).get(level, "o"), **style.MEASURED, **kwargs}
+        marks = {"marker": (markers or {}).get(level, "o"), **style.MEASURED, **kwargs}
         whole = line.loc[line[y].first_valid_index() : line[y].last_valid_index()]
         if whole[y].notna().any():
-            found += panel.plot(whole[x], whole[y], color=palette[level], **look)
+            found += panel.plot(whole[x], whole[y], color=palette[level], **marks)
         if line["lower"].notna().any():
             ends = line["lower"], line["upper"]
             panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
@@ -153,9 +153,9 @@ def _draw_means(
 
 
 def _draw_seeds(panel: Axes, seeds: pd.DataFrame, gaps: set[float], colour: Any) -> pd.DataFrame:
-    """Draw each of a few seeds as a thin line if they have many points, and return the others.
+    """Draw thin lines for a few seeds with many points, else return the points to draw as dots.
 
-    These are dots: of a few seeds all points, of more seeds those where the mean has a gap.
+    Dots are all points of a few seeds; for more seeds only the points in gaps of the mean.
     """
     n = seeds["seed"].nunique()
     if 1 < n <= FEW and seeds["x"].nunique() > MOST_DOTS:
@@ -168,7 +168,7 @@ def _draw_seeds(panel: Axes, seeds: pd.DataFrame, gaps: set[float], colour: Any)
 
 
 def _draw_dots(panel: Axes, dots: Sequence[pd.DataFrame], colours: Sequence[Any]) -> None:
-    """Draw the dots of all lines of a panel, whose column `colour` says which colour they have."""
+    """Draw the dots of all lines of a panel; their column `colour` is an index of the colours."""
     shown = pd.concat(dots) if dots else pd.DataFrame()
     if len(shown):
         own = [colours[place] for place in shown["colour"]]
@@ -190,16 +190,16 @@ def _draw_theory(
 def _fill(
     panel: Axes, theory: pd.DataFrame, x: str, y: str, hue: str, palette: style.Palette
 ) -> None:
-    """Shade between the columns y_lower and y_upper of theory's rows, which all seeds share."""
+    """Hatch the area between y_lower and y_upper of theory's rows, equal for all seeds."""
     ends = [f"{y}_lower", f"{y}_upper"]
     for level, rows in theory.dropna(subset=ends).groupby(hue, observed=True):
         limits = rows.groupby(x, observed=True)[ends].first()
-        look = {**style.SIMULATED, "edgecolor": palette[level]}
-        panel.fill_between(limits.index, limits[ends[0]], limits[ends[1]], **look)
+        hatching = {**style.SIMULATED, "edgecolor": palette[level]}
+        panel.fill_between(limits.index, limits[ends[0]], limits[ends[1]], **hatching)
 
 
 def has_simulated(rows: pd.DataFrame, y: str) -> bool:
-    """Return whether rows of theory say between what simulated draws of y lie."""
+    """Return whether rows of theory have the range of simulated draws of y."""
     return f"{y}_lower" in rows and bool(rows[f"{y}_lower"].notna().any())
 
 
@@ -216,7 +216,7 @@ def _make_room(panel: Axes, strip: float, least: float) -> None:
     floor = low
     low -= (high - low) * strip / (1 - strip)
     panel.set_ylim(10.0 ** max(low, -307.0), 10.0**high)
-    # No ticks beside the strip: its crosses are not on the scale.
+    # The strip has no ticks, because its crosses are not on the scale.
     log_ticks(panel.yaxis, 10.0**floor if strip else 0.0)
 
 

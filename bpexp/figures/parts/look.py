@@ -12,17 +12,17 @@ NARROW = 5.0  # inches: up to this width the legend is above by default
 
 
 class Look(TypedDict, total=False):
-    """How a figure is drawn; every figure function takes these keywords.
+    """Keywords of every figure function.
 
     Attributes:
-        width: of the figure, in inches. By default it follows from the panels.
-        title: False leaves the title out, text replaces it. The note that says which panels are not
-            drawn stays.
-        palette: the colours of the levels: a mapping, a sequence in the order of the levels, or a
-            name that seaborn knows. In a map of numbers the name of a colour map.
+        width: width of the figure, in inches. By default it follows from the panels.
+        title: False leaves the title out, and text replaces it. The note about panels that are not
+            drawn is kept.
+        palette: the colours of the levels: a mapping, a sequence in the order of the levels, or the
+            name of a seaborn palette. For a map of numbers the name of a colour map.
         legend: "right" of the panels, "above" them, "inside" (in a free place of the grid, or else
-            in the last panel), or False for none. By default it is above in figures of given width
-            up to 5 inches, and right in others.
+            in the last panel), or False for none. The default is "above" if width is given and at
+            most 5 inches, else "right".
     """
 
     width: float
@@ -32,15 +32,15 @@ class Look(TypedDict, total=False):
 
 
 def check_look(keywords: Mapping[str, Any], others: Sequence[str]) -> None:
-    """Refuse keywords that a figure function does not take.
+    """Check the keywords of a figure function.
 
     Args:
-        keywords: as they were given.
+        keywords: the given keywords.
         others: the function's own parameters.
 
     Raises:
         TypeError: there is no such keyword.
-        ValueError: a width that is not positive, or an unknown place of the legend.
+        ValueError: the width is out of range, or the legend has no such place.
     """
     allowed = [*Look.__annotations__, *others]
     for name in keywords:
@@ -54,6 +54,6 @@ def check_look(keywords: Mapping[str, Any], others: Sequence[str]) -> None:
 
 
 def place_of_legend(look: Look) -> Literal["right", "above", "inside", False]:
-    """Return where the legend is."""
+    """Return the place of the legend."""
     width = look.get("width")
     return look.get("legend", "above" if width is not None and width <= NARROW else "right")

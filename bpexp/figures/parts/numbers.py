@@ -1,9 +1,9 @@
-"""Numbers as figures show them: 0.01, 10⁻⁴, 3×10⁻⁵, never 1e-05."""
+"""Numbers as text in figures: 0.01, 10⁻⁴, 3×10⁻⁵, never 1e-05."""
 
 from __future__ import annotations
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-PLAIN = 1e-3, 1e5  # what is written without a power of ten
+PLAIN = 1e-3, 1e5  # range of numbers that are written without a power of ten
 
 
 def number(value: float, digits: int = 6) -> str:
@@ -11,7 +11,7 @@ def number(value: float, digits: int = 6) -> str:
 
     Args:
         value: the number.
-        digits: how many significant digits at most.
+        digits: the largest number of significant digits.
 
     >>> number(0.01), number(1e-4), number(-3e-5), number(2.0), number(1.234e-7, 2)
     ('0.01', '10⁻⁴', '-3×10⁻⁵', '2', '1.2×10⁻⁷')

@@ -1,4 +1,4 @@
-"""Panels: rows divided over a grid of bounded size, each panel with its title."""
+"""Panels: a grid of bounded size with a title and rows for each panel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Parts = list[tuple[Key, pd.DataFrame]]
 
 FORMULA = re.compile(r"\$[^$]*\$")
 MOST_PANELS = 48
-MANY = 8  # of more panels than these, those that are 0 throughout are left out
+MANY = 8  # if there are more panels, those with zeros only are left out
 LEGEND = 1.25  # inches beside the panels
 MARGIN = 0.75, 0.75  # inches for the labels of the axes, and for the title as well
 
@@ -34,11 +34,11 @@ class Panels:
 
     Attributes:
         figure: the figure.
-        stacks: the axes of each panel, from above to below; one unless they were stacked. The
-            axes' own label (`Axes.get_label`) is the panel's full title.
+        stacks: the axes of each panel, from top to bottom; more than one if panels are stacked. The
+            label of the axes (`Axes.get_label`) is the panel's full title.
         rows: the rows of each panel.
-        note: on the panels that were left out.
-        look: how the figure is drawn.
+        note: a note on panels that were left out, or an empty string.
+        look: the keywords of the figure.
         spare: free places of the grid.
     """
 
@@ -51,11 +51,11 @@ class Panels:
 
     @property
     def axes(self) -> list[Axes]:
-        """The axes of each panel, of stacked ones the uppermost."""
+        """The axes of each panel; of stacked axes the top one."""
         return [stack[0] for stack in self.stacks]
 
     def hide_inner_axes(self) -> None:
-        """Hide the axes that have no labels, with their ticks and grid lines."""
+        """Hide x and y axes that have no labels, with their ticks and grid lines."""
         for axes in (one for stack in self.stacks for one in stack):
             for axis, side in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft")):
                 axis.set_visible(axis.get_tick_params()[side])
@@ -66,9 +66,9 @@ class Panels:
         return [*zip(self.axes, self.rows, strict=True)]
 
     def label(self, title: str, *, x: str | None = None, y: str | None = None) -> None:
-        """Set the title, with the note below it, and the labels of the axes, one each.
+        """Set the title, with the note below it, and one label for each axis.
 
-        The labels are those of the panel if there is one, else `supxlabel` and `supylabel`.
+        A single panel has the labels; otherwise they are `supxlabel` and `supylabel`.
         """
         width, height = self.figure.get_size_inches()
         across, up = fold_words(x or "", width - 1), fold_words(y or "", height - 1)
@@ -106,24 +106,24 @@ def make_panels(
 ) -> Panels:
     """Divide rows into panels by factors, and title each panel with the values of its factors.
 
-    Two factors or more that cross are the columns and rows of the grid, which have titles at its
-    edges; panels of one factor are in reading order. Panels are smaller than `size` where the
-    figure would be wider than its width, or than 12 inches, or higher than 17 inches. Of more
-    panels than `most` the first are drawn.
+    Two or more crossed factors are the columns and rows of the grid, which have titles at its
+    edges; panels of one factor are in reading order. Panels are smaller than `size` if the figure
+    would otherwise exceed its width, 12 inches of width or 17 inches of height. If there are more
+    panels than `most`, only the first are drawn.
 
     Args:
-        rows: what is drawn.
+        rows: the rows to draw.
         factors: columns of `rows`; without any there is one panel.
-        look: how the figure is drawn.
+        look: the keywords of the figure.
         size: width and height of a panel, in inches.
-        alone: the same if there is one panel.
-        columns: panels in a row at most, if they are in reading order.
-        most: how many panels there are at most.
-        shows: whether a panel of these rows shows anything but zeros. Of more than eight panels
-            those that do not are left out.
-        stack: how many axes a panel has, one above the other, which share x.
-        sharex: which panels have the same limits of x: all, those of a row or column, or none.
-        sharey: the same of y.
+        alone: width and height of the panel if there is only one.
+        columns: the largest number of panels in a row, if they are in reading order.
+        most: the largest number of panels.
+        shows: returns whether rows contain anything but zeros. If there are more than eight panels,
+            those with zeros only are left out.
+        stack: the number of axes of a panel, one above the other, which share x.
+        sharex: the panels with the same limits of x: all, those of a row or column, or none.
+        sharey: the same for y.
         legend: whether the figure has a legend.
     """
     divided = [
@@ -173,14 +173,14 @@ def _subplots(
             leftmost = not (sharey in (True, "row") and (row, column - 1) in taken)
             axes.tick_params(which="both", labelbottom=lowest, labelleft=leftmost)
             for spine in axes.spines.values():
-                spine.set_in_layout(False)  # it is the panel's own edge; measuring it takes long
+                spine.set_in_layout(False)  # the layout need not measure it, which takes long
             stacked.append(axes)
         found.append(tuple(stacked))
     return found
 
 
 def _set_titles(plan: Arrangement, axes: Sequence[Axes]) -> None:
-    """Title the columns above and the rows at the right, or else each panel."""
+    """Set the titles of columns at the top and of rows at the right, or else of each panel."""
     width = int(12 * plan.panel[0])
     small = 8 if plan.panel[0] < 2 else None
     if not plan.crossed:
@@ -194,16 +194,16 @@ def _set_titles(plan: Arrangement, axes: Sequence[Axes]) -> None:
     for row, title in enumerate(plan.sides):
         at = [i for i, place in enumerate(plan.places) if place[0] == row]
         last = max(at, key=lambda i: plan.places[i][1])
-        look: dict[str, Any] = {"rotation": 270, "ha": "left", "va": "center"}
-        look["fontsize"] = small or axes[last].title.get_fontsize()
+        turned: dict[str, Any] = {"rotation": 270, "ha": "left", "va": "center"}
+        turned["fontsize"] = small or axes[last].title.get_fontsize()
         text = fold(title, int(12 * plan.panel[1]))
-        axes[last].text(1.03, 0.5, text, transform=axes[last].transAxes, **look)
+        axes[last].text(1.03, 0.5, text, transform=axes[last].transAxes, **turned)
 
 
 def fit(
     divided: Parts, most: int, shows: Callable[[pd.DataFrame], bool] | None = None
 ) -> tuple[Parts, str]:
-    """Return the parts that become panels, and a note on the others; arguments as `make_panels`."""
+    """Return the parts to draw as panels, and a note on the others; arguments as `make_panels`."""
     notes = []
     kept = divided
     if shows and len(divided) > MANY:
@@ -216,7 +216,7 @@ def fit(
 
 
 def fold(title: str, width: int) -> str:
-    r"""Break a title into lines at commas only, so that a key stays beside its value.
+    r"""Break a title into lines at commas only, so that a key and its value are in one line.
 
     >>> fold("depth 0, binary_cross_entropy, lr 0.05", 32)
     'depth 0, binary_cross_entropy,\nlr 0.05'
@@ -226,7 +226,7 @@ def fold(title: str, width: int) -> str:
 
 
 def fold_words(text: str, inches: float, points: float = 9.5) -> str:
-    r"""Break lines of text at spaces so that they are at most so long; formulas stay whole.
+    r"""Break lines of text at spaces so that they fit into a length; formulas are not broken.
 
     >>> fold_words("gradient norm of layer 1", 1.0)
     'gradient norm\nof layer 1'
@@ -251,5 +251,5 @@ def _unbroken(formula: re.Match[str]) -> str:
 
 
 def _letters(text: str) -> int:
-    """Return about how many letters wide a text is; a command of a formula is one letter."""
+    """Return the approximate width of a text in letters; a command of a formula is one letter."""
     return len(re.sub(r"[{}^_$]", "", re.sub(r"\\[a-zA-Z]+", "x", text)))

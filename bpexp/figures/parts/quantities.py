@@ -1,4 +1,4 @@
-"""What a figure draws upwards: a column, its axis, and the mean over seeds that lines show."""
+"""The ordinate of a figure: a column, its axis, and the mean over seeds that lines show."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Quantity:
     """A column that lines show.
 
     Attributes:
-        name: of the column.
-        mean: which mean over seeds a line is.
-        log: whether the axis is logarithmic; an exact zero is then no value.
-        within: the least and the greatest value that there can be.
+        name: the column.
+        mean: the mean over seeds that a line shows.
+        log: whether the axis is logarithmic; exact zeros are then drawn apart.
+        within: the least and the greatest possible value.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Scores as an ordinate: their name, label, bounds and the limits of their axis.
 
-Runs of different tasks have different data sets. These divide panels, so no line mixes metrics.
+Runs of different tasks have different data sets, which divide panels, so no line mixes metrics.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def score_of(frame: pd.DataFrame, split: str) -> Quantity:
 
 
 def score_name(frame: pd.DataFrame, split: str) -> str:
-    """Return what the scores of a frame are: "accuracy", "R2", or "score" of several tasks."""
+    """Return the name of the scores in a frame: "accuracy", "R2", or "score" for several tasks."""
     found = tasks_in(frame, split)
     return found[0].label if len(found) == 1 else "score"
 

@@ -1,4 +1,4 @@
-"""Which rows of a table are drawn: measured ones, of which probe, of which layer and rank.
+"""Select the rows of a table to draw: by source, probe, layer and rank.
 
 Frames are never modified; every function returns a new frame or a view.
 """
@@ -18,21 +18,21 @@ Step = Literal["first", "last"] | int
 
 NOISE = 1e-15  # singular values below this share of the largest are rounding errors
 
-# Settings without effect before training: what is measured then is the same whatever they are.
+# Settings that do not change measurements before training.
 TRAINING_KEYS = {"lr", "optimizer", "schedule", "batch_size", "epochs", "stop", "frozen"}
 
 
 def measured(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that were measured, without those of theory."""
+    """Return the measured rows, without those of theory."""
     return layers[layers["source"] == "measured"]
 
 
 def at_step(layers: pd.DataFrame, step: Step = "first") -> pd.DataFrame:
     """Return the rows of one probe of each run: its first, its last, or that at a step.
 
-    A run's first and last probes are found from its measured rows, so that theory, which is for
-    step 0, is never returned with the end of training. A run without measured rows uses the first
-    or last step of all runs.
+    A run's first and last probes are those of its measured rows, so that rows of theory, which are
+    of step 0, are not returned for the end of training. For a run without measured rows the first
+    or last step of all runs is used.
 
     Args:
         layers: columns run, step, source.
@@ -65,9 +65,10 @@ def at_start(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def once_a_draw(rows: pd.DataFrame, others: Sequence[str]) -> pd.DataFrame:
-    """Return rows that were measured before training, without the settings of training.
+    """Return rows from before training without duplicates that differ in settings of training only.
 
-    Of rows that are equal in all other settings, the seed and `others` the first is returned.
+    The columns of these settings are dropped. Of rows that are equal in all other settings, the
+    seed and `others`, the first is returned.
     """
     rows = rows.drop(columns=[name for name in rows if group(name) in TRAINING_KEYS])
     initial = [name for name in rows if group(name) in {*PANEL_KEYS, "seed"}]
@@ -75,12 +76,12 @@ def once_a_draw(rows: pd.DataFrame, others: Sequence[str]) -> pd.DataFrame:
 
 
 def several(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows if they are of several runs: figures that compare say nothing of one."""
+    """Return the rows if they are of several runs, which figures that compare runs need."""
     return rows if varies(rows, "run") else rows.head(0)
 
 
 def over_depths(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows if depth varies: figures against depth say nothing of one depth."""
+    """Return the rows if depth varies, which figures against depth need."""
     return rows if varies(rows, "depth") else rows.head(0)
 
 
@@ -93,7 +94,7 @@ def first_layer(layers: pd.DataFrame) -> pd.DataFrame:
 def ends_of_training(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each run's first and last probe, with a column `when`.
 
-    It is "before training" or "after training"; of a run that was probed once it is the former.
+    It is "before training" or "after training". A run with a single probe has only the former.
     """
     steps = rows.groupby("run")["step"]
     first, last = steps.transform("min"), steps.transform("max")
@@ -105,13 +106,13 @@ def ends_of_training(rows: pd.DataFrame) -> pd.DataFrame:
 def without_noise(rows: pd.DataFrame, values: str, others: Sequence[str]) -> pd.DataFrame:
     """Return rows of singular values in which rounding errors are NaN, with a column `share`.
 
-    They stay as rows, so that a mean is over all values or missing. If they were left out, it would
-    be a mean of the large values only.
+    Rows with rounding errors are kept, so that a mean over them is NaN. Without them it would be
+    the mean of the large values only.
 
     Args:
         rows: columns run, step, rank, those of `others` and the values.
         values: the column of the singular values.
-        others: the dimensions beside rank.
+        others: the dimensions other than rank.
 
     Returns:
         The rows; values below 1e-15 of the largest of their run, step and other dimensions are NaN,

@@ -1,4 +1,4 @@
-"""Lines that coincide, drawn side by side so that none is hidden."""
+"""Draw lines that coincide side by side, so that none is hidden."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-NEAR = 0.012  # of the panel's height: about a line's width
+NEAR = 0.012  # share of the panel's height, about the width of a line
 
 
 def separate(panel: Axes, lines: Sequence[Line2D]) -> None:
-    """Shift lines that coincide at two neighbouring points, up or down, by their widths.
+    """Shift lines that coincide at two neighbouring points up or down by their widths.
 
-    Of n such lines the shifts are from -(n - 1) / 2 to (n - 1) / 2 widths. The data of the lines
-    stay as they are. Limits of the panel's y axis must be close to their last values.
+    The shifts of n such lines are from -(n - 1) / 2 to (n - 1) / 2 widths. The data of the lines do
+    not change. The limits of the panel's y axis must be close to their final values.
     """
     heights = [_heights(panel, line) for line in lines]
     groups: list[list[int]] = []
@@ -35,14 +35,14 @@ def separate(panel: Axes, lines: Sequence[Line2D]) -> None:
 
 
 def _heights(panel: Axes, line: Line2D) -> dict[float, float]:
-    """Return the height of each point of a line by its abscissa, as a share of the panel's."""
+    """Return the height of each point of a line, relative to the panel's, by its abscissa."""
     points: NDArray[np.float64] = np.asarray(line.get_xydata(), float)
     shares = panel.transLimits.transform(panel.transScale.transform(points))[:, 1]
     return dict(zip(points[:, 0].tolist(), shares.tolist(), strict=True))
 
 
 def _coincide(one: dict[float, float], other: dict[float, float]) -> bool:
-    """Return whether lines are near at two neighbouring points, or at the only one."""
+    """Return whether lines are near at two neighbouring points, or at their only common point."""
     shared = [x for x in one if x in other]
     near = [abs(one[x] - other[x]) < NEAR for x in shared]
     if len(near) == 1:

@@ -28,11 +28,12 @@ BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
 SEED_DOTS: dict[str, Any] = {"s": 9, "alpha": 0.5, "linewidths": 0, "zorder": 2.2}
 SEED_LINES: dict[str, Any] = {"alpha": 0.45, "linewidths": 0.6, "zorder": 1.8}
 THEORY: dict[str, Any] = {"linewidth": 0.8, "linestyle": "--", "zorder": 2.5}
-# Strokes fall to the right: they cross the line of a gradient that vanishes towards the input.
+# The strokes fall to the right, so that they cross lines of gradients that vanish towards the
+# input.
 SIMULATED: dict[str, Any] = {
     "facecolor": "none", "hatch": "\\\\\\\\", "alpha": 0.35, "linewidth": 0, "zorder": 1.5
 }  # fmt: skip
-NEUTRAL = "0.35"  # of legend entries that hold for lines of any colour
+NEUTRAL = "0.35"  # colour of legend entries for lines of all colours
 GUESS: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.2}
 ZERO_LINE: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.6, "zorder": 1}
 
@@ -61,10 +62,10 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.titlesize": 11,
     "figure.labelsize": 9.5,
-    # matplotlib ships DejaVu Sans, so that figures are the same on every machine
+    # DejaVu Sans ships with matplotlib, so figures are the same on every machine.
     "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
     "savefig.dpi": 300,
-    "pdf.fonttype": 42,  # TrueType, which journals ask for
+    "pdf.fonttype": 42,  # TrueType, which journals require
     "ps.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "bpexp",
@@ -82,12 +83,12 @@ def in_style() -> Iterator[None]:
 
 
 def colours(frame: pd.DataFrame, factor: str, look: Look) -> Palette:
-    """Return the colour of each level: that of the look, else the level's own; see `bpexp.palette`.
+    """Return the colour of each level, from the look's palette or else from `bpexp.palette`.
 
     Args:
-        frame: has the column `factor`.
-        factor: whose levels have colours.
-        look: its palette takes precedence.
+        frame: a frame with the column `factor`.
+        factor: the factor of the levels.
+        look: the keywords of the figure.
     """
     own = {level: colour for level, (colour, _) in _appearances(frame, factor).items()}
     return chosen(own, look)
@@ -99,7 +100,7 @@ def markers(frame: pd.DataFrame, factor: str) -> dict[Hashable, str]:
 
 
 def _appearances(frame: pd.DataFrame, factor: str) -> dict[Hashable, tuple[str, str]]:
-    """Return colour and marker of each level of a frame, at its place among all that there are."""
+    """Return colour and marker of each level of a frame, by its place among all known levels."""
     column = frame[factor]
     known = column.cat.categories if hasattr(column, "cat") else sorted(column.dropna().unique())
     found = {level: appearance(factor, level, i) for i, level in enumerate(known)}
@@ -113,7 +114,7 @@ def shades(values: Sequence[Any], look: Look) -> Palette:
 
 
 def chosen(own: Palette, look: Look) -> Palette:
-    """Return the colours of the look's palette, and the levels' own where it has none."""
+    """Return the colours of the look's palette, or `own` for levels that it lacks."""
     palette = look.get("palette")
     if palette is None:
         return own

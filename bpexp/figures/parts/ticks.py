@@ -1,4 +1,4 @@
-"""Ticks of axes: at whole numbers, at given values, or at round numbers of a log axis."""
+"""Ticks of axes: at integers, at given values, or at round numbers of a log axis."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 
 from bpexp.figures.parts.numbers import number
 
-APART = 0.2  # inches between the ticks of whole numbers
+APART = 0.2  # least distance of ticks at integers, in inches
 
 
 def integer_ticks(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> None:
-    """Set an axis' ticks to whole numbers: these values, or round ones if these are too close.
+    """Set the ticks of an axis to integers: the values, or round numbers if they are too close.
 
     Args:
         axis: the axis.
-        values: rising values to put ticks at.
-        most: how many intervals at most, where ticks are not at `values`.
+        values: ascending values of the ticks.
+        most: the largest number of intervals if ticks are not at `values`.
     """
     gaps = [after - before for before, after in pairwise(values)]
     room = _inches(axis) / APART
@@ -40,14 +40,14 @@ def integer_ticks(axis: Axis, values: Sequence[int] = (), *, most: int = 6) -> N
 
 
 def _inches(axis: Axis) -> float:
-    """Return about how long an axis is."""
+    """Return the approximate length of an axis."""
     panel = axis.axes
     box = panel.get_window_extent()
     return (box.width if axis is panel.xaxis else box.height) / panel.get_figure(root=True).dpi  # type: ignore[union-attr]
 
 
 def setting_ticks(axis: Axis, values: Sequence[float]) -> None:
-    """Set an axis' ticks for the values of a setting; scale it to log if they are geometric."""
+    """Set the ticks of an axis for values of a setting, on a log scale if they are geometric."""
     if all(value == int(value) for value in values):
         integer_ticks(axis, [int(value) for value in values])
     elif is_geometric(values):
@@ -58,7 +58,7 @@ def setting_ticks(axis: Axis, values: Sequence[float]) -> None:
 
 
 def at_ticks(axis: Axis, values: Sequence[float]) -> None:
-    """Set an axis' ticks to values, labelled with plain numbers."""
+    """Set the ticks of an axis to values, labelled with plain numbers."""
     axis.set_major_locator(FixedLocator(values))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(_text))
@@ -68,8 +68,8 @@ def at_ticks(axis: Axis, values: Sequence[float]) -> None:
 def log_ticks(axis: Axis, floor: float = 0.0) -> None:
     """Label a log axis at round numbers: 0.01, 0.1, 1; or 10⁻⁶, 10⁻³.
 
-    These are 1, 2 and 5 times powers of ten, or powers of ten alone if the limits, which must be
-    set before, span more than two of them.
+    These are 1, 2 and 5 times powers of ten, or powers of ten only if the limits span more than two
+    of them. The limits must be set before.
 
     Args:
         axis: the axis.
@@ -96,7 +96,7 @@ def _text(value: float, _position: int | None) -> str:
 
 
 def is_geometric(values: Sequence[float] | NDArray[np.float64]) -> bool:
-    """Return whether rising values are spaced more evenly in their logarithms.
+    """Return whether ascending values are spaced more evenly in their logarithms.
 
     >>> is_geometric([0.01, 0.1, 1.0]), is_geometric([1.0, 2.0, 3.0])
     (True, False)
