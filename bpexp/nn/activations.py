@@ -3,16 +3,16 @@
 Every activation has one form, `evaluate(emit, z, a, slope, scratch)`. It records or makes calls
 (see `bpexp.nn.tape`) that write g(z) into `a` and, unless `slope` is None, g'(z) into `slope`. All
 arrays have one shape and one floating dtype, they do not overlap, and z is not changed. g' is
-computed from z, never from a rounded g: in float32 1 - tanh(z)^2 has no correct digit from z = 9
-on, and sigma (1 - sigma) none from z = 17 on. For infinite z the result may be NaN, even where g
-has a limit; such a run counts as diverged.
+computed from z and not from a rounded g: in float32 1 - tanh(z)^2 has no correct digit for z above
+9, and sigma (1 - sigma) none for z above 17. For infinite z the result may be NaN, even where g has
+a limit; such a run counts as diverged.
 
-Which calls are fast was measured (NumPy 2.4). `maximum`, `copysign` and comparisons that write
-floats take two to five times as long as a product; Python numbers as operands take twice as long as
-arrays without dimensions. A choice by sign is therefore a comparison into `scratch.mask` and a
-product. `fmax` and `fmin` of two arrays take as long as a product, of an array and a number two to
-three times as long: the array is filled with the number first. They ignore NaN; multiplying by z
-restores it.
+The speed of calls was measured (NumPy 2.4). `maximum`, `copysign` and comparisons that write floats
+take two to five times as long as a product. Python numbers as operands take twice as long as
+zero-dimensional arrays. A choice by sign is therefore a comparison into `scratch.mask` and a
+product. `fmax` and `fmin` of two arrays take as long as a product, and two to three times as long
+for an array and a number, so an array is filled with the number first. They ignore NaN; multiplying
+by z restores it.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ class Scratch:
 
     @classmethod
     def like(cls, z: Array, empty_like: Callable[..., NDArray[Any]] = np.empty_like) -> Scratch:
-        """Allocate for arrays like z.
+        """Allocate memory for arrays like z.
 
         Args:
-            z: gives shape, dtype and the order of the axes in memory.
+            z: an array with the shape, dtype and order of axes in memory.
             empty_like: allocates one array.
         """
         return cls(empty_like(z), empty_like(z), empty_like(z, np.bool_))
 
     def number(self, value: float) -> Array:
-        """Return a number in z's dtype, as an array without dimensions."""
+        """Return a number in z's dtype, as a zero-dimensional array."""
         return np.array(value, self.first.dtype)
 
 
@@ -64,11 +64,11 @@ Evaluate = Callable[[Emit, Array, Array, Array | None, Scratch], None]
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation and the properties that initialization, probes and theory use.
+    """An activation, with properties for initialization, probes and theory.
 
     Attributes:
         evaluate: writes g(z) and g'(z); see the module's docstring.
-        bounded: g has two horizontal asymptotes, so that a unit can saturate.
+        bounded: whether g has two horizontal asymptotes, so that a unit can saturate.
         max_slope: the largest |g'|.
         negative_slope: the limit of g'(z) for z to minus infinity, used by He's initialization.
     """
@@ -79,7 +79,7 @@ class Activation:
     negative_slope: float = 0.0
 
     def __call__(self, z: Array) -> tuple[Array, Array]:
-        """Return (g(z), g'(z)) as new arrays, for use outside of the training step.
+        """Return (g(z), g'(z)) as new arrays, for use outside the training step.
 
         Args:
             z: pre-activations of any shape; integers are converted to floating point.
@@ -157,7 +157,7 @@ def softplus() -> Activation:
 
 
 def relu() -> Activation:
-    """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0, at 0 too (Nair & Hinton 2010)."""
+    """g(z) = max(z, 0), g'(z) = 1 for z > 0, else 0, also at 0 (Nair & Hinton 2010)."""
 
     def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         mask = scratch.first if slope is None else slope
@@ -216,7 +216,7 @@ def gelu() -> Activation:
 
     def evaluate(emit: Emit, z: Array, a: Array, slope: Array | None, scratch: Scratch) -> None:
         inner, square = scratch.second, scratch.first
-        emit(np.clip, z, -far, far, inner)  # so that z^3 is finite; sigma(2u) is 0 or 1 there
+        emit(np.clip, z, -far, far, inner)  # z^3 stays finite, and sigma(2u) is 0 or 1 beyond
         emit(np.multiply, inner, inner, square)
         emit(np.multiply, square, scratch.number(cubic), square)
         emit(np.add, square, scratch.number(1), square)

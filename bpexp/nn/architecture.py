@@ -1,4 +1,4 @@
-"""An architecture: a network's layers, its activation and its cost, without any numbers."""
+"""An architecture: a network's layers, activation and cost, without parameters."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Architecture:
     Attributes:
         layers: specifications of the layers 1 .. L (see `bpexp.nn.layers`).
         activation: the hidden layers' activation.
-        cost: the cost, which brings the output layer's activation.
-        task: what the outputs stand for, a row of `bpexp.nn.tasks.TASKS`.
-        skip: the skip connections that the layers have, a row of `bpexp.nn.skips.SKIPS`.
-        norm: the normalisation that they have, a row of `bpexp.nn.norms.NORMS`.
+        cost: the cost, which includes the output layer's activation.
+        task: the task, a row of `bpexp.nn.tasks.TASKS`.
+        skip: the skip connections of the layers, a row of `bpexp.nn.skips.SKIPS`.
+        norm: the normalisation of the layers, a row of `bpexp.nn.norms.NORMS`.
     """
 
     layers: tuple[Layer, ...]
@@ -47,11 +47,11 @@ class Architecture:
     norm: Choice = NONE
 
     def __post_init__(self) -> None:
-        """Refuse layers that do not fit each other, and a cost that does not fit the task.
+        """Check that layers fit each other, and that the cost fits the task.
 
         Raises:
-            ValueError: there is no layer, one has no units, two neighbours do not fit, or the cost
-                does not fit the task.
+            ValueError: there is no layer, a layer has no units, two neighbours do not fit, or the
+                cost does not fit the task.
         """
         check_cost(self.task, self.cost)
         if not self.layers or any(n < 1 for n in self.sizes):
@@ -80,11 +80,11 @@ class Architecture:
         """Return the architecture of a multi-layer perceptron.
 
         Args:
-            sizes: units a layer, inputs first: (n_0, ..., n_L).
-            activation: of the hidden layers, a name or a Choice with parameters.
-            cost: a name or a Choice with parameters; the task's own if None: cross_entropy, or
-                squared_error with output=identity for regression.
-            task: what the outputs stand for: classification or regression.
+            sizes: units of each layer, inputs first: (n_0, ..., n_L).
+            activation: the hidden layers' activation, a name or a Choice with parameters.
+            cost: a name or a Choice with parameters; None: the default of the task, cross_entropy,
+                or squared_error with output=identity.
+            task: the task, classification or regression.
             skip: the skip connections, a name or a Choice with parameters.
             norm: the normalisation before each hidden layer's activation, a name or a Choice with
                 parameters.
@@ -112,22 +112,22 @@ class Architecture:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """Units a layer, inputs first: (n_0, ..., n_L)."""
+        """Units of each layer, inputs first: (n_0, ..., n_L)."""
         inputs = tuple(layer.n_in for layer in self.layers[:1])
         return inputs + tuple(layer.n_out for layer in self.layers)
 
     @cached_property
     def n_parameters(self) -> int:
-        """P: entries of all parameter arrays."""
+        """P, the number of parameters."""
         return self.first_parameter(len(self.layers) + 1)
 
     @property
     def n_state(self) -> int:
-        """S: entries of all arrays that are kept and not trained."""
+        """S, the number of state entries."""
         return sum(spec.size for layer in self.layers for spec in layer.state)
 
     def first_parameter(self, number: int) -> int:
-        """Return where the parameters of layer `number`, from 1, begin in the flat buffer."""
+        """Return the index of the first parameter of a layer, from 1, in the flat buffer."""
         below = self.layers[: number - 1]
         return sum(spec.size for layer in below for spec in layer.parameters)
 
@@ -152,7 +152,7 @@ class Architecture:
         return initial([spec for layer in self.layers for spec in layer.state])
 
     def decayed(self) -> NDArray[np.bool_]:
-        """Return which parameters weight decay acts on, (P,)."""
+        """Return the mask of the parameters on which weight decay acts, (P,)."""
         mask = np.zeros(self.n_parameters, bool)
         for layer, arrays in zip(self.layers, self.parameters(mask), strict=True):
             for spec in layer.parameters:
@@ -161,10 +161,10 @@ class Architecture:
         return mask
 
     def unknown_layer(self, known: Iterable[type]) -> str | None:
-        """Return what makes a layer of a kind that is not in `known`; None if all are known.
+        """Return a description of the first layer whose kind is not in `known`; None if all are.
 
-        It is named by the skip connections and the norm that were chosen, else by the number and
-        the specification of the first such layer.
+        It names the chosen skip connections and norm, or else the number and specification of the
+        layer.
         """
         kinds = tuple(known)
         for number, layer in enumerate(self.layers, start=1):
@@ -180,12 +180,12 @@ class Architecture:
 
     @property
     def given(self) -> dict[str, Choice]:
-        """The skip connections and the norm by key, without those that are none."""
+        """The skip connections and the norm by key, if they are not "none"."""
         choices = {"skip": self.skip, "norm": self.norm}
         return {key: choice for key, choice in choices.items() if choice != NONE}
 
     def to_json(self) -> str:
-        """Return the architecture as JSON: with `sizes` if `dense` makes it, else with `layers`."""
+        """Return the architecture as JSON, with `sizes` if `dense` makes it, else with `layers`."""
         shape: dict[str, Any] = {"sizes": self.sizes}
         if self.layers != chain(self.sizes, self.skip, self.norm):
             shape = {"layers": [_as_json(layer) for layer in self.layers]}
@@ -195,10 +195,11 @@ class Architecture:
 
     @classmethod
     def from_json(cls, text: str) -> Architecture:
-        """Read what `to_json` wrote.
+        """Return the architecture of a text that `to_json` wrote.
 
         Raises:
-            ValueError: it is not JSON, a field is missing, or a kind of layer is not in LAYERS.
+            ValueError: the text is not JSON, a field is missing, or a kind of layer is not in
+                LAYERS.
         """
         try:
             read = {key: _restored(value) for key, value in json.loads(text).items()}
@@ -213,7 +214,7 @@ class Architecture:
         return cls(layers, *choices, task, *given)
 
     def __str__(self) -> str:
-        """Return the units of each layer: 64-32x8-10 for eight layers of 32 units between."""
+        """Return the units of each layer, such as 64-32x8-10 for eight hidden layers of 32."""
         shown = [str(self.layers[0].n_in)] if self.layers else []
         for (kind, units), group in groupby((layer.kind, layer.n_out) for layer in self.layers):
             times = len(list(group))
@@ -243,7 +244,7 @@ def _named(choice: Choice) -> dict[str, Any]:
 
 
 def _restored(value: Any) -> Any:
-    """Return the choice that `_named` named; all else unchanged."""
+    """Return the choice of a result of `_named`; other values unchanged."""
     if not (isinstance(value, Mapping) and "name" in value):
         return value
     return Choice(value["name"], {key: v for key, v in value.items() if key != "name"})

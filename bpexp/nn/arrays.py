@@ -20,9 +20,9 @@ class ArraySpec:
 
     Attributes:
         name: unique within the layer; in saved files the layer's number follows.
-        shape: of one network.
+        shape: the shape in one network.
         initial: the value of its entries before `Layer.draw`.
-        decayed_from: the first row that weight decay acts on; None if it acts on none.
+        decayed_from: the first row on which weight decay acts; None for no rows.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ArraySpec:
 
     @property
     def size(self) -> int:
-        """Number of entries."""
+        """The number of entries."""
         return prod(self.shape)
 
 

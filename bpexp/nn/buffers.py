@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,74 +10,80 @@ from numpy.typing import DTypeLike, NDArray
 
 from bpexp.nn import memory
 from bpexp.nn.activations import Activation, Array, Scratch
-from bpexp.nn.stack import Stack
+from bpexp.nn.arrays import Arrays
 
 
 class Buffers:
-    """What the layers of a stack read and write for R networks and B examples.
+    """The arrays that the layers of a stack read and write, for R networks and B examples.
 
-    Lists are indexed by the layer: entry 0 is the input, and entries of what a layer lacks are
+    Lists are indexed by the layer, with the input at index 0. Arrays that a layer does not have are
     empty. All arrays have units before examples; see `bpexp.nn.stack`.
 
     Attributes:
-        activation: that of the hidden layers.
+        activation: the hidden layers' activation.
         last: the number L of the last layer.
-        lowest: the lowest layer whose gradient is wanted, where backpropagation ends; L + 1 if
-            none is.
+        lowest: the lowest layer whose gradient is computed, where backpropagation ends; L + 1 for
+            no gradients.
         trains: whether a forward pass updates the layers' state.
-        evaluates: whether the layers' state stands in for statistics of the batch.
+        evaluates: whether layers use their state instead of statistics of the batch.
         parameters: each layer's parameter arrays by name, (R, *shape).
         state: each layer's other arrays by name, (R, *shape).
-        gradients: sum_i dC_i/dtheta^(l) times the scale, by name, shaped as the parameters.
+        gradients: sum_i dC_i/dtheta^(l) times the scale, by name, in the parameters' shapes.
         a: a^(l) with the constant unit as row 0, (R, n_l + 1, B), for l < L; a^(0) views the rows.
-        z: z^(l), (R, n_l, B). Hidden layers share its memory, which then stays in the cache. A
-            layer that keeps its z^(l) puts its own array here.
+        z: z^(l), (R, n_l, B). Hidden layers share its memory, which then remains in the cache. A
+            layer that must keep its z^(l) replaces it by an array of its own.
         slope: g'(z^(l)), (R, n_l, B), of hidden layers from `lowest` on.
         delta: delta^(l) of each example's own cost times the scale, in the memory of slope.
         backward_signal: dC/da^(l) of each example's own cost times the scale, (R, n_l, B), for
             l < L, in the memory of z.
-        passed: further terms of dC/da^(l), from layers that read a^(l) beside the weights of l + 1.
-        scratch: memory shaped as z^(l), shared by all layers: valid within one layer's calls.
-        own: arrays that a layer allocates for itself while it records, by name.
+        passed: further terms of dC/da^(l), from other layers than l + 1 that read a^(l).
+        scratch: memory of z^(l)'s shape, shared by all layers: valid within one layer's calls.
+        own: arrays that a layer allocates while it records, by name.
     """
 
     def __init__(
         self,
-        stack: Stack,
         rows: Array,
-        gradient: Array | None,
+        sizes: Sequence[int],
+        activation: Activation,
+        parameters: Sequence[Arrays],
+        state: Sequence[Arrays],
+        gradients: Sequence[Arrays] | None,
         *,
         lowest: int,
         trains: bool,
         evaluates: bool,
     ) -> None:
-        """Allocate.
+        """Allocate the arrays.
 
         Args:
-            stack: the networks.
             rows: the inputs with the constant unit, (R, B, n_0 + 1) or (B, n_0 + 1).
-            gradient: what `gradients` views, (R, P); None if there is no backward pass.
-            lowest: see the attribute, as for the rest.
-            trains: updates the state.
-            evaluates: uses the state.
+            sizes: units of each layer, inputs first: (n_0, ..., n_L).
+            activation: the hidden layers' activation.
+            parameters: arrays by name, (R, *shape), of the layers 1 .. L.
+            state: arrays by name, (R, *shape), of the layers 1 .. L.
+            gradients: as `parameters`; None if there is no backward pass.
+            lowest: see the attribute.
+            trains: see the attribute.
+            evaluates: see the attribute.
         """
-        architecture = stack.architecture
-        sizes, copies, batch = architecture.sizes, len(stack), rows.shape[-2]
-        dtype, hidden, units = stack.theta.dtype, (0, *sizes[1:-1]), (0, *sizes[1:])
+        theta = parameters[0]["theta"]
+        copies, batch, dtype = len(theta), rows.shape[-2], theta.dtype
+        hidden, units = (0, *sizes[1:-1]), (0, *sizes[1:])
 
         def shared(dtype: DTypeLike = dtype) -> list[NDArray[Any]]:
             """Return arrays (R, n_l, B) that begin at one address."""
             place = memory.empty((copies * max(units) * batch,), dtype)
             return [place[: copies * n * batch].reshape(copies, n, batch) for n in units]
 
-        self.activation: Activation = stack.activation
-        self.last, self.lowest = len(architecture.layers), lowest
+        self.activation = activation
+        self.last, self.lowest = len(parameters), lowest
         self.trains, self.evaluates = trains, evaluates
-        self.parameters = [{}, *stack.parameters]
-        self.state = [{}, *stack.states]
-        self.gradients: list[dict[str, Array]] = [{} for _ in sizes]
-        if gradient is not None:
-            self.gradients[1:] = architecture.parameters(gradient)
+        self.parameters: list[Arrays] = [{}, *parameters]
+        self.state: list[Arrays] = [{}, *state]
+        self.gradients: list[Arrays] = (
+            [{} for _ in sizes] if gradients is None else [{}, *gradients]
+        )
         output = _output_buffer((copies, sizes[-1], batch), dtype)
         self.backward_signal: list[Array] = shared()[:-1]
         self.z: list[Array] = [*self.backward_signal, output]
@@ -95,15 +102,15 @@ class Buffers:
         return number >= self.lowest
 
     def error(self, number: int) -> Array:
-        """Return dC/d(theta^(l)T a^(l-1)), shaped as delta^(l), which it is for dense layers."""
+        """Return dC/d(theta^(l)T a^(l-1)), which is delta^(l) for dense layers."""
         return self.own[number].get("error", self.delta[number])
 
 
 def _output_buffer(shape: tuple[int, int, int], dtype: DTypeLike) -> Array:
-    """Allocate (R, K, B) with K outermost in memory: sums over K are then few long loops.
+    """Allocate (R, K, B) with K outermost in memory, so that sums over K are few long loops.
 
-    With fewer than four examples R is outermost: NumPy and BLAS then add over K in an order that
-    does not depend on R, also where the layer below has a single unit.
+    With fewer than four examples R is outermost. NumPy and BLAS then add over K in an order that
+    does not depend on R, also if the layer below has a single unit.
     """
     copies, outputs, batch = shape
     if batch < 4:

@@ -1,6 +1,6 @@
-"""Checks of what users hand in: arrays of inputs and targets, and whole numbers.
+"""Check arguments of public functions: arrays of inputs and targets, integers and dtypes.
 
-They are made once a call, at the public functions; nothing inside of a training step checks.
+They are checked once for each call; training steps check nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def as_inputs(name: str, value: Any, n: int, dtype: DTypeLike) -> NDArray[Any]:
 
     Args:
         name: the argument's name.
-        value: what was received: an array or nested lists of at least one example.
+        value: the argument: an array or nested lists of at least one example.
         n: the number of inputs of an example.
-        dtype: float32 or float64, in which they will be computed with.
+        dtype: float32 or float64, the dtype of the computation.
 
     Raises:
-        ValueError: they are no finite real numbers in the range of `dtype`, or of another shape.
+        ValueError: they are not finite real numbers in the range of `dtype`, or have another shape.
     """
     x = _numbers(name, value, f"an array of shape (N, {n})")
     if x.ndim != 2 or x.shape[1] != n:
@@ -46,14 +46,14 @@ def as_targets(
 
     Args:
         name: the argument's name.
-        value: what was received.
+        value: the argument.
         examples: N, the number of inputs.
         n_outputs: K.
-        labels: whether one number an example is a label of a class, 0 .. K - 1.
-        dtype: float32 or float64, in which targets will be computed with.
+        labels: whether one number for each example is a label of a class, 0 .. K - 1.
+        dtype: float32 or float64, the dtype of the computation.
 
     Raises:
-        ValueError: they are of another shape, number or range, or no finite real numbers.
+        ValueError: they have another shape, number or range, or are not finite real numbers.
     """
     shapes = f"(N, {n_outputs})" if n_outputs > 1 and not labels else f"(N,) or (N, {n_outputs})"
     y = _numbers(name, value, f"an array of shape {shapes}")
@@ -73,11 +73,7 @@ def as_targets(
 
 
 def require_integer(name: str, value: object, least: int, *, nullable: bool = False) -> None:
-    """Refuse what is no integer of at least `least`; None is allowed if `nullable`.
-
-    Raises:
-        ValueError: it is another value.
-    """
+    """Raise ValueError unless value is an integer of at least `least`, or None if `nullable`."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     allowed = f"an integer of at least {least}{', or None' if nullable else ''}"
     fits = (value is None and nullable) or (whole and value >= least)  # type: ignore[operator]
@@ -108,9 +104,9 @@ def _numbers(name: str, value: Any, allowed: str) -> NDArray[Any]:
         raise ValueError(f"{name}: a {kind} with masked entries is not {allowed}")
     try:
         array = np.asarray(value)
-    except Exception as error:  # lists of unequal lengths, and what other libraries raise
-        told = str(error).partition(". ")[0].partition("\n")[0]
-        raise ValueError(f"{name}: a {kind} is not {allowed}: {told}") from None
+    except Exception as error:  # lists of unequal lengths, and exceptions of other libraries
+        message = str(error).partition(". ")[0].partition("\n")[0]
+        raise ValueError(f"{name}: a {kind} is not {allowed}: {message}") from None
     if array.dtype.kind not in "buif":
         held = HELD.get(array.dtype.kind, f"dtype {array.dtype}")
         raise ValueError(f"{name}: a {kind} of {held} is not {allowed} of real numbers")

@@ -1,4 +1,4 @@
-"""A choice: a name in a table of factories, and the parameters given to that factory."""
+"""A choice: a name in a table of factories, and parameters of the factory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 Value = bool | int | float | str | None
 T = TypeVar("T")
 SOURCE = "source"
-"""The parameter of a row that a program registered: the digest of its source (`bpexp.register`)."""
+"""The parameter of a registered row that holds the digest of its source (`bpexp.register`)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Choice:
         return f"{self.name}({given})" if given else self.name
 
     def __hash__(self) -> int:
-        """Return a hash of name and parameters: equal choices have equal hashes."""
+        """Return a hash of name and parameters, equal for equal choices."""
         return hash((self.name, tuple(sorted(self.parameters.items()))))
 
     def build(self, table: Mapping[str, Callable[..., T]]) -> T:
@@ -51,7 +51,7 @@ class Choice:
             table: factories by name.
 
         Returns:
-            What the factory returns for the parameters.
+            The factory's result for the parameters.
 
         Raises:
             ValueError: the name is not in the table, or a parameter is out of its range.
@@ -70,12 +70,12 @@ def as_choice(choice: object, key: str, table: Mapping[str, Callable[..., object
 
     Args:
         choice: a name or a Choice.
-        key: the name of the argument that it was given as.
+        key: the name of the argument, for messages.
         table: factories by name.
 
     Raises:
-        ValueError: it is neither, its name is not in the table, its factory has no such parameter,
-            or a parameter is of another type or out of its range.
+        ValueError: `choice` is neither, its name is not in the table, its factory has no such
+            parameter, or a parameter is of another type or out of its range.
     """
     chosen = Choice(choice) if isinstance(choice, str) else choice
     if not isinstance(chosen, Choice):
@@ -93,12 +93,12 @@ def as_choice(choice: object, key: str, table: Mapping[str, Callable[..., object
 
 
 def require(name: str, value: object, allowed: str, holds: bool) -> None:
-    """Refuse a parameter that is out of its range.
+    """Raise ValueError unless a parameter is in its range.
 
     Args:
         name: the parameter's name.
-        value: what was received.
-        allowed: what is allowed, in words.
+        value: the value that was received.
+        allowed: the allowed values, in words.
         holds: whether the value is allowed.
 
     Raises:

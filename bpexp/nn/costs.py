@@ -1,10 +1,10 @@
 """Costs C of the output layer: the value of each example, and dC/dz computed from z.
 
 Pre-activations z and targets t of the output layer have shape (K, ...): K outputs of any examples.
-A cost belongs to one example; the caller takes the mean over the batch. A cost includes the output
-layer's activation (softmax, sigmoid, ...), so that dC/dz is formed from z directly and no factor g'
-underflows. For the target's own unit dC/dz is p - 1, which is exact to one rounding of 1: it is 0
-for an example whose p differs from 1 by less than 1e-7 in float32 (1e-16 in float64).
+A cost is that of one example; the caller computes the mean over the batch. A cost includes the
+output layer's activation (softmax, sigmoid, ...), so that dC/dz is computed from z directly and no
+factor g' underflows. For the unit of the target's class dC/dz is p - 1. Its absolute error is one
+rounding of 1, so it is 0 if p differs from 1 by less than 1e-7 in float32 (1e-16 in float64).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bpexp.nn.choices import require
 from bpexp.nn.tape import Emit, assign, call_now
 
 OUTPUTS = tuple(ACTIVATIONS)
-"""Activations of output layers: those of this package, since a cost does not record the source of
-others."""
+"""Activations of output layers. These are the package's own, because the record of a cost does not
+contain the source of others."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Cost:
 
     Attributes:
         delta: `delta(emit, z, t, out, slope, scratch)` records calls (see `bpexp.nn.tape`) that
-            write dC_i/dz_i of each example into `out`; `slope` is memory like z. No arrays overlap.
+            write dC_i/dz_i of each example into `out`; `slope` is memory like z. Arrays do not
+            overlap.
         value: `value(z, t)` returns C_i in float64, shape (...).
         output: `output(emit, z, out, scratch)` records calls that write the network's output a^(L)
             into `out`.
@@ -54,8 +55,8 @@ def cross_entropy() -> Cost:
         emit(np.subtract, out, t, out)
 
     def value(z: Array, t: Array) -> NDArray[np.float64]:
-        # Exponentials in z's dtype, sums in float64: a small cost is the logarithm of 1 plus small
-        # exponentials, which a sum in float32 would lose.
+        # Exponentials are in z's dtype and sums in float64. A small cost is the logarithm of 1 plus
+        # small exponentials, which a sum in float32 would lose.
         shifted = z - np.maximum.reduce(z)
         log_sum = np.log(np.add.reduce(np.exp(shifted), dtype=np.float64))
         np.multiply(shifted, t, out=shifted)
@@ -117,8 +118,7 @@ def _output(activation: Activation, emit: Emit, z: Array, out: Array, scratch: S
 def _softmax(emit: Emit, z: Array, out: Array, scratch: Scratch) -> None:
     """Record softmax.
 
-    A row is copied to all units before it is combined with them, which takes half the time of
-    broadcasting it.
+    A row is copied to all units before it is used, which takes half the time of broadcasting it.
     """
     row, wide = scratch.first[0], scratch.second
     emit(np.maximum.reduce, z, 0, None, row)

@@ -1,7 +1,7 @@
-"""A network in an npz file without pickles.
+"""Write and read networks as npz files without pickles.
 
-The file has `architecture` (JSON), theta_001, theta_002, ..., every other array of layer l under
-its own name and the same three digits, and the names of classes as `classes`, if there are any.
+A file holds `architecture` (JSON), theta_001, theta_002, ..., the other arrays of layer l by their
+names with the same three digits, and the names of classes, if there are any, as `classes`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read(path: Path) -> tuple[Architecture, NDArray[Any], NDArray[Any], list[str
     """Read architecture, parameters (P,), state (S,) and names of classes of a network.
 
     Args:
-        path: a file that `write` wrote, also in an earlier version.
+        path: a file that `write` wrote, in this or an earlier version.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[Architecture, NDArray[Any], NDArray[Any], list[str
             classes = file["classes"].tolist() if "classes" in file else None
     except FileNotFoundError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy.lib.format raise a dozen kinds
+    except Exception as error:  # zipfile, zlib and numpy.lib.format raise many types
         raise ValueError(f"{path}: not a network that was saved: {error}") from None
     flat = np.concatenate(theta)
     return architecture, flat, np.concatenate([flat[:0], *state]), classes

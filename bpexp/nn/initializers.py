@@ -1,9 +1,9 @@
 """Initial weights and biases of one layer: a draw of standard normals that the scheme transforms.
 
 A scheme is a family, which transforms the draw, and Var W of a layer with n_in inputs and n_out
-units. The draw comes from a stream of the run's seed and the layer's number, and depends on nothing
-else. Runs of one seed that differ in activation, gain or scheme are therefore paired: they start
-from transforms of the same numbers. With a draw G of shape (n_in, n_out) and unit variance
+units. The draw depends only on the run's seed and the layer's number. Runs of one seed that differ
+in activation, gain or scheme are therefore paired: their initial weights are transforms of the same
+numbers. With a draw G of shape (n_in, n_out) and unit variance
 
     normal        W = G
     uniform       W = sqrt(3) erf(G / sqrt(2)) = sqrt(3) (2 Phi(G) - 1), Phi the normal
@@ -11,7 +11,7 @@ from transforms of the same numbers. With a draw G of shape (n_in, n_out) and un
     orthogonal    W = sqrt(max(n_in, n_out)) U V^T, where G = U S V^T is the singular value
                   decomposition: the polar factor of G, the orthogonal matrix nearest to it
 
-Weights of one seed then correlate, from scheme to scheme, by
+The correlation between weights of one seed is
 
     normal with normal            1
     normal with uniform           sqrt(3 / pi) = .977
@@ -20,7 +20,7 @@ Weights of one seed then correlate, from scheme to scheme, by
     uniform with orthogonal       .829, .912, .967 at these shapes
 
 (measured, mean of 60 draws; LSUV is orthogonal, then scaled). The Q of a QR decomposition has the
-same distribution as the polar factor, but correlates less with the draw: .67 at 64 x 64.
+same distribution as the polar factor and a smaller correlation with the draw: .67 at 64 x 64.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Initializer:
 
         Args:
             draw: standard normals (n_in, n_out).
-            negative_slope: g'(0-) of the activation, which enters He's variance.
+            negative_slope: that of the activation, which enters He's variance.
         """
         n_in, n_out = draw.shape
         std = math.sqrt(self.variance(n_in, n_out, negative_slope))
@@ -73,7 +73,7 @@ class Initializer:
 
 
 def stream(seed: int, *key: int) -> Generator:
-    """Return a random generator of a seed, independent of those of all other keys.
+    """Return the random generator of a seed and a key, independent of those of other keys.
 
     Args:
         seed: the run's seed.
@@ -83,12 +83,12 @@ def stream(seed: int, *key: int) -> Generator:
 
 
 def batch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
-    """Return the order of the examples in an epoch, (n,), which depends on seed and epoch alone.
+    """Return the order of the examples in an epoch, (n,), which depends on seed and epoch only.
 
     Args:
         seed: the run's seed.
-        epoch: from 1.
-        n: number of examples.
+        epoch: the epoch, from 1.
+        n: the number of examples.
     """
     return stream(seed, ORDER, epoch).permutation(n)
 
@@ -101,8 +101,8 @@ def _normal(draw: Weights) -> Weights:
 def _uniform(draw: Weights) -> Weights:
     """Return numbers uniform in +-sqrt(3), in the order of the draw.
 
-    The kernel imports NumPy alone, so that a model can be served without SciPy. math.erf is as
-    accurate as SciPy's and takes 50 ns a weight, six times as long as the draw.
+    `bpexp.nn` imports NumPy only, so that a model can be served without SciPy. math.erf is as
+    accurate as SciPy's and takes 50 ns per weight, six times as long as the draw.
     """
     erf = map(math.erf, (draw / math.sqrt(2)).ravel().tolist())
     return math.sqrt(3) * np.fromiter(erf, np.float64, draw.size).reshape(draw.shape)
@@ -111,8 +111,8 @@ def _uniform(draw: Weights) -> Weights:
 def _orthogonal(draw: Weights) -> Weights:
     """Return orthonormal rows or columns times sqrt(max(n_in, n_out)), Haar-distributed.
 
-    The draw's distribution does not change when it is multiplied by an orthogonal matrix from
-    either side, and neither does that of its polar factor.
+    Multiplication by an orthogonal matrix, from either side, changes neither the distribution of
+    the draw nor that of its polar factor.
     """
     u, _, vt = np.linalg.svd(draw, full_matrices=False)
     return np.asarray(math.sqrt(max(draw.shape)) * (u @ vt))

@@ -1,8 +1,8 @@
-"""Arrays that begin at the start of a cache line, for everything that a step reads and writes.
+"""Arrays aligned to cache lines, for all buffers of a training step.
 
-NumPy's own arrays begin at any multiple of 16 bytes. A vector of 64 bytes, which AVX-512 loads at
-once, then lies on two cache lines. Aligned, a product of two arrays in the cache takes up to half
-the time, and a product of small matrices a tenth less.
+NumPy's own arrays begin at any multiple of 16 bytes, so that a vector of 64 bytes, which AVX-512
+loads at once, may be on two cache lines. With aligned arrays an element-wise product in the cache
+takes as little as half the time, and a product of small matrices a tenth less.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def empty_like(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Return an uninitialized array of the same shape, its axes in the same order in memory.
+    """Return an uninitialized array of the same shape, with its axes in the same order in memory.
 
     Args:
-        array: gives the shape and the order of the axes.
-        dtype: the new array's; the same as that of `array` if None.
+        array: an array with the shape and the order of axes.
+        dtype: dtype of the new array; None for that of `array`.
     """
     axes = np.argsort(array.strides)[::-1]
     ordered = empty(tuple(array.shape[axis] for axis in axes), dtype or array.dtype)
@@ -40,8 +40,8 @@ def copy(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return a copy in C order.
 
     Args:
-        values: what is copied.
-        dtype: the copy's; that of `values` if None.
+        values: the values to copy.
+        dtype: dtype of the copy; None for that of `values`.
     """
     values = np.asarray(values, dtype)
     array = empty(values.shape, values.dtype)

@@ -1,4 +1,4 @@
-"""One network, for use by hand: predict, differentiate, save and load."""
+"""One network: predict, differentiate, save and load."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Network:
     Attributes:
         architecture: layers, activation, cost and task.
         theta: all parameters, (P,), float32 or float64.
-        state: all arrays that are kept and not trained, such as running statistics, (S,).
-        layers: theta^(l), (n_{l-1} + 1, n_l), row 0 the biases, l = 1 .. L at index l - 1; views of
+        state: all arrays that are kept but not trained, such as running statistics, (S,).
+        layers: theta^(l), (n_{l-1} + 1, n_l), with the biases in row 0, at index l - 1; views of
             `theta`.
-        parameters: every parameter array of layer l by name, at index l - 1; views of `theta`.
-        classes: the name of each class, where the labels of its data set were others than
-            0 .. K - 1, else None.
+        parameters: the parameter arrays of layer l by name, at index l - 1; views of `theta`.
+        classes: the name of each class, if the labels of its data set were not 0 .. K - 1, else
+            None.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class Network:
         state: Array | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        """Wrap the arrays of a network; they are not copied.
+        """Store the arrays of a network without copying them.
 
         Args:
             architecture: layers, activation, cost and task.
             theta: the parameters, (P,), float32 or float64.
-            state: the state, (S,), in the same dtype; that of an untrained network if None.
-            classes: the name of each class, K of them.
+            state: the state, (S,), in the same dtype; None for that of an untrained network.
+            classes: the names of the K classes.
 
         Raises:
-            ValueError: theta has not P entries, state not S, or there are not K classes.
+            ValueError: theta does not have P entries, state S entries, or classes K names.
         """
         as_float_dtype(theta.dtype)
         if state is None:
@@ -96,22 +96,22 @@ class Network:
         """Draw a new multi-layer perceptron.
 
         Args:
-            sizes: units a layer, inputs first: (n_0, ..., n_L).
-            activation: of the hidden layers, a name or a Choice with parameters.
+            sizes: units of each layer, inputs first: (n_0, ..., n_L).
+            activation: the hidden layers' activation, a name or a Choice with parameters.
             init: the initialization, a name or a Choice with parameters.
-            cost: the cost, which brings the output layer's activation, a name or a Choice with
-                parameters; the task's own if None: cross_entropy, or squared_error with
-                output=identity for regression.
-            task: what the outputs stand for: classification or regression.
-            seed: decides the draw.
+            cost: the cost, which includes the output layer's activation, a name or a Choice with
+                parameters; None: the default of the task, cross_entropy, or squared_error with
+                output=identity.
+            task: the task, classification or regression.
+            seed: the seed of the draw.
             dtype: float32 or float64.
             batch: inputs (B, n_0), for init="lsuv" only.
             skip: the skip connections, a name or a Choice with parameters.
             norm: the normalisation before the activations, a name or a Choice with parameters.
 
         Raises:
-            ValueError: a name that is in no table, a parameter out of range, fewer than two sizes,
-                or a choice that does not fit the task or the sizes.
+            ValueError: a name is in no table, a parameter is out of range, there are fewer than two
+                sizes, or a choice does not fit the task or the sizes.
         """
         architecture = Architecture.dense(sizes, activation, cost, task, skip, norm)
         return cls.draw(architecture, init=init, seed=seed, dtype=dtype, batch=batch)
@@ -131,12 +131,12 @@ class Network:
         Args:
             architecture: layers, activation, cost and task.
             init: the initialization, a name or a Choice with parameters.
-            seed: decides the draw.
+            seed: the seed of the draw.
             dtype: float32 or float64.
             batch: inputs (B, n_0), for init="lsuv" only.
 
         Raises:
-            ValueError: a name that is in no table, or a parameter out of range.
+            ValueError: a name is in no table, or a parameter is out of range.
         """
         require_integer("seed", seed, 0)
         kind = as_float_dtype(dtype)
@@ -147,12 +147,12 @@ class Network:
 
     @classmethod
     def of(cls, stack: Stack, r: int, classes: Sequence[str] | None = None) -> Network:
-        """Return network r of a stack; the arrays are not copied.
+        """Return network r of a stack, without copying the arrays.
 
         Args:
             stack: the networks.
-            r: which of them.
-            classes: the name of each class, as data sets have them.
+            r: the index of the network.
+            classes: the names of the classes, as in data sets.
         """
         return cls(stack.architecture, stack.theta[r], stack.state[r], classes)
 
@@ -165,7 +165,7 @@ class Network:
             x: inputs (N, n_0), N >= 1, finite numbers.
 
         Raises:
-            ValueError: x is something else.
+            ValueError: x has another shape or is not finite.
         """
         passes = self._forward(x, lowest=None)
         z = passes.buffers.z[-1][0]
@@ -204,7 +204,7 @@ class Network:
                 in regression with one output also targets (N,).
 
         Raises:
-            ValueError: x or y is something else.
+            ValueError: x or y has another shape, or is not finite.
         """
         passes = self._forward(x, lowest=None)
         z = passes.buffers.z[-1][0]
@@ -225,7 +225,7 @@ class Network:
         return [arrays["theta"] for arrays in self.parameter_gradients(x, y)]
 
     def parameter_gradients(self, x: ArrayLike, y: ArrayLike) -> list[Arrays]:
-        """Return the gradient of the mean cost for every parameter array, as in `parameters`.
+        """Return the gradient of the mean cost for all parameter arrays, by name as `parameters`.
 
         Args:
             x: inputs (N, n_0), as `outputs` takes them.
@@ -252,7 +252,7 @@ class Network:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
-        """Read a file that `save` wrote, also by an earlier version.
+        """Return the network of a file that `save` wrote, in this or an earlier version.
 
         Args:
             path: the file.

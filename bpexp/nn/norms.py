@@ -8,15 +8,14 @@ examples (batch) or over the units (layer, rms), and
     dC/dx = gain dC/dz
     dC/du = (dC/dx - mean(dC/dx) - x mean(x dC/dx)) / sqrt(variance + eps)
 
-with the means of the last line over the same axis. `rms` subtracts no mean, and leaves out the term
-mean(dC/dx) and the shift. Variances are biased: divided by the number of entries.
+with the means of the last line over the same axis. `rms` subtracts no mean, and has neither the
+term mean(dC/dx) nor the shift. Variances are biased: sums divided by the number of entries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,9 @@ from numpy.typing import NDArray
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
+from bpexp.nn.buffers import Buffers
 from bpexp.nn.choices import Choice, require
 from bpexp.nn.tape import Emit, assign
-
-if TYPE_CHECKING:
-    from bpexp.nn.buffers import Buffers
 
 UNITS, EXAMPLES = 1, 2  # axes of (R, n, B)
 
@@ -38,13 +35,13 @@ class Norm:
     """A normalisation.
 
     Attributes:
-        axis: the axis of (R, n, B) that the statistics are over, UNITS or EXAMPLES.
+        axis: the axis of (R, n, B) of the statistics, UNITS or EXAMPLES.
         centred: whether the mean is subtracted.
-        affine: whether the result is multiplied by a trained gain, (n,), 1 at the start, and
-            increased by a trained shift, (n,), 0 at the start, if it is centred.
-        eps: added to the variance.
-        momentum: m of the running statistics, running <- running + m (batch - running); None if
-            there are none.
+        affine: whether the result is multiplied by a trained gain, (n,), initially 1, and, if it is
+            centred, a trained shift, (n,), initially 0, is added.
+        eps: the number added to the variance.
+        momentum: m of the running statistics, running <- running + m (batch - running); None for no
+            running statistics.
     """
 
     axis: int
@@ -54,7 +51,7 @@ class Norm:
     momentum: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of range.
+        """Check the ranges of eps and momentum.
 
         Raises:
             ValueError: eps or momentum is out of range.
@@ -66,11 +63,11 @@ class Norm:
 
     @property
     def couples(self) -> bool:
-        """Whether what becomes of an example depends on the other examples of its batch."""
+        """Whether the output for an example depends on the other examples of its batch."""
         return self.axis == EXAMPLES
 
     def parameters(self, n: int) -> tuple[ArraySpec, ...]:
-        """Return the trained arrays of a layer of n units; weight decay acts on none."""
+        """Return the trained arrays of a layer of n units; weight decay does not act on them."""
         gain, shift = ArraySpec("gain", (n,), initial=1.0), ArraySpec("shift", (n,))
         return () if not self.affine else (gain, shift) if self.centred else (gain,)
 
@@ -83,13 +80,13 @@ class Norm:
     def forward(self, emit: Emit, at: Buffers, number: int, u: Array) -> None:
         """Record z = gain x + shift.
 
-        Statistics are those of the batch; where `at.evaluates`, a batch norm uses the running ones.
+        Statistics are those of the batch. If `at.evaluates`, a batch norm uses running statistics.
 
         Args:
             emit: receives the calls.
             at: the arrays of the pass. `at.scratch[number].first` is overwritten.
             number: the layer.
-            u: what is normalised, (R, n, B); it is not changed.
+            u: the array to normalise, (R, n, B); it is not changed.
         """
         own, shape = at.own[number], [*u.shape]
         shape[self.axis] = 1
@@ -124,7 +121,7 @@ class Norm:
             at: the arrays of the pass, whose statistics are those of the batch.
                 `at.scratch[number].second` is overwritten.
             number: the layer.
-            out: where dC/du is written, (R, n, B).
+            out: the array for dC/du, (R, n, B).
         """
         own, work, delta = at.own[number], at.scratch[number].second, at.delta[number]
         x, inverse = own["normalised"], own["inverse"]
@@ -150,7 +147,7 @@ class Norm:
     def tangent(self, at: Buffers, number: int, du: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return dz of the first network from du, after a forward pass.
 
-        Statistics of a batch are held fixed: they change by 1 / B of what one example changes.
+        Statistics of a batch are constants: a change of one example changes them by 1 / B of it.
 
         Args:
             at: the arrays of the pass.
@@ -172,7 +169,7 @@ class Norm:
     def _statistics(
         self, emit: Emit, u: Array, x: Array, mean: Array, variance: Array, work: Array
     ) -> None:
-        """Record the mean, the variance, and x = u - mean if it is subtracted."""
+        """Record the mean, the variance, and x = u - mean if the mean is subtracted."""
         share = np.array(1 / u.shape[self.axis], u.dtype)
         if self.centred:
             _mean(emit, u, self.axis, share, mean)
@@ -182,7 +179,7 @@ class Norm:
         _mean(emit, work, self.axis, share, variance)
 
     def _update(self, emit: Emit, at: Buffers, number: int, mean: Array, variance: Array) -> None:
-        """Record the running mean and the running unbiased variance, as of a training step."""
+        """Record the update of the running mean and of the running unbiased variance."""
         batch, share = at.z[number].shape[EXAMPLES], memory.empty_like(mean)
         momentum = self.momentum or 0.0
         kept = np.array(1 - momentum, mean.dtype)
@@ -198,7 +195,7 @@ class Norm:
 
 
 def _mean(emit: Emit, values: Array, axis: int, share: Array, out: Array) -> None:
-    """Record the mean over an axis that is kept; `share` is 1 / its length."""
+    """Record the mean over an axis, which is kept; `share` is 1 / its length."""
     emit(np.add.reduce, values, axis, None, out, True)
     emit(np.multiply, out, share, out)
 
@@ -208,13 +205,14 @@ def none() -> None:
 
 
 def batch(*, affine: bool = True, eps: float = 1e-5, momentum: float = 0.1) -> Norm:
-    """Over the batch, a unit at a time: mean 0, variance 1 (Ioffe & Szegedy 2015).
+    """Normalise each unit over the batch to mean 0 and variance 1 (Ioffe & Szegedy 2015).
 
-    Batch statistics in training and at probes, running ones in evaluation and prediction; the
-    running variance is the unbiased one. A batch of one example has no variance and is refused.
+    Training and probes use statistics of the batch, evaluation and prediction use running
+    statistics. The running variance is unbiased. A batch of one example has no variance and is
+    refused.
 
     Args:
-        affine: whether a trained gain and shift follow.
+        affine: whether a trained gain and shift are applied.
         eps: a finite number above 0, added to the variance.
         momentum: m of running <- running + m (batch - running), a number above 0 and at most 1.
     """
@@ -222,20 +220,20 @@ def batch(*, affine: bool = True, eps: float = 1e-5, momentum: float = 0.1) -> N
 
 
 def layer(*, affine: bool = True, eps: float = 1e-5) -> Norm:
-    """Over the units, an example at a time: mean 0, variance 1 (Ba et al. 2016).
+    """Normalise each example over the units to mean 0 and variance 1 (Ba et al. 2016).
 
     Args:
-        affine: whether a trained gain and shift follow.
+        affine: whether a trained gain and shift are applied.
         eps: a finite number above 0, added to the variance.
     """
     return Norm(UNITS, True, affine, eps)
 
 
 def rms(*, affine: bool = True, eps: float = 1e-5) -> Norm:
-    """Over the units, an example at a time: mean square 1 (Zhang & Sennrich 2019).
+    """Normalise each example over the units to mean square 1 (Zhang & Sennrich 2019).
 
     Args:
-        affine: whether a trained gain follows; there is no shift.
+        affine: whether a trained gain is applied; there is no shift.
         eps: a finite number above 0, added to the mean square.
     """
     return Norm(UNITS, False, affine, eps)
@@ -247,15 +245,15 @@ NORMS: dict[str, Callable[..., Norm | None]] = {
 
 
 def check_batches(norm: Choice, batch_size: int, examples: int) -> None:
-    """Refuse batches of one example where the norm needs statistics of the batch.
+    """Refuse batches of one example if the norm needs statistics of the batch.
 
     Args:
         norm: the normalisation.
-        batch_size: examples a step.
-        examples: of the training split.
+        batch_size: number of examples of a step.
+        examples: number of examples of the training split.
 
     Raises:
-        ValueError: a batch has one example, be it the last of an epoch.
+        ValueError: a batch has one example, such as the last one of an epoch.
     """
     built = norm.build(NORMS)
     last = examples % batch_size or min(batch_size, examples)

@@ -1,7 +1,7 @@
-"""Optimizers: update rules on flat buffers, a row a network, each row with its own learning rate.
+"""Optimizers: update rules on flat buffers with a row and a learning rate for each network.
 
 Every optimizer takes `weight_decay`, the factor lambda of an L2 penalty lambda/2 ||W||^2 on the
-weights (never on biases), and `clip_norm`, the largest global norm of the batch gradient. The
+weights (not on biases), and `clip_norm`, the largest global norm of the batch gradient. The
 gradient is clipped before the penalty is added. eta is the learning rate of the step.
 """
 
@@ -74,7 +74,7 @@ def adam(
         emit(np.multiply, gradient, p.number(1 - beta1), work)
         emit(np.add, first, work, first)
         emit(np.multiply, second, p.number(beta2), second)
-        # Squared last: squares may be subnormal, and products of subnormal numbers are slow.
+        # The square is taken last, because it may be subnormal, which makes products slow.
         emit(np.multiply, gradient, p.number(math.sqrt(1 - beta2)), gradient)
         emit(np.multiply, gradient, gradient, gradient)
         emit(np.add, second, gradient, second)
@@ -117,7 +117,7 @@ def _multiply(emit: Emit, array: Array, remaining_rate: Array | None) -> None:
 def _correct(
     corrections: tuple[Array, Array], betas: tuple[float, float], step: NDArray[np.int64]
 ) -> None:
-    """Write 1 - beta^step, the bias of moments that started from 0."""
+    """Write 1 - beta^step, the bias correction of moments that are initially 0."""
     for correction, beta in zip(corrections, betas, strict=True):
         correction[...] = 1 - beta ** int(step)
 

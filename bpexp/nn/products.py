@@ -1,7 +1,7 @@
 """Matrix products of stacks, dispatched to the fastest BLAS call for their shape.
 
 The shapes are those of layers: R networks, B examples, n_in and n_out units. `bpexp.nn.tuning`
-holds the rules and what was measured.
+holds the rules and their measurements.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ def product(emit: Emit, left: Array, right: Array, out: Array) -> None:
 
     An operand that all networks share may have two dimensions. The method `dot` calls the same BLAS
     routine as `np.matmul` with less overhead, which saves an eighth of a small network's step. It
-    takes no stacks, and for vectors it calls other routines. It copies some slices of transposed
-    arrays, and the last digits then depend on R: of the inputs, multiply all rows.
+    does not accept stacks, and for vectors it calls other routines. It copies some slices of
+    transposed arrays, and the last digits then depend on R. Callers must therefore multiply all
+    rows of the inputs at once.
 
     Args:
         emit: receives the calls.
@@ -44,7 +45,7 @@ def weighted_sums(emit: Emit, theta: Array, a: Array, out: Array) -> None:
     Args:
         emit: receives the calls.
         theta: (R, n_in + 1, n_out).
-        a: (R, n_in + 1, B) or (n_in + 1, B); the inputs' are stored transposed, a row an example.
+        a: (R, n_in + 1, B) or (n_in + 1, B); inputs are stored transposed, with a row per example.
         out: (R, n_out, B).
     """
     is_transposed = a.strides[-1] != a.itemsize
@@ -76,7 +77,7 @@ def gradient_of_weights(emit: Emit, a: Array, delta: Array, out: Array, scratch:
 
 
 def _blocks(left: Array, right: Array) -> list[slice]:
-    """Return the rows of each call: all at once if an operand is transposed."""
+    """Return the rows of each call, which are all rows if an operand is transposed."""
     n, m, k = *left.shape[-2:], right.shape[-1]
     untransposed = all(array.strides[-1] == array.itemsize for array in (left, right))
     block = rows_at_a_time(n, m, k) if untransposed else n

@@ -14,10 +14,10 @@ from bpexp.nn.stack import Stack
 from bpexp.nn.tape import Emit, Tape
 
 Observe = Callable[[Buffers, Emit, int], None]
-"""Records further calls, through `emit`, on what a pass holds of layer l and overwrites later.
+"""Records further calls on the buffers of layer l, which the pass overwrites later.
 
-It is called once for each layer, while the pass is recorded. Its calls must not write to the
-buffers.
+It is called once for each layer, while the pass is recorded. The recorded calls must not write to
+the buffers.
 """
 
 
@@ -32,9 +32,9 @@ class Propagation:
 
     Attributes:
         stack: the networks.
-        buffers: what the passes read and write of each layer.
+        buffers: the arrays that the passes read and write, by layer.
         rows: inputs with the constant unit, to be filled before `forward`.
-        targets: what the outputs should be, (R, K, B), to be filled before `backward`.
+        targets: the targets, (R, K, B), to be filled before `backward`.
         columns: the same memory as (K, R, B).
     """
 
@@ -56,28 +56,31 @@ class Propagation:
         Args:
             stack: the networks.
             rows: memory of the inputs, (R, B, n_0 + 1), or (B, n_0 + 1) for all networks.
-            lowest: the lowest layer whose gradient is wanted, where backpropagation ends; L + 1 if
-                none is. None: there is no backward pass, and layers with statistics use their
-                recorded ones.
+            lowest: the lowest layer whose gradient is computed, where backpropagation ends; L + 1
+                for no gradients. None: there is no backward pass, and layers use their state
+                instead of statistics of the batch.
             gradient: a gradient buffer (R, P) to write to; a new one if None.
-            scale: what the gradient of sum_i C_i is multiplied by, one number or one a network;
-                1 / B, for the gradient of the mean, if None. Backpropagation is linear in the
-                output layer's delta, which is where the factor enters.
-            rescales: whether `rescale` will be called. Otherwise a scale of 1 costs no call.
+            scale: factor of the gradient of sum_i C_i: one number, or one for each network. None:
+                1 / B, for the gradient of the mean. The factor multiplies the output layer's delta,
+                in which backpropagation is linear.
+            rescales: whether `rescale` will be called. Otherwise a scale of 1 records no call.
             trains: whether `forward` updates the layers' state, as in a training step.
-            on_forward: called where z^(l), a^(l) and slope^(l) of a layer are valid; the last layer
-                has z^(l) only, and layers below `lowest` have no slope.
-            on_backward: called where delta^(l), dC/da^(l) and the gradient of a layer are valid,
-                from layer L down to `lowest`; the last layer has no dC/da^(l).
+            on_forward: called for each layer when its z^(l), a^(l) and slope^(l) are valid. The
+                last layer has z^(l) only, and layers below `lowest` have no slope.
+            on_backward: called when delta^(l), dC/da^(l) and the gradient of a layer are valid,
+                from layer L down to `lowest`. The last layer has no dC/da^(l).
         """
         self.stack, self.rows = stack, rows
         batch, layers = rows.shape[-2], stack.architecture.layers
         if lowest is not None and gradient is None:
             gradient = memory.copy(np.zeros_like(stack.theta))
         self.buffers = Buffers(
-            stack,
             rows,
-            gradient,
+            stack.architecture.sizes,
+            stack.activation,
+            stack.parameters,
+            stack.states,
+            None if gradient is None else stack.architecture.parameters(gradient),
             lowest=len(layers) + 1 if lowest is None else lowest,
             trains=trains,
             evaluates=lowest is None,
@@ -99,14 +102,14 @@ class Propagation:
         return self.buffers.z[-1]
 
     def backward(self) -> None:
-        """Write the gradients of all layers from `lowest` on; `forward` was called before."""
+        """Write the gradients of layers `lowest` .. L; `forward` must be called before."""
         self._backward.play()
 
     def rescale(self, scale: Array) -> None:
         """Change the scale of the gradient, if the passes were recorded with `rescales`.
 
         Args:
-            scale: a factor a network, (R, 1).
+            scale: a factor for each network, (R, 1).
         """
         assert self._scale is not None
         self._scale[...] = scale
@@ -143,9 +146,9 @@ class Propagation:
 
 
 def _factors(scale: Array, delta: Array) -> Array:
-    """Return a writable array to multiply delta by: one number, or one for each entry.
+    """Return a writable array of factors of delta: one number, or one for each entry.
 
-    Both are faster than a factor a network, which would be broadcast.
+    Both are faster than broadcasting one for each network.
     """
     if scale.size == 1:
         return np.array(scale.reshape(()))

@@ -1,8 +1,8 @@
-"""Skip connections: which layers end a block, and how a block's branch joins the stream.
+"""Skip connections: the blocks of layers, and the addition of their branches to the stream.
 
-The hidden layers after the first are blocks of `every` layers. A block adds its branch to the
-stream. The first layer, where the stream begins, and the output layer carry no skip connection,
-whatever the widths. `bpexp.nn.layers.residual` states the equations of each order.
+The hidden layers after the first are divided into blocks of `every` layers. A block adds its branch
+to the stream. The first layer, where the stream begins, and the output layer have no skip
+connection, also if widths are equal. `bpexp.nn.layers.residual` states the equations of each order.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ BY_BLOCKS = "1/sqrt(blocks)"
 
 @dataclass(frozen=True)
 class Skip:
-    """Skip connections; the last two attributes are of order "full".
+    """Skip connections; the last two attributes apply to order "full" only.
 
     Attributes:
         order: "pre", "post" or "full".
-        every: m, the layers of a block.
-        scale: s, which the branch is multiplied by: a number, or "1/sqrt(blocks)".
-        trained: whether s is a trained number a block, which starts from `scale`.
-        fixup: whether the network is initialized and has scalars as in Fixup.
-        outer_weight_variance: v of V ~ N(0, v / n); None: as the initialization draws W.
+        every: m, the number of layers of a block.
+        scale: s, the factor of the branch: a number, or "1/sqrt(blocks)".
+        trained: whether each block has a trained s, initially `scale`.
+        fixup: whether the network has the initialization and the scalars of Fixup.
+        outer_weight_variance: v of V ~ N(0, v / n); None: the initialization draws V.
         outer_bias_variance: variance of c.
     """
 
@@ -49,11 +49,11 @@ class Skip:
         return max(depth - 1, 0) // self.every
 
     def factor(self, blocks: int) -> float:
-        """Return s, before training if it is trained."""
+        """Return s, or its initial value if it is trained."""
         return 1 / math.sqrt(max(blocks, 1)) if isinstance(self.scale, str) else self.scale
 
     def inner_factor(self, blocks: int) -> float:
-        """Return what Fixup multiplies the weights of a block's layers but the last by."""
+        """Return Fixup's factor of the weights of a block's layers except the last."""
         return float(max(blocks, 1) ** (-1 / (2 * self.every - 2)))
 
 
@@ -69,17 +69,17 @@ def identity(
     outer_weight_variance: float | None = None,
     outer_bias_variance: float = 0.0,
 ) -> Skip:
-    """The stream passes unchanged, and each block adds its branch times `scale`.
+    """Add each block's branch times `scale` to the stream.
 
     order pre: h + W g(norm(h)) + b (He et al. 2016); post: a + g(norm(W a + b)); full:
     a + V g(norm(W a + b)) + c (Yang & Schoenholz 2017).
 
     Args:
         order: pre, post or full.
-        every: layers a block, 1 or 2. Those before the last are plain.
-        scale: a finite number, or 1/sqrt(blocks), which the branch is multiplied by.
-        outer_weight_variance: of order full, v >= 0 of V ~ N(0, v / n); null draws V as W.
-        outer_bias_variance: of order full, the variance of c, a number of at least 0.
+        every: number of layers of a block, 1 or 2. Layers before the last are plain.
+        scale: the factor of the branch, a finite number or 1/sqrt(blocks).
+        outer_weight_variance: for order full, v >= 0 of V ~ N(0, v / n); null draws V as W.
+        outer_bias_variance: for order full, the variance of c, a number of at least 0.
     """
     require("order", order, f"one of {', '.join(ORDERS)}", order in ORDERS)
     require("every", every, "1 or 2", every in (1, 2))
@@ -95,7 +95,7 @@ def identity(
 
 
 def rezero(*, order: str = "pre", every: int = 1) -> Skip:
-    """A trained scale a block, 0 at the start (Bachlechner et al. 2021).
+    """A trained scale for each block, initially 0 (Bachlechner et al. 2021).
 
     Without a norm this is also the network of SkipInit (De & Smith 2020).
     """
@@ -107,9 +107,10 @@ def rezero(*, order: str = "pre", every: int = 1) -> Skip:
 def fixup(*, every: int = 2) -> Skip:
     """Order pre, initialized to train without a norm (Zhang et al. 2019).
 
-    With B blocks of m = `every` layers, weights are multiplied by B^(-1/(2m-2)), those of the last
-    layer of each block and of the output layer are 0. A scalar bias stands before each activation
-    and each later layer, and a scalar multiplier, 1 at the start, in each block.
+    With B blocks of m = `every` layers, weights are multiplied by B^(-1/(2m-2)); weights of the
+    last layer of each block and of the output layer are 0. There is a scalar bias before each
+    activation and before each layer after the first, and a scalar multiplier, initially 1, in each
+    block.
     """
     require("every", every, "an integer of at least 2", every >= 2)
     return Skip("pre", every, 1.0, trained=True, fixup=True)
@@ -121,7 +122,7 @@ SKIPS: dict[str, Callable[..., Skip | None]] = {
 
 
 def check_depth(skip: Choice, depth: int) -> None:
-    """Refuse a depth that is no whole number of blocks.
+    """Refuse a depth that does not divide into blocks.
 
     Args:
         skip: the skip connections.

@@ -10,8 +10,8 @@ Notation of the whole package (layers l = 1 .. L, L = depth + 1; the inputs are 
 
 These are the equations of a dense layer; other kinds (`bpexp.nn.layers`) state their own.
 theta^(l) has shape (R, n_{l-1} + 1, n_l): row 0 is the bias, the weight from the constant unit, and
-rows 1.. are W^(l). Activations have shape (R, n_l, B), a column an example, as in the texts. The
-constant unit is then one contiguous row, and element-wise calls run over contiguous memory.
+rows 1.. are W^(l). Activations have shape (R, n_l, B), with a column for each example, as in the
+texts. The constant unit is then one contiguous row, and element-wise calls use contiguous memory.
 
 The source texts' symbols in this notation (they write W as (out, in); all but the first count the
 input as layer 1; rows here count from 0 = bias, columns from 0):
@@ -38,17 +38,18 @@ from bpexp.nn.choices import Choice
 from bpexp.nn.costs import COSTS, Cost
 from bpexp.nn.initializers import INITIALIZERS, stream
 from bpexp.nn.layers import Dense
+from bpexp.nn.layers.protocol import Draw
 
 
 class Stack:
-    """R networks of one architecture, computed in lockstep.
+    """R networks of one architecture, computed together.
 
     Attributes:
-        architecture: of every network.
-        activation: that of the hidden layers, built.
-        cost: the cost, built.
+        architecture: the architecture of all networks.
+        activation: the hidden layers' activation.
+        cost: the cost.
         theta: all parameters, (R, P), float32 or float64.
-        state: all arrays that are kept and not trained, (R, S), in the same dtype.
+        state: all arrays that are kept but not trained, (R, S), in the same dtype.
         parameters: views of `theta` by name, (R, *shape), layer l at index l - 1.
         states: views of `state` by name, (R, *shape), layer l at index l - 1.
         layers: theta^(l), (R, n_{l-1} + 1, n_l), at index l - 1.
@@ -57,12 +58,12 @@ class Stack:
     def __init__(
         self, architecture: Architecture, theta: Array, state: Array | None = None
     ) -> None:
-        """Wrap the networks' arrays; they are not copied.
+        """Store the networks' arrays without copying them.
 
         Args:
-            architecture: of every network.
+            architecture: the architecture of all networks.
             theta: parameters (R, P).
-            state: (R, S); that of untrained networks if None.
+            state: state (R, S); None for that of untrained networks.
         """
         if state is None:
             initial = architecture.initial_state()
@@ -82,10 +83,10 @@ class Stack:
         rows: Sequence[NDArray[np.floating]],
         dtype: DTypeLike,
     ) -> Stack:
-        """Stack untrained networks.
+        """Return a stack of untrained networks.
 
         Args:
-            architecture: of every network.
+            architecture: the architecture of all networks.
             rows: the parameters (P,) of each network; they are copied.
             dtype: float32 or float64.
         """
@@ -114,7 +115,7 @@ def with_constant_unit(x: Array, dtype: DTypeLike) -> Array:
 
     Args:
         x: the inputs.
-        dtype: that of the rows.
+        dtype: dtype of the rows.
     """
     rows = np.empty((len(x), x.shape[1] + 1), dtype)
     rows[:, 0] = 1
@@ -130,12 +131,12 @@ def initial_theta(
     Args:
         architecture: the network; its activation's negative slope enters He's variance.
         init: the initialization.
-        seed: the run's seed. Each layer draws from its own streams of it.
+        seed: the run's seed, of which each layer has its own streams.
         batch: inputs (B, n_0), for initializations that use data (lsuv).
 
     Raises:
-        ValueError: the initialization needs a batch and none was given, or a layer is of a kind
-            that it does not know.
+        ValueError: the initialization needs a batch and there is none, or it does not know the kind
+            of a layer.
     """
     check_layers(architecture, init)
     initializer = init.build(INITIALIZERS)
@@ -143,7 +144,9 @@ def initial_theta(
     flat = architecture.initial_parameters()
     specs = zip(architecture.layers, architecture.parameters(flat), strict=True)
     for number, (layer, arrays) in enumerate(specs, start=1):
-        layer.draw(arrays, initializer, activation.negative_slope, partial(_stream, seed, number))
+        layer.draw(
+            arrays, Draw(initializer, activation.negative_slope, partial(_stream, seed, number))
+        )
     if initializer.unit_variance:
         if batch is None:
             raise ValueError(f"init: {init.name} needs a batch of inputs")
@@ -155,7 +158,7 @@ def check_layers(architecture: Architecture, init: Choice) -> None:
     """Refuse an initialization that does not know a layer.
 
     Raises:
-        ValueError: lsuv, which scales dense layers, for a network of others.
+        ValueError: the initialization is lsuv, and a layer is not a dense layer.
     """
     if not init.build(INITIALIZERS).unit_variance:
         return

@@ -1,12 +1,12 @@
 """A tape: NumPy calls on fixed buffers, recorded once and played in every step.
 
 In a small network most of a step's time is Python's overhead: looking up names, entering functions,
-converting numbers to arrays. None of that changes from step to step, so it is done once, while the
-calls are recorded. Playing the tape only makes the calls, in order.
+converting numbers to arrays. This is the same in every step, so it is done once, when the calls are
+recorded. Playing the tape makes only the calls, in order.
 
-Code that computes takes a parameter `emit` and writes each NumPy call as `emit(function,
+Functions that compute take a parameter `emit` and write each NumPy call as `emit(function,
 *arguments)`. With `call_now` as `emit` the call is made at once; with a tape's `record` it is
-recorded. Recorded code must not branch on values: they are not there yet.
+recorded. Recorded code must not branch on values, which are not known when it is recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def call_now(function: Callable[..., object], *arguments: object) -> None:
 def assign(emit: Emit, out: NDArray[Any], values: NDArray[Any]) -> None:
     """Write values into `out`, cast to its dtype and broadcast to its shape.
 
-    The method costs less per call than `np.copyto`.
+    The method `__setitem__` has less overhead than `np.copyto`.
     """
     emit(out.__setitem__, ..., values)
 

@@ -1,4 +1,4 @@
-"""Targets of examples, laid out as columns of a table: the form in which a step gathers them."""
+"""Targets of examples as columns of a table, from which a step gathers a batch."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from numpy.typing import DTypeLike, NDArray
 from bpexp.nn.activations import Array
 
 Columns = Array | NDArray[np.bool_]
-"""Targets (K, ...), outputs first; those of classes may be booleans."""
+"""Targets (K, ...), outputs first; targets of classes may be booleans."""
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
     """Targets of N examples, as columns of a table.
 
-    All examples of a class share a column, so that a table of classes stays in the cache where the
-    targets of all examples would not.
+    All examples of a class share a column. The table of classes fits into the cache, which the
+    targets of all examples may not.
 
     Attributes:
-        table: (K, M), floating point: the identity matrix for classes, else a column an example.
+        table: (K, M), floating point: the identity matrix for classes, else a column for each
+            example.
         index: (N,) int64; the target of example i is table[:, index[i]].
-        classes: whether the table is that of classes.
+        classes: whether the columns are classes.
     """
 
     table: Array
@@ -33,16 +34,16 @@ class Targets:
 
     @classmethod
     def of(cls, y: NDArray[np.generic], n_outputs: int, dtype: DTypeLike, labels: bool) -> Targets:
-        """Lay targets out as a table.
+        """Return the table of targets.
 
         Args:
-            y: labels (N,) if `labels`, or targets (N, K); of one output also (N,).
+            y: labels (N,) if `labels`, or targets (N, K), for one output also (N,).
             n_outputs: K.
-            dtype: of the table.
+            dtype: dtype of the table.
             labels: whether a one-dimensional y holds labels of classes.
 
         Raises:
-            ValueError: y has another shape, or labels that are no integers.
+            ValueError: y has another shape, or labels that are not integers.
         """
         if labels and y.ndim == 1:
             if not np.issubdtype(y.dtype, np.integer):
@@ -54,17 +55,17 @@ class Targets:
         return cls(np.ascontiguousarray(wide.T, dtype), np.arange(len(y)), False)
 
     def __len__(self) -> int:
-        """N."""
+        """Return N, the number of examples."""
         return len(self.index)
 
     def head(self, n: int) -> Targets:
-        """Return those of the first n examples, or all if there are fewer."""
+        """Return the targets of the first n examples, or all if there are fewer."""
         return Targets(self.table, self.index[:n], self.classes)
 
     def at(self, index: NDArray[np.int64]) -> Columns:
-        """Return columns of the table, (K, B); of classes as booleans.
+        """Return columns of the table, (K, B), for classes as booleans.
 
-        A comparison of narrow integers takes half the time of gathering columns.
+        Comparing narrow integers takes half the time of gathering columns.
         """
         if self.classes:
             return np.asarray(index.astype(self._numbers.dtype) == self._numbers[:, None])
@@ -72,7 +73,7 @@ class Targets:
 
     @cached_property
     def columns(self) -> Array:
-        """Every example's target, (K, N)."""
+        """The targets of all examples, (K, N)."""
         return self.table.take(self.index, 1)
 
     @cached_property
@@ -92,5 +93,5 @@ class Targets:
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:
-        """Return the share of the examples that has each column of the table, (M,)."""
+        """Return the share of examples with each column of the table, (M,)."""
         return np.bincount(self.index, minlength=self.table.shape[1]) / len(self.index)

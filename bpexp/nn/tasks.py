@@ -1,8 +1,8 @@
-"""Tasks: what targets are, which costs fit them, and how a network's outputs are scored.
+"""Tasks: the kind of targets, the costs that fit them, and the scores of a network's outputs.
 
-A network has K outputs. Its targets are either labels of K classes or K numbers an example; a task
-says which, and defines the metrics that compare outputs with targets. A new task is one row of
-`TASKS`.
+A network has K outputs. Its targets are either labels of K classes or K numbers for each example. A
+task states which, and defines the metrics that compare outputs with targets. A new task is one row
+of `TASKS`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from bpexp.nn.costs import COSTS, Cost
 from bpexp.nn.targets import Columns, Targets
 
 
-@dataclass(frozen=True, eq=False)  # rows of a table: equal if they are one row
+@dataclass(frozen=True, eq=False)  # rows of a table, compared by identity
 class Task:
-    """What targets are, which costs fit, and how outputs are scored.
+    """The kind of targets, the costs that fit them, and the scores of outputs.
 
-    Every metric is a function of one number an example, averaged over examples, so that batches and
-    splits of any size are scored in one pass.
+    Every metric is a function of the mean over examples of one number, so that batches and splits
+    of any size are scored in one pass.
 
     Attributes:
-        labels: whether targets are labels of classes, 0 .. K - 1, else K numbers an example.
-        cost: the cost of a network for which none is chosen.
-        fits: whether a cost can be minimised on such targets.
-        metrics: the metrics, the primary one first, and what each is.
-        statistic: `statistic(z, t)` gives one number an example, (...), from z^(L) and targets
-            (K, ...).
-        scores: `scores(mean, targets)` gives the values of `metrics` from the statistic's mean over
-            examples of a network, (R,), and the targets of the split that they belong to.
+        labels: whether targets are labels of classes, 0 .. K - 1, else K numbers for each example.
+        cost: the default cost.
+        fits: returns whether a cost can be minimised on such targets.
+        metrics: a description of each metric by name, the primary metric first.
+        statistic: `statistic(z, t)` returns one number for each example, (...), from z^(L) and
+            targets (K, ...).
+        scores: `scores(mean, targets)` returns the values of `metrics` from the statistic's mean
+            over examples of each network, (R,), and the targets of their split.
         label: the primary metric's name in figures.
-        unit: what it is a share of, in figures.
-        perfect: the primary metric's best value; it is above that of guessing where higher is
-            better, and below where lower is.
+        unit: the primary metric's unit in figures.
+        perfect: the primary metric's best value. It is above the metric of guessing if higher is
+            better, and below it if lower is better.
         lowest: the primary metric's least value.
     """
 
@@ -65,10 +65,10 @@ class Task:
 
         Args:
             score: the primary metric, s.
-            guess: that of the best constant guess, s_0.
+            guess: the metric of the best constant guess, s_0.
 
         Returns:
-            1 for a perfect score, 0 for guessing or where guessing is perfect; higher is better.
+            1 for a perfect score, 0 for guessing and if guessing is perfect; higher is better.
         """
         return (score - guess) / (self.perfect - guess) if guess != self.perfect else 0.0
 
@@ -79,11 +79,10 @@ class Task:
 
 
 def hits(z: Array, t: Columns) -> NDArray[np.bool_]:
-    """Return whether the first largest output is that of the class, (...), for z and t (K, ...)."""
+    """Return whether the first largest output is the class's, (...), for z and t (K, ...)."""
     top = np.maximum.reduce(z)
     peaks = z == top
-    # Without ties, and NaN that would make up for them in number, there is no need of argmax, which
-    # takes twice as long.
+    # The fast path is valid only without ties and without NaN; argmax takes twice as long.
     if np.count_nonzero(peaks) == top.size and not np.isnan(np.maximum.reduce(top, axis=None)):
         np.logical_and(peaks, t, out=peaks)
         return np.asarray(np.logical_or.reduce(peaks))
@@ -97,16 +96,16 @@ def squared_distance(z: Array, t: Columns) -> NDArray[np.float64]:
 
 
 def _accuracy(mean: NDArray[np.float64], targets: Targets) -> tuple[NDArray[np.float64]]:
-    """Return the share of examples that are classified right."""
+    """Return the share of examples that are classified correctly."""
     return (mean,)
 
 
 def _r2_and_mse(mean: NDArray[np.float64], targets: Targets) -> tuple[NDArray[np.float64], ...]:
-    """Return R2 and the mean squared error, of K outputs and the mean of ||a - t||^2.
+    """Return R2 and the mean squared error, from the mean of ||a - t||^2 over examples.
 
-    R2 = 1 - sum_ik (a_ik - t_ik)^2 / sum_ik (t_ik - mean_k)^2 with the means of these targets: what
-    scikit-learn calls multioutput="variance_weighted". The mean squared error is a mean over the
-    outputs as well.
+    R2 = 1 - sum_ik (a_ik - t_ik)^2 / sum_ik (t_ik - mean_k)^2 with the means of these targets, as
+    scikit-learn's multioutput="variance_weighted". The mean squared error is a mean over outputs,
+    too.
     """
     return 1 - mean / np.float64(targets.variance), mean / len(targets.table)
 
@@ -144,7 +143,7 @@ def find_task(name: str) -> Task:
     """Return the task of this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such task.
     """
     require("task", name, f"one of {', '.join(TASKS)}", name in TASKS)
     return TASKS[name]
@@ -154,7 +153,7 @@ def check_cost(task: str, cost: Choice) -> None:
     """Refuse a cost that does not fit a task.
 
     Raises:
-        ValueError: it does not; the line names a cost that does.
+        ValueError: the cost does not fit; the message names one that does.
     """
     found = find_task(task)
     if found.fits(cost.build(COSTS)):

@@ -1,8 +1,9 @@
-"""Rules that were found by measurement: thresholds that depend on OpenBLAS's kernels and on NumPy.
+"""Thresholds found by measurement, which depend on OpenBLAS's kernels and on NumPy.
 
-They change how a result is computed, never what it is up to rounding. OpenBLAS multiplies small
-matrices, up to SMALL multiplications, with kernels of their own, which do not copy their operands
-first. Those for AVX-512 (SkylakeX and later) and those for AVX2 (Haswell, Zen) differ.
+They change the way in which a result is computed, not the result, except for rounding errors.
+OpenBLAS multiplies small matrices, up to SMALL multiplications, with special kernels, which do not
+copy their operands first. The kernels for AVX-512 (SkylakeX and later) and for AVX2 (Haswell, Zen)
+differ.
 
 Time with a rule divided by time without it: NumPy 2.4, OpenBLAS 0.3.31, float32, one thread, Zen 4
 with the kernels for AVX-512 and, by OPENBLAS_CORETYPE, with those for AVX2:
@@ -16,8 +17,8 @@ with the kernels for AVX-512 and, by OPENBLAS_CORETYPE, with those for AVX2:
       the same          256 units                                      .82 to 1.04  .98 to 1.11
     UFUNC_BUFFER        a step of small layers, alone and in stacks    .94 to 1.01  not measured
 
-The rules for products therefore apply to AVX-512 only. The third gains less below 512 inputs, and
-at 64 it loses: 1.7.
+The rules for products are therefore applied with AVX-512 only. The third one gains less with fewer
+than 512 inputs; with 64 inputs the ratio is 1.7.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ UFUNC_BUFFER = 1024
 """Entries of NumPy's ufunc buffer while steps are taken; its default is 8192.
 
 NumPy copies an operand that is not contiguous through this buffer if two of its contiguous pieces
-fit. Pieces of a stack's a^(l) fit into 8192 entries, and the copy costs more than the shorter inner
-loops that it avoids.
+fit. Pieces of a stack's a^(l) fit into 8192 entries, and the copy takes more time than the short
+inner loops that it avoids.
 """
 
 
@@ -58,10 +59,10 @@ def turning_pays(n_in: int, n_out: int, batch: int) -> bool:
 
 
 def transposing_pays(n_in: int) -> bool:
-    """Return whether to compute theta^T a, with a transposed too, as (a^T theta)^T.
+    """Return whether to compute theta^T a as (a^T theta)^T if a is also stored transposed.
 
-    The kernels for AVX-512 multiply two transposed matrices a third slower. On wide inputs the copy
-    that transposes the result costs less than that.
+    The kernels for AVX-512 are a third slower for two transposed matrices. For wide inputs the copy
+    that transposes the result takes less time than that.
 
     Args:
         n_in: units of the layer below.
@@ -70,9 +71,9 @@ def transposing_pays(n_in: int) -> bool:
 
 
 def rows_at_a_time(n: int, m: int, k: int) -> int:
-    """Return how many rows of (n, m) to multiply by (m, k) in one call, neither of them transposed.
+    """Return the number of rows of (n, m) to multiply by (m, k) in one call, both untransposed.
 
-    Blocks that are small enough for the small kernels pay with AVX-512 on one thread.
+    Blocks that are small enough for the small kernels are faster with AVX-512 on one thread.
     """
     block = SMALL // (m * k) // ROWS * ROWS
     return block if n * m * k > SMALL and block and _on_avx512() and _on_one_thread() else n
@@ -85,7 +86,7 @@ def _on_avx512() -> bool:
 
 
 def _on_one_thread() -> bool:
-    """Return whether NumPy multiplies on one thread. Several threads share large products only."""
+    """Return whether NumPy multiplies on one thread; several threads share only large products."""
     return getattr(_numpys_blas(), "num_threads", None) == 1
 
 
@@ -93,7 +94,7 @@ def _on_one_thread() -> bool:
 def _numpys_blas() -> Any:
     """Return threadpoolctl's handle of the BLAS that NumPy calls; SciPy may load another one.
 
-    None if no BLAS is found, or if threadpoolctl is not installed, as where a model is served.
+    It is None if no BLAS is found, or if threadpoolctl is not installed, as for serving a model.
     """
     try:
         from threadpoolctl import ThreadpoolController

@@ -1,8 +1,8 @@
-"""What all update rules share: arrays, clipping, weight decay, and the learning rate's factors.
+"""The base of all update rules: arrays, clipping, weight decay, and the learning rate's factors.
 
 A learning rate is a product of two factors. SGD, momentum and Nesterov need only the gradient times
-the learning rate. Where the gradient is neither clipped nor decayed, backpropagation multiplies by
-the rate together with 1 / B, which saves a pass over all parameters, and a factor of 1 remains.
+the learning rate. If there is neither clipping nor weight decay, backpropagation multiplies by the
+rate together with 1 / B, which saves a pass over all parameters; the remaining factor is 1.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Parameters:
         gradient: dC/dtheta times `Optimizer.backpropagated_rate`, (R, P); the rule overwrites it.
         remaining_rate: `Optimizer.remaining_rate`, (R, 1), or () for one network; None if it is 1
             in every step. A schedule writes it before each step.
-        state: the rule's memory, (slots, R, P), zero at first.
-        work: scratch of theta's shape.
+        state: the state of the update rule, (slots, R, P), initially 0.
+        work: scratch memory of theta's shape.
         decayed: 1 where weight decay acts, else 0, (P,).
-        step: number of steps taken, without dimensions; a rule that has a state counts it up.
+        step: number of steps taken, an array (); rules with a state increment it.
     """
 
     theta: Array
@@ -45,7 +45,7 @@ class Parameters:
     step: NDArray[np.int64]
 
     def number(self, value: float) -> Array:
-        """Return a number in theta's dtype, as an array without dimensions."""
+        """Return a number in theta's dtype, as a zero-dimensional array."""
         return np.array(value, self.theta.dtype)
 
 
@@ -55,10 +55,10 @@ Rates = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An update rule and the size of its memory.
+    """An update rule and the size of its state.
 
     Attributes:
-        slots: how many arrays of theta's shape the rule keeps, zero at first. The first one is the
+        slots: the number of arrays of theta's shape in the state of the rule. The first one is the
             velocity (or first moment), whose subnormal entries are set to 0 every FLUSH_EVERY
             steps.
         update: `update(emit, parameters)` records the change of theta (see `bpexp.nn.tape`).
@@ -74,7 +74,7 @@ class Optimizer:
     by_rate: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of range.
+        """Check the ranges of weight_decay and clip_norm.
 
         Raises:
             ValueError: weight_decay or clip_norm is out of range.
@@ -86,14 +86,13 @@ class Optimizer:
     @property
     def backpropagates_rate(self) -> bool:
         """Whether backpropagation may multiply by the learning rate."""
-        is_changed = self.clip_norm is not None or self.weight_decay > 0  # dC/dtheta, before use
+        is_changed = self.clip_norm is not None or self.weight_decay > 0  # dC/dtheta before its use
         return self.by_rate and not is_changed
 
     def backpropagated_rate(self, learning_rates: Rates) -> Rates:
         """Return the factor of the learning rates that enters backpropagation.
 
-        It is at most 1: with a larger one deltas would leave the dtype's range before dC/dtheta
-        does.
+        It is at most 1. With a larger factor deltas could overflow although dC/dtheta does not.
         """
         return (
             np.minimum(learning_rates, 1)
@@ -102,7 +101,7 @@ class Optimizer:
         )
 
     def remaining_rate(self, learning_rates: Rates) -> Rates:
-        """Return the factor of the learning rates that the update multiplies by."""
+        """Return the factor of the learning rates that enters the update."""
         return np.maximum(learning_rates, 1) if self.backpropagates_rate else learning_rates
 
     def record(self, emit: Emit, p: Parameters) -> None:
@@ -128,9 +127,9 @@ class Optimizer:
 def _flush(velocity: Array, work: Array, step: NDArray[np.int64]) -> None:
     """Set subnormal entries to 0 every FLUSH_EVERY steps.
 
-    Where a gradient stays 0, as below a dead unit, the velocity decays to the subnormal numbers and
-    stays there: 0.9 times the smallest one rounds to itself. Products of subnormal numbers take
-    many times as long, and such a velocity changes no weight.
+    If a gradient remains 0, as below a dead unit, the velocity decays to the subnormal numbers and
+    remains there, because 0.9 times the smallest one rounds to itself. Products of subnormal
+    numbers take many times as long, and such a velocity changes no weight.
     """
     if step % FLUSH_EVERY == 0:
         np.abs(velocity, out=work)
@@ -140,20 +139,21 @@ def _flush(velocity: Array, work: Array, step: NDArray[np.int64]) -> None:
 
 def _clip(gradient: Array, largest: float) -> None:
     """Scale each network's gradient to a norm of at most `largest`."""
-    for row in gradient:  # one network at a time: in a stack einsum adds in another order
+    for row in gradient:  # one network at a time, because in a stack einsum adds in another order
         norm = _norm(row)
         if norm > largest:
             np.multiply(row, gradient.dtype.type(largest / norm), out=row)
 
 
 def _norm(row: Array) -> float:
-    """Return the Euclidean norm, right over the whole range of the dtype.
+    """Return the Euclidean norm, without overflow or underflow.
 
-    Squares are summed in float64, because those of float32 entries below 1e-19 or above 1e19 leave
-    float32's range. einsum converts block by block, so nothing of the network's size is allocated.
+    Squares are summed in float64, because squares of float32 entries below 1e-19 or above 1e19 are
+    outside the range of float32. einsum converts block by block, so no memory of the network's size
+    is allocated in a step. `bpexp.probes.norms.norm` allocates a copy and is the norm of probes.
     """
     square = float(np.einsum("p,p->", row, row, dtype=np.float64, casting="same_kind"))
     if square < np.inf:
         return math.sqrt(square)
-    peak = float(np.abs(row).max())  # float64 entries over 1e154 leave even that range
+    peak = float(np.abs(row).max())  # squares of float64 entries above 1e154 overflow
     return peak * math.sqrt(float(np.square(row / peak).sum())) if peak < np.inf else square

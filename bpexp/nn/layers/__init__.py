@@ -1,4 +1,4 @@
-"""Layers: specifications of what each kind holds, and the calls that it records.
+"""Layers: specifications of the arrays of each kind, and of the calls that it records.
 
 A network's layers are a list of instances of the kinds in LAYERS, which `bpexp.nn.propagation`
 interprets. `bpexp.nn.layers.protocol` states what a kind provides. A new kind is a class with these

@@ -20,12 +20,12 @@ def chain(sizes: Sequence[int], skip: Choice, norm: Choice) -> tuple[Layer, ...]
     """Return the layers 1 .. L.
 
     Args:
-        sizes: units a layer, inputs first: (n_0, ..., n_L).
+        sizes: units of each layer, inputs first: (n_0, ..., n_L).
         skip: a row of `bpexp.nn.skips.SKIPS`.
         norm: a row of `bpexp.nn.norms.NORMS`.
 
     Raises:
-        ValueError: the hidden layers are no whole number of blocks, or a stream's widths differ.
+        ValueError: the hidden layers do not divide into blocks, or widths of a stream differ.
     """
     *hidden, output = pairwise(sizes)
     norm = norm if norm.build(NORMS) else NONE
@@ -41,7 +41,7 @@ def chain(sizes: Sequence[int], skip: Choice, norm: Choice) -> tuple[Layer, ...]
     widths = list(sizes[1 : -1 : residual.every])
     if len({*widths}) > 1:
         raise ValueError(
-            f"sizes: a stream is of one width; skip={skip.name} joins layers of {widths} units"
+            f"sizes: skip={skip.name} adds layers of {widths} units, which must have equal units"
         )
     layers = [
         _residual(*pair, norm, residual, number, len(hidden))

@@ -1,23 +1,21 @@
-"""The dense layer: every unit is connected with all units of the layer below, and has a bias."""
+"""The dense layer: every unit has a bias and a weight from each unit of the layer below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
-from bpexp.nn.initializers import BIASES, WEIGHTS, Initializer
-from bpexp.nn.layers.protocol import Flow, Stream, Tangent
+from bpexp.nn.buffers import Buffers
+from bpexp.nn.initializers import BIASES, WEIGHTS
+from bpexp.nn.layers.protocol import Draw, Flow, Tangent
 from bpexp.nn.products import gradient_of_weights, product, weighted_sums
 from bpexp.nn.tape import Emit
-
-if TYPE_CHECKING:
-    from bpexp.nn.buffers import Buffers
 
 
 @dataclass(frozen=True)
@@ -63,19 +61,14 @@ class Dense:
         """None: no skip connection begins or ends here."""
         return None
 
-    def draw(
-        self,
-        arrays: dict[str, NDArray[np.float64]],
-        initializer: Initializer,
-        negative_slope: float,
-        stream: Stream,
-    ) -> None:
+    def draw(self, arrays: dict[str, NDArray[np.float64]], draw: Draw) -> None:
         """Draw weights and biases from the initializer."""
         theta = arrays["theta"]
-        draw = stream(WEIGHTS).standard_normal((self.n_in, self.n_out))
-        theta[1:] = initializer.weights(draw, negative_slope)
-        if initializer.bias_std:
-            theta[0] = initializer.bias_std * stream(BIASES).standard_normal(self.n_out)
+        normals = draw.stream(WEIGHTS).standard_normal((self.n_in, self.n_out))
+        theta[1:] = draw.initializer.weights(normals, draw.negative_slope)
+        if draw.initializer.bias_std:
+            biases = draw.stream(BIASES).standard_normal(self.n_out)
+            theta[0] = draw.initializer.bias_std * biases
 
     def forward(self, emit: Emit, at: Buffers, number: int) -> None:
         """Record z^(l) = theta^(l)T a^(l-1), g(z^(l)) and g'(z^(l))."""

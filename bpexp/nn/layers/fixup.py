@@ -1,34 +1,31 @@
-"""Fixup: residual layers of order pre with scalars, and weights that start small or at 0."""
+"""Fixup: residual layers of order pre with scalars, and small or zero initial weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
-from bpexp.nn.initializers import Initializer
+from bpexp.nn.buffers import Buffers
 from bpexp.nn.layers.dense import Dense
-from bpexp.nn.layers.protocol import Stream
+from bpexp.nn.layers.protocol import Draw
 from bpexp.nn.layers.residual import Pre, total
 from bpexp.nn.tape import Emit
-
-if TYPE_CHECKING:
-    from bpexp.nn.buffers import Buffers
 
 
 @dataclass(frozen=True)
 class Fixup(Pre):
     """z^(l) = norm(h^(l) + beta), a^(l) = g(z^(l)) + alpha; h^(l) as in order pre.
 
-    The scalars alpha and beta are 0 at the start. alpha is the bias before the layer above.
+    The scalars alpha and beta are initially 0. alpha is the bias before the layer above.
 
     Attributes:
-        factor: what the drawn weights are multiplied by; 0 makes the biases 0 too.
-        inside: whether the layer is one of a block, and not its last: its h^(l) is no stream.
+        factor: the factor of the drawn weights; with 0 the biases are 0 too.
+        inside: whether the layer is in a block and not its last; its h^(l) is then not the stream.
     """
 
     kind: ClassVar[str] = "fixup"
@@ -37,23 +34,17 @@ class Fixup(Pre):
 
     @property
     def stream(self) -> str | None:
-        """h, of the first layer and of those that end a block."""
+        """h in the first layer and in layers that end a block, else None."""
         return None if self.inside else "h"
 
     @property
     def parameters(self) -> tuple[ArraySpec, ...]:
-        """Those of order pre, and the two scalars; weight decay acts on the weights only."""
+        """The parameters of order pre, and two scalars; weight decay acts on the weights only."""
         return (*super().parameters, ArraySpec("beta", ()), ArraySpec("alpha", ()))
 
-    def draw(
-        self,
-        arrays: dict[str, NDArray[np.float64]],
-        initializer: Initializer,
-        negative_slope: float,
-        stream: Stream,
-    ) -> None:
-        """Draw theta as any layer's, and multiply the weights by the factor."""
-        super().draw(arrays, initializer, negative_slope, stream)
+    def draw(self, arrays: dict[str, NDArray[np.float64]], draw: Draw) -> None:
+        """Draw theta as a dense layer does, and multiply the weights by the factor."""
+        super().draw(arrays, draw)
         arrays["theta"][1 if self.factor else 0 :] *= self.factor
 
     def normalise(self, emit: Emit, at: Buffers, number: int, u: Array) -> None:
@@ -70,8 +61,8 @@ class Fixup(Pre):
     def denormalise(self, emit: Emit, at: Buffers, number: int) -> Array:
         """Record dC/dh^(l) through the branch above, and the gradients of the scalars.
 
-        What a norm subtracts again has a gradient of exactly 0: beta, if it subtracts the mean, and
-        alpha below a batch norm, which the output layer has none of.
+        A scalar that a norm subtracts has a gradient of exactly 0. These are beta, if the norm
+        subtracts the mean, and alpha below a batch norm. The output layer has no norm.
         """
         inner, gradients = super().denormalise(emit, at, number), at.gradients[number]
         is_centred = self.built is not None and self.built.centred
@@ -88,15 +79,9 @@ class Fixup(Pre):
 
 @dataclass(frozen=True)
 class Zero(Dense):
-    """A dense layer whose weights and biases start at 0."""
+    """A dense layer whose weights and biases are initially 0."""
 
     kind: ClassVar[str] = "zero"
 
-    def draw(
-        self,
-        arrays: dict[str, NDArray[np.float64]],
-        initializer: Initializer,
-        negative_slope: float,
-        stream: Stream,
-    ) -> None:
-        """Draw nothing: theta stays 0."""
+    def draw(self, arrays: dict[str, NDArray[np.float64]], draw: Draw) -> None:
+        """Leave theta at 0."""

@@ -1,9 +1,9 @@
-"""Residual layers of order full, with two matrices a block (Yang & Schoenholz 2017)."""
+"""Residual layers of order full, with two matrices per block (Yang & Schoenholz 2017)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +11,23 @@ from numpy.typing import NDArray
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
-from bpexp.nn.initializers import BIASES, WEIGHTS, Initializer
-from bpexp.nn.layers.protocol import Stream, Tangent
+from bpexp.nn.buffers import Buffers
+from bpexp.nn.initializers import BIASES, WEIGHTS
+from bpexp.nn.layers.protocol import Draw, Tangent
 from bpexp.nn.layers.residual import Post
 from bpexp.nn.products import gradient_of_weights, product, weighted_sums
 from bpexp.nn.tape import Emit, assign
-
-if TYPE_CHECKING:
-    from bpexp.nn.buffers import Buffers
 
 
 @dataclass(frozen=True)
 class Full(Post):
     """a^(l) = a^(l-m) + s outer^(l)T g(z^(l)), z^(l) = norm(theta^(l)T a^(l-1)); a^(1) = z^(1).
 
-    `outer` is shaped as a theta: row 0 is c, the biases, and V the rows below. Layer statistics are
-    about theta.
+    `outer` has the shape of a theta: row 0 is c, the biases, and the other rows are V. Layer
+    statistics are those of theta.
 
     Attributes:
-        outer_weight_variance: v of V ~ N(0, v / n); None: as the initialization draws W.
+        outer_weight_variance: v of V ~ N(0, v / n); None: the initialization draws V.
         outer_bias_variance: variance of c.
     """
 
@@ -39,32 +37,27 @@ class Full(Post):
 
     @property
     def parameters(self) -> tuple[ArraySpec, ...]:
-        """Those of the other orders, and `outer`; weight decay acts on V and not on c."""
+        """The parameters of the other orders, and `outer`; weight decay acts on V and not on c."""
         outer = ArraySpec("outer", (self.n_out + 1, self.n_out), decayed_from=1)
         return (*super().parameters, *((outer,) if self.over else ()))
 
-    def draw(
-        self,
-        arrays: dict[str, NDArray[np.float64]],
-        initializer: Initializer,
-        negative_slope: float,
-        stream: Stream,
-    ) -> None:
-        """Draw theta as any layer's, and V and c from streams of their own."""
-        super().draw(arrays, initializer, negative_slope, stream)
+    def draw(self, arrays: dict[str, NDArray[np.float64]], draw: Draw) -> None:
+        """Draw theta as a dense layer does, and V and c from separate streams."""
+        super().draw(arrays, draw)
         if not self.over:
             return
-        draw, outer = stream(WEIGHTS, 1).standard_normal((self.n_out, self.n_out)), arrays["outer"]
+        normals = draw.stream(WEIGHTS, 1).standard_normal((self.n_out, self.n_out))
+        outer = arrays["outer"]
         if self.outer_weight_variance is None:
-            outer[1:] = initializer.weights(draw, negative_slope)
+            outer[1:] = draw.initializer.weights(normals, draw.negative_slope)
         else:
-            outer[1:] = np.sqrt(self.outer_weight_variance / self.n_out) * draw
+            outer[1:] = np.sqrt(self.outer_weight_variance / self.n_out) * normals
         if self.outer_bias_variance:
             deviation = np.sqrt(self.outer_bias_variance)
-            outer[0] = deviation * stream(BIASES, 1).standard_normal(self.n_out)
+            outer[0] = deviation * draw.stream(BIASES, 1).standard_normal(self.n_out)
 
     def activate(self, emit: Emit, at: Buffers, number: int, out: Array) -> None:
-        """Record g(z^(l)) and g'(z^(l)); z^(1) and 1 where the stream begins."""
+        """Record g(z^(l)) and g'(z^(l)); z^(1) and 1 in the layer where the stream begins."""
         if self.over:
             super().activate(emit, at, number, out)
             return

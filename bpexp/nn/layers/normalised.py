@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
+from bpexp.nn.buffers import Buffers
 from bpexp.nn.choices import NONE, Choice
 from bpexp.nn.layers.dense import Dense
 from bpexp.nn.layers.protocol import Flow, Tangent
@@ -18,15 +19,12 @@ from bpexp.nn.norms import NORMS, Norm
 from bpexp.nn.products import weighted_sums
 from bpexp.nn.tape import Emit
 
-if TYPE_CHECKING:
-    from bpexp.nn.buffers import Buffers
-
 
 @dataclass(frozen=True)
 class Normalised(Dense):
     """u^(l) = theta^(l)T a^(l-1), z^(l) = norm(u^(l)), a^(l) = g(z^(l)).
 
-    A bias before a batch norm is subtracted again: its gradient is exactly 0.
+    A batch norm subtracts the bias before it, whose gradient is therefore exactly 0.
 
     Attributes:
         n_in: units of the layer below.
@@ -44,7 +42,7 @@ class Normalised(Dense):
 
     @property
     def couples(self) -> bool:
-        """Whether the normalisation takes its statistics from the batch."""
+        """Whether the statistics of the normalisation are those of the batch."""
         return self.built is not None and self.built.couples
 
     @property
@@ -60,7 +58,7 @@ class Normalised(Dense):
 
     @property
     def activity(self) -> int:
-        """Those of a dense layer, and the normalised u and dC/du of each unit."""
+        """The elements of a dense layer, and the normalised u and dC/du of each unit."""
         return super().activity + 2 * self.n_out
 
     def forward(self, emit: Emit, at: Buffers, number: int) -> None:
@@ -85,7 +83,7 @@ class Normalised(Dense):
         return u
 
     def normalise(self, emit: Emit, at: Buffers, number: int, u: Array) -> None:
-        """Record z^(l) = norm(u); u must keep its memory if there is no norm."""
+        """Record z^(l) = norm(u); without a norm z^(l) shares the memory of u."""
         norm = self.built
         if norm is None:
             at.z[number] = u

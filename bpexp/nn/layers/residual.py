@@ -1,4 +1,4 @@
-"""Residual layers: each ends a block of m layers, or is the first layer, where the stream begins.
+"""Residual layers, which end a block of m layers, or are the first layer, where the stream begins.
 
 With u^(l) = theta^(l)T a^(l-1), N the norm of the layer (the identity without one) and s the scale:
 
@@ -8,8 +8,8 @@ With u^(l) = theta^(l)T a^(l-1), N the norm of the layer (the identity without o
     full    stream a    a^(1) = u^(1)          a^(l) = a^(l-m) + s (V^(l) g(N(u^(l))) + c^(l))
 
 The other layers of a block are plain: z = N(u), a = g(z). The output layer is z^(L) = u^(L). In
-order pre the first branch therefore reads g(N(h^(1))), the output layer reads g(N(h^(L-1))), and
-the last norm is one before the output layer. In the other orders the output layer reads the stream.
+order pre the input of the first branch is therefore g(N(h^(1))), and that of the output layer is
+g(N(h^(L-1))), with a norm. In the other orders the input of the output layer is the stream.
 
 delta^(l) = dC/dz^(l) is the derivative through the branch that begins with z^(l). The derivative
 with respect to the stream, dC/dh^(l) or dC/da^(l), is the sum over the branch above and the stream:
@@ -17,41 +17,39 @@ with respect to the stream, dC/dh^(l) or dC/da^(l), is the sum over the branch a
     pre     dC/dh^(l) = N'(delta^(l)) + dC/dh^(l+m)
     others  dC/da^(l) = W^(l+1) dC/du^(l+1) + dC/da^(l+m)
 
-Layers leave in `at.own[l]`: `stream`, `stream_gradient`, and `branch`, what was added to the
-stream, of layers that end a block.
+Layers store `stream` and `stream_gradient` in `at.own[l]`, and layers that end a block also
+`branch`, the term that they add to the stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from bpexp.nn import memory
 from bpexp.nn.activations import Array
 from bpexp.nn.arrays import ArraySpec
+from bpexp.nn.buffers import Buffers
 from bpexp.nn.layers.dense import Dense
 from bpexp.nn.layers.normalised import Normalised
 from bpexp.nn.layers.protocol import Flow, Tangent
 from bpexp.nn.products import weighted_sums
 from bpexp.nn.tape import Emit, assign
 
-if TYPE_CHECKING:
-    from bpexp.nn.buffers import Buffers
-
 
 @dataclass(frozen=True)
 class Residual(Normalised):
-    """What residual layers of all orders share: the scale of the branch.
+    """The base of residual layers of all orders: the scale of the branch.
 
     Attributes:
         n_in: units of the layer below.
         n_out: units.
         norm: a row of `bpexp.nn.norms.NORMS`.
-        over: m, the layers of the block that ends here; 0 where the stream begins.
-        scale: s, or what s starts from if it is trained.
+        over: m, the layers of the block that ends here; 0 in the layer where the stream begins.
+        scale: s, or its initial value if it is trained.
         trained: whether s is a parameter.
     """
 
@@ -61,18 +59,18 @@ class Residual(Normalised):
 
     @property
     def parameters(self) -> tuple[ArraySpec, ...]:
-        """Those of a normalised layer, and the scale of the branch if it is trained."""
+        """The parameters of a normalised layer, and the scale of the branch if it is trained."""
         own = (ArraySpec("scale", (), initial=self.scale),) if self.over and self.trained else ()
         return (*super().parameters, *own)
 
     @property
     def activity(self) -> int:
-        """Those of a normalised layer, stream and branch with their gradients."""
+        """The elements of a normalised layer, and stream and branch with their gradients."""
         return super().activity + 4 * self.n_out
 
     @property
     def reach(self) -> int:
-        """m, or 1 where the stream begins."""
+        """m, or 1 in the layer where the stream begins."""
         return max(self.over, 1)
 
     def scaled(self, emit: Emit, at: Buffers, number: int, raw: Array) -> Array:
@@ -89,13 +87,13 @@ class Residual(Normalised):
     def gradient_of_branch(self, emit: Emit, at: Buffers, number: int, gradient: Array) -> Array:
         """Record the gradient with respect to the branch before the scale, and return it.
 
-        That of the scale is the sum of the stream's gradient times the branch.
+        The gradient with respect to the scale is the sum of the stream's gradient times the branch.
 
         Args:
             emit: receives the calls.
             at: the arrays of the pass.
             number: the layer.
-            gradient: that of the stream, which is that of the branch after the scale.
+            gradient: that of the stream, which is also that of the scaled branch.
         """
         if not self.trained and self.scale == 1:
             return gradient
@@ -177,7 +175,7 @@ class Post(Residual):
 
     @property
     def stream(self) -> str | None:
-        """a: what the layer above reads."""
+        """a: the input of the layer above."""
         return "a"
 
     def forward(self, emit: Emit, at: Buffers, number: int) -> None:
@@ -197,10 +195,12 @@ class Post(Residual):
         return out
 
     def delta(self, emit: Emit, at: Buffers, number: int) -> None:
-        """Record delta^(l) from dC/da^(l), and what is no gradient of theta^(l) or of the norm."""
+        """Record delta^(l) from dC/da^(l), the gradient of the stream and that of the scale."""
         signal = at.own[number]["stream_gradient"] = at.backward_signal[number]
         if self.over:
-            signal = memory.empty_like(signal)  # dC/da^(l) is overwritten before it is passed on
+            signal = memory.empty_like(
+                signal
+            )  # dC/da^(l) is overwritten before layer l - m uses it
             assign(emit, signal, at.backward_signal[number])
             at.own[number]["stream_gradient"] = signal
             if number - self.over >= at.lowest:
@@ -213,7 +213,7 @@ class Post(Residual):
         emit(np.multiply, at.slope[number], gradient, at.delta[number])
 
     def tangent_a(self, at: Buffers, number: int, x: Tangent, below: Sequence[Flow]) -> Tangent:
-        """Return da^(l)/da^(1) = da^(l-m)/da^(1) + s times that of the branch."""
+        """Return da^(l)/da^(1) = da^(l-m)/da^(1) + s times the derivative of the branch."""
         if not self.over:
             return super().tangent_a(at, number, x, below)
         branch = self.tangent_of_branch(at, number, x)
@@ -230,5 +230,5 @@ def total(emit: Emit, values: Array, out: Array) -> None:
 
 
 def _wide(scalars: Array) -> Array:
-    """Return scalars (R,) as (R, 1, 1), to be combined with (R, n, B)."""
+    """Return scalars (R,) as (R, 1, 1), which broadcast with (R, n, B)."""
     return scalars[:, None, None]
