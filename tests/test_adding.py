@@ -26,6 +26,8 @@ from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
 from bpexp.nn.activations import Activation
 from bpexp.nn.costs import Cost
 from bpexp.nn.initializers import Initializer
+from bpexp.nn.norms import NORMS, UNITS, Norm
+from bpexp.nn.skips import SKIPS, Skip
 from bpexp.nn.tape import assign
 from bpexp.nn.updates import Optimizer
 from bpexp.training import SCHEDULES, STOPS
@@ -93,6 +95,16 @@ def stripes(*, limit: int | None = None):
     y = np.arange(40) % 2
     x = np.repeat(np.stack([y, 1 - y], 1), 3, axis=1).astype(float)
     return make_dataset("stripes", "made", (x[:30], y[:30]), (x[30:], y[30:]), limit=limit)
+
+
+def spread(*, eps: float = 0.5) -> Norm:
+    """Normalise each example over the units, without trained parameters."""
+    return Norm(UNITS, centred=True, affine=False, eps=eps)
+
+
+def weighted(*, size: float = 0.5) -> Skip:
+    """Add each layer's branch times size to the stream, in order pre."""
+    return Skip("pre", every=1, scale=size)
 
 
 @dataclass
@@ -166,6 +178,33 @@ def as_stripes(run):
     assert run["accuracy/test"] == 1
 
 
+def in_plain_loops(run, join):
+    """The trained network's outputs are those of a plain loop; `join` makes z and a of a layer."""
+    net, a, stream = network(run), DIGITS.x_test.astype(np.float64), None
+    *hidden, last = net.layers
+    for theta in hidden:
+        a, stream = join(a @ theta[1:] + theta[0], stream)
+    z = a @ last[1:] + last[0]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    np.testing.assert_allclose(net.outputs(DIGITS.x_test), p, rtol=1e-4)
+
+
+def as_spread(run):
+    def join(u, _):
+        centred = u - u.mean(1, keepdims=True)
+        return np.maximum(centred / np.sqrt((centred**2).mean(1, keepdims=True) + 2), 0), None
+
+    in_plain_loops(run, join)
+
+
+def as_weighted(run):
+    def join(u, stream):
+        h = u if stream is None else stream + 0.25 * u
+        return np.maximum(h, 0), h
+
+    in_plain_loops(run, join)
+
+
 def as_counting(run):
     assert run["status"] == "FINISHED"
     assert Path("mine.txt").read_text() == "1"
@@ -192,6 +231,8 @@ CASES = {
     "stop": Case(STOPS, halved, "stop.share=0.9 epochs=50", as_halved),
     "cost": Case(COSTS, doubled, "cost.factor=3", as_doubled),
     "data": Case(DATASETS, stripes, "data.limit=null epochs=30 lr=0.5", as_stripes),
+    "norm": Case(NORMS, spread, "norm.eps=2 depth=2", as_spread),
+    "skip": Case(SKIPS, weighted, "skip.size=0.25 depth=3", as_weighted),
     "executor": Case(EXECUTORS, counting, "executor.note=mine.txt", as_counting),
 }  # fmt: skip
 

@@ -49,7 +49,7 @@ def test_a_study_composes_to_the_number_of_runs_that_its_text_names(path, tmp_pa
         grid.extend(configs)
         return Outcome([], 0, [None] * len(configs))
 
-    monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
+    monkeypatch.setattr("bpexp.sweeping.hydra._run_sweep_here", run_sweep)
     words = ["bpexp", "-m", f"experiment={path.stem}"]
     words += [f"data.root={tmp_path}"] if needs_data(path) else []
     monkeypatch.setattr(sys, "argv", words)

@@ -1,4 +1,4 @@
-"""Progress of work that takes a while: a line in a terminal, in a notebook or in a log."""
+"""Show the progress of work in a terminal, in a notebook or in a log."""
 
 from bpexp.progress.progress import Progress, begin
 

@@ -1,4 +1,4 @@
-"""Progress in a log, where there is no terminal: a line at the start and every 30 seconds."""
+"""Progress in a log: a line at the start and every 30 seconds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Log:
     interval = 30.0
 
     def __init__(self) -> None:
-        """Print nothing yet."""
+        """Print nothing; the first `draw` prints the label."""
         self._begun = False
 
     def draw(self, state: State) -> None:
-        """Print the label, and later how far it is."""
+        """Print the label in the first call, and the progress in later calls."""
         if not self._begun:
             self._begun = True
             warn(state.label)
@@ -25,7 +25,7 @@ class Log:
         warn(f"{state.label}: {state.count}{left}")
 
     def close(self, state: State) -> None:
-        """Print nothing: what follows is printed by others."""
+        """Print nothing."""
 
     def note(self, text: str) -> None:
         """Print a line."""

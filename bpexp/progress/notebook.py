@@ -1,4 +1,4 @@
-"""Progress in a Jupyter notebook: a cell's output that changes, without widgets."""
+"""Progress in a Jupyter notebook, in the output of a cell, without widgets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bpexp.progress.state import State
 
 
 class Notebook:
-    """Draws into the output of the cell that runs."""
+    """Updates the output of the running cell."""
 
     interval = 0.25
 
     def __init__(self) -> None:
-        """Draw nothing yet."""
+        """Draw nothing; the first `draw` adds the output."""
         self._place: Any = None
 
     def draw(self, state: State) -> None:
@@ -33,12 +33,12 @@ class Notebook:
         )
 
     def close(self, state: State) -> None:
-        """Leave the bar alone."""
+        """Draw the bar without the results."""
         count = f"{state.label}: {state.count}"
         self._show(count, f"{_bar(state)} {escape(state.count)}")
 
     def note(self, text: str) -> None:
-        """Print a line below."""
+        """Print a line below the bar."""
         warn(text)
 
     def _show(self, plain: str, html: str) -> None:

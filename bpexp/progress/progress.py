@@ -1,4 +1,4 @@
-"""Progress: what the one who works reports, drawn on a screen now and then."""
+"""Progress of work: it is reported by the worker and drawn on a screen at most once an interval."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bpexp.progress.state import Result, Screen, State
 
 
 class Progress:
-    """Work that is shown from entering this context to leaving it.
+    """A context in which the progress of work is shown.
 
-    Drawing needs no thread: it happens where progress is reported.
+    Progress is drawn when it is reported, so no thread is needed.
     """
 
     def __init__(self, screen: Screen | None, label: str, total: int, unit: str) -> None:
-        """Begin; see `begin`.
+        """Begin with no units done; see `begin`.
 
         Args:
-            screen: where to draw; None: nowhere.
-            label: what is done, e.g. "training 9 runs".
-            total: how many units there are.
-            unit: the name of one.
+            screen: the screen to draw on; None for no drawing.
+            label: a description of the work, such as "training 9 runs".
+            total: the number of units.
+            unit: the name of a unit.
         """
         self._screen = screen
         self._state = State(label, total, unit)
@@ -39,24 +39,24 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Show how far it came."""
+        """Show the final progress."""
         if self._screen is not None:
             self._screen.close(self._state)
 
     def advance(self, n: float = 1) -> None:
-        """Count n more units; 0 lets the time go on."""
+        """Add n units; 0 updates the time only."""
         self._state.done += n
         self._draw()
 
     def result(self, *cells: str, good: bool | None = None) -> None:
-        """Show the result of a part of the work, such as a run that ended; see `Result`."""
+        """Add the result of a part of the work, such as a run that ended; see `Result`."""
         self._state.results.append(Result(cells, good))
 
     def note(self, text: str) -> None:
-        """Show a line that stays. A signal handler may call this."""
+        """Show a permanent line. A signal handler may call this."""
         if self._screen is None:
             warn(text)
-        elif self._drawing:  # the handler interrupted it, half a line may be written
+        elif self._drawing:  # a signal handler interrupted `draw`, possibly within a line
             self._notes.append(text)
         else:
             self._screen.note(text)
@@ -76,13 +76,13 @@ class Progress:
 
 
 def begin(label: str, total: int, unit: str, *, shown: bool = True) -> Progress:
-    """Return progress on the screen that there is: a notebook, a terminal, or else a log.
+    """Return progress that is shown in a notebook, a terminal, or else a log.
 
     Args:
-        label: what is done, e.g. "training 9 runs".
-        total: how many units there are.
-        unit: the name of one.
-        shown: whether anything is shown but notes.
+        label: a description of the work, such as "training 9 runs".
+        total: the number of units.
+        unit: the name of a unit.
+        shown: whether progress is shown; notes are always shown.
     """
     return Progress(_screen() if shown else None, label, total, unit)
 
@@ -101,6 +101,6 @@ def _screen() -> Screen:
 
 
 def _in_notebook() -> bool:
-    """Return whether a Jupyter kernel runs this."""
+    """Return whether this process is a Jupyter kernel."""
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     return getattr(shell, "kernel", None) is not None

@@ -1,4 +1,4 @@
-"""How far work is, and what a screen shows of it."""
+"""The state of work, and the protocol of screens that show it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
-LATEST = 6  # results that stay in sight
+LATEST = 6  # number of results that are shown
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Result:
     """The result of a part of the work, such as a run that ended.
 
     Attributes:
-        cells: what is shown, e.g. name, accuracy and verdict.
-        good: whether it is as one wishes; None: neither.
+        cells: texts to show, such as name, accuracy and verdict.
+        good: whether the result is good, which decides its colour; None for no colour.
     """
 
     cells: tuple[str, ...]
@@ -25,15 +25,15 @@ class Result:
 
 @dataclass
 class State:
-    """How far work is.
+    """The state of work.
 
     Attributes:
-        label: what is done, e.g. "training 9 runs".
-        total: how many units there are.
-        unit: the name of one.
-        done: how many are done.
+        label: a description of the work, such as "training 9 runs".
+        total: the number of units.
+        unit: the name of a unit.
+        done: the number of units that are done.
         results: the latest results.
-        begun: when it began, by `time.monotonic`.
+        begun: the time at which it began, by `time.monotonic`.
     """
 
     label: str
@@ -45,44 +45,44 @@ class State:
 
     @property
     def share(self) -> float:
-        """The share that is done, 0 to 1."""
+        """The share of units that are done, 0 to 1."""
         return min(1.0, self.done / self.total) if self.total else 1.0
 
     @property
     def count(self) -> str:
-        """How much is done, in words."""
+        """The number of units that are done, in words."""
         return f"{self.done:g} of {self.total} {self.unit}s"
 
     @property
     def taken(self) -> str:
-        """The time since the beginning."""
+        """The time since the beginning, as text."""
         return clock(time.monotonic() - self.begun)
 
     @property
     def left(self) -> str:
-        """The time to the end if all units take as long as those so far; empty if it is unknown."""
+        """The expected time to the end if all units take equally long; empty if it is not known."""
         if not 0 < self.share < 1:
             return ""
         return clock((time.monotonic() - self.begun) * (1 / self.share - 1))
 
 
 class Screen(Protocol):
-    """Where progress is shown.
+    """A place where progress is shown.
 
     Attributes:
-        interval: the least number of seconds between two drawings.
+        interval: the least number of seconds between two calls of `draw`.
     """
 
     interval: float
 
     def draw(self, state: State) -> None:
-        """Show how far the work is."""
+        """Show the progress."""
 
     def close(self, state: State) -> None:
-        """Show how far it came, and leave the place to what is printed next."""
+        """Show the final progress; later output is printed below it."""
 
     def note(self, text: str) -> None:
-        """Show a line that stays."""
+        """Show a permanent line."""
 
 
 def clock(seconds: float) -> str:

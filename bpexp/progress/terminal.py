@@ -1,4 +1,4 @@
-"""Progress in a terminal: a bar with the time left, below it the latest results."""
+"""Progress in a terminal: a bar with the time left, and the latest results below it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from rich.text import Text
 from bpexp.console import SafeStream
 from bpexp.progress.state import State
 
-COLOUR = "cyan"  # of the bar
-STYLES = {True: "green", False: "yellow", None: ""}  # of the last cell of a result that is good
+COLOUR = "cyan"  # colour of the bar
+STYLES = {True: "green", False: "yellow", None: ""}  # style of a result's last cell, by `good`
 
 
 class Terminal:
-    """Draws in place, at the bottom of what was printed."""
+    """Draws in place, below the printed lines."""
 
     interval = 0.1
 
     def __init__(self, stream: SafeStream) -> None:
-        """Draw on a stream that is a terminal."""
+        """Store a stream that is a terminal."""
         self._live = Live(
             console=_Console(file=stream, highlight=False),  # type: ignore[arg-type]
-            auto_refresh=False,  # which would be a thread; workers are forked without any
+            auto_refresh=False,  # it would start a thread, and workers are forked without threads
             redirect_stdout=False,
             redirect_stderr=False,
             vertical_overflow="crop",
@@ -37,7 +37,7 @@ class Terminal:
         self._live.update(_bar_and_results(state), refresh=True)
 
     def close(self, state: State) -> None:
-        """Leave the bar with the time that it took."""
+        """Draw the bar with the total time, and stop."""
         self._live.update(_bar(state, state.taken), refresh=True)
         self._live.stop()
 
@@ -47,7 +47,7 @@ class Terminal:
 
 
 class _Console(Console):
-    """A console whose cursor stays visible: a process that is killed could not bring it back."""
+    """A console that does not hide the cursor, since a killed process could not show it again."""
 
     def show_cursor(self, show: bool = True) -> bool:
         """Do nothing."""
@@ -71,7 +71,7 @@ def _bar(state: State, time: str) -> RenderableType:
     for _ in range(3):
         line.add_column(justify="right", no_wrap=True)
     bar = ProgressBar(
-        total=1.0, completed=state.share, complete_style="cyan", finished_style="cyan"
+        total=1.0, completed=state.share, complete_style=COLOUR, finished_style=COLOUR
     )
     line.add_row(state.label, bar, f"{state.share:.0%}", state.count, time)
     return line

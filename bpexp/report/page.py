@@ -25,7 +25,7 @@ from bpexp.figures.catalogue import FIGURES
 from bpexp.figures.instruments import of_instrument
 from bpexp.figures.parts.scores import score_name
 from bpexp.figures.verdicts import COLOURS
-from bpexp.nn.tasks import TASKS, find_task
+from bpexp.nn.tasks import TASKS
 from bpexp.probes import INSTRUMENTS
 from bpexp.record.files import replacing
 from bpexp.record.run import Run
@@ -37,7 +37,7 @@ from bpexp.report.settings import settings
 from bpexp.report.training import norms_through_training
 from bpexp.report.vector import Drawings
 from bpexp.results import Tables
-from bpexp.theory.forecast import trained
+from bpexp.results.forecasts import outcomes
 
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -112,7 +112,7 @@ def _content(
     """Return the variables of the template."""
     study = str(runs[0].start["config"]["study"])
     varied = varied_keys(tables.runs)
-    found = settings(tables, dict(_outcomes(runs)))
+    found = settings(tables, outcomes(runs))
     paired = differences(tables.runs)
     metric = score_name(tables.runs, "test")
     table = rows(runs, tables, varied)
@@ -145,15 +145,6 @@ def _content(
         "style": Markup((TEMPLATES / "report.css").read_text()),
         "script": Markup((TEMPLATES / "report.js").read_text()),
     }
-
-
-def _outcomes(runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
-    """Yield identity and whether it trained, of each run that was long enough to train."""
-    for run in runs:
-        config = run.start["config"]
-        if run.finished and config["epochs"] and not config.get("quick"):
-            perfect = find_task(run.task).perfect
-            yield run.identity, trained(run.score("train"), run.chance, perfect)
 
 
 def _drawn(data: Path, vectors: Path, drawings: Drawings, descriptions: Mapping[str, str]) -> Drawn:

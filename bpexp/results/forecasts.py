@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,9 @@ from bpexp.config import Config
 from bpexp.data import Dataset
 from bpexp.nn import OPTIMIZERS, Architecture, Choice
 from bpexp.nn.examples import evenly_spaced
+from bpexp.nn.tasks import find_task
 from bpexp.record.metrics import flat_name
+from bpexp.record.run import Run
 from bpexp.results.kept import Predicted, kept
 from bpexp.results.theory import Known, input_moments, predicted_moments, variances
 from bpexp.theory import (
@@ -25,6 +28,7 @@ from bpexp.theory import (
     forecast,
     learn,
     tangent_kernel,
+    trained,
 )
 from bpexp.theory.moments import SMALL
 from bpexp.training import SCHEDULES
@@ -54,6 +58,22 @@ def forecast_row(run: Known | None, study: Path | None = None) -> dict[str, Any]
     except UnknownLayerError:
         return {}
     return {f"theory/{flat_name(name)}": value for name, value in values.items()}
+
+
+def outcomes(runs: Sequence[Run]) -> dict[str, bool]:
+    """Return by identity whether each run trained, to score forecasts.
+
+    A run trained if its score on the training split is more than half way from that of guessing to
+    the best possible one. Runs that are not finished are left out, and so are quick runs and runs
+    without epochs, which are too short to train.
+    """
+    found = {}
+    for run in runs:
+        config = run.start["config"]
+        if run.finished and config["epochs"] and not config.get("quick"):
+            perfect = find_task(run.task).perfect
+            found[run.identity] = trained(run.score("train"), run.chance, perfect)
+    return found
 
 
 def forecast_run(config: Config, data: Dataset) -> Forecast:

@@ -1,4 +1,4 @@
-"""Simulated draws beside training: workers make what the figures and theory's frames will show."""
+"""Simulated draws during training: workers compute the draws for figures and theory's frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bpexp.theory import PREDICTED
 
 
 def assign_draws(plan: Plan) -> frozenset[str]:
-    """Return the identities of the runs after which the draws of their networks are made.
+    """Return the identities of the runs after which the draws of their networks are simulated.
 
-    Of the runs that have one network in common this is the first to be trained. Draws that the
-    study holds are not made again, and none are made if all together take more than a few seconds.
+    If runs have equal networks, the draws follow the first of them. Draws that the study holds are
+    not simulated again. None are simulated if all of them take more than a few seconds.
     """
     study = plan.members[0].folder.parent
     networks = affordable((_network(member) for member in plan.members), PREDICTED, study)
@@ -33,9 +33,9 @@ def assign_draws(plan: Plan) -> frozenset[str]:
 def train_and_draw(
     assigned: Set[str], members: Sequence[Member], progress: Report, interrupt: Interrupt, /
 ) -> list[str]:
-    """Train a stack as `train_stack` does, then make the draws that are assigned to its runs.
+    """Train a stack as `train_stack` does, then simulate the draws that are assigned to its runs.
 
-    A failure is left to whoever reads the draws, who makes what is missing.
+    A failure of the draws is ignored, because readers simulate missing draws.
     """
     statuses = train_stack(members, progress, interrupt)
     for member in members:

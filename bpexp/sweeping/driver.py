@@ -35,13 +35,13 @@ from bpexp.tracking.process import MirrorProcess
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended.
+    """The outcome of a sweep.
 
     Attributes:
-        identities: of the runs that were asked for, each once.
-        code: the exit code: 0, 1 where a run failed, 128 + the number of the signal that ended it.
-        scores: the task's primary metric on the test split at the end of each run asked for, in
-            order; NaN where it is not finite, None where there is no run.
+        identities: the identities of its runs, each once.
+        code: the exit code: 0; 1 if a run failed; 128 + the number of the signal that ended it.
+        scores: the task's primary metric on the test split at the end, of each configuration, in
+            order; NaN if it is not finite, None if the run was not trained.
     """
 
     identities: list[str]
@@ -58,43 +58,44 @@ def run_sweep(
     signals: Signals | None = None,
     presented: bool = True,
 ) -> Outcome:
-    """Train what is not finished and leave summary, figures and the mirror up to date.
+    """Train the runs that are not finished, then write summary, figures, report and MLflow's copy.
 
     Args:
-        configs: the runs, all validated. The runtime keys of the first one are used for all.
+        configs: the validated configurations. The runtime keys of the first one are used for all.
         root: the folder that holds runs/.
         multirun: whether this is a sweep, which has a run of its own in MLflow.
-        command: what the user called; None: the command line.
-        signals: what signals do; None: as they do to a command.
+        command: the command or call of the user; None for the command line.
+        signals: the handling of signals; None for that of a command.
         presented: whether to print the summary, draw the figures and write the report.
 
     Raises:
-        ConfigError: a configuration does not fit its data, or MLFLOW_TRACKING_URI is no address.
+        ConfigError: a configuration does not fit its data, or MLFLOW_TRACKING_URI is not an
+            address.
         DataError: a data set cannot be read.
     """
-    harness = configs[0]
+    runtime = configs[0]
     plan = make_plan(configs, root, "" if command else _script())
     for note in dict.fromkeys(note for c in configs for note in dataset(c).notes):
         warn(note)
     identities = [member.identity for member in plan.members]
-    if harness.plan == "only":
+    if runtime.plan == "only":
         from bpexp.sweeping.estimate import print_plan
 
-        print_plan(plan, harness)
+        print_plan(plan, runtime)
         return Outcome(identities, 0, [None] * len(configs))
-    tracked = harness.tracking.name != "off"
-    uri = harness.tracking.parameters.get("uri")
+    tracked = runtime.tracking.name != "off"
+    uri = runtime.tracking.parameters.get("uri")
     uri = None if uri is None else str(uri)
     if tracked and uri is None:
-        default_uri(root)  # refuses what the environment names before anything is trained
+        default_uri(root)  # refuses a wrong address in the environment before training
     folder = _begin(plan, multirun, command)
     cells = None
-    if harness.forecast != "off":
+    if runtime.forecast != "off":
         from bpexp.sweeping import forecast_report
 
         cells = forecast_report.print_forecast(plan, folder)
-        if harness.forecast == "only":
-            forecast_report.draw(cells, folder, harness.figures.format)
+        if runtime.forecast == "only":
+            forecast_report.draw_forecast(cells, folder, runtime.figures.format)
             return Outcome(identities, 0, [None] * len(configs))
     signals = signals or Signals(ends_process=True)
     interrupt = signals.interrupt
@@ -102,33 +103,33 @@ def run_sweep(
         mirror = MirrorProcess(folder / SWEEP, uri, root) if tracked else None
         with mirror or nullcontext():
             statuses = train_plan(
-                plan, harness, signals, mirror, import_figures if presented else lambda: None
+                plan, runtime, signals, mirror, import_figures if presented else lambda: None
             )
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             if presented:
-                present(runs, varied(plan), folder, harness, figures=not interrupt.requested)
+                present(runs, varied(plan), folder, runtime, figures=not interrupt.requested)
             scored = None
             if cells is not None:
-                formats = harness.figures.format
+                formats = runtime.figures.format
                 scored = forecast_report.score_forecast(cells, runs, folder, formats)
-            _end(runs, folder, "none" if interrupt.requested else harness.log_model, scored)
+            _end(runs, folder, "none" if interrupt.requested else runtime.log_model, scored)
             if mirror is not None:
-                await_mirror(mirror, len(plan.members), harness, signals)
+                await_mirror(mirror, len(plan.members), runtime, signals)
     for run in runs:
         if statuses.get(run.identity) == "FAILED":
             error = run.end.get("error", "") if run.end else "no end in its journal"
             warn(f"{run.start['name']} failed: {error}; see {run.folder / TRACEBACK}")
     if interrupt.requested:
-        warn("interrupted; the same command goes on from here")
+        warn("interrupted; the same command continues")
         return Outcome(identities, 128 + interrupt.signal, _scores(configs, plan, runs))
     code = int("FAILED" in statuses.values())
     return Outcome(identities, code, _scores(configs, plan, runs))
 
 
 def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
-    """Write the sweep's record, which the mirror reads; its id is the hash of its members.
+    """Write the sweep's record, which the mirror reads, and return the sweep's folder.
 
-    A sweep that was begun before keeps the time of that.
+    The id is the hash of the members. If the sweep was begun before, `begun` keeps that time.
     """
     identities = "".join(sorted(member.identity for member in plan.members))
     sweep_id = hashlib.sha256(identities.encode()).hexdigest()[:16]
@@ -159,7 +160,7 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
 
 
 def _command_line() -> str:
-    """Return the command line: that of a script that calls `bpexp.main`, or of the module."""
+    """Return the command line, of a script that calls `bpexp.main` or of the module."""
     program = [script] if (script := _script()) else ["-m", "bpexp"]
     return shlex.join(["python", *program, *without_secrets(sys.argv[1:])])
 
@@ -171,7 +172,7 @@ def _script() -> str:
 
 
 def _end(runs: Sequence[Run], folder: Path, log_model: str, scored: Score | None = None) -> None:
-    """Add to the sweep's record: its end, the runs that become models, the forecast's score."""
+    """Add the end, the runs that become models and the forecast's score to the sweep's record."""
     record = json.loads((folder / SWEEP).read_text())
     record["ended"] = time.time()
     record["models"] = _models(runs, log_model)
@@ -185,7 +186,7 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
 
     Args:
         runs: all runs of the sweep.
-        which: best, all or none. Of an interrupted sweep none: the best of all is not known yet.
+        which: best, all or none. It is none for an interrupted sweep, whose best run is not known.
     """
     finished = [run for run in runs if run.finished]
     if which == "all":
@@ -199,7 +200,7 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
 
 
 def _scores(configs: Sequence[Config], plan: Plan, runs: Sequence[Run]) -> list[float | None]:
-    """Return the final test score of each configuration asked for, as sweepers optimise it."""
+    """Return the final test score of each configuration, which sweepers optimise."""
     scores = {run.identity: run.score("test") for run in runs}
     by_config = {_key(member.config): scores.get(member.identity) for member in plan.members}
     return [by_config.get(_key(config)) for config in configs]

@@ -1,4 +1,4 @@
-"""What a plan would train, in how many stacks, and about how long that takes: plan=only."""
+"""Print the runs and stacks of a plan, and an estimate of the time to train them: plan=only."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from bpexp.progress.state import clock
 from bpexp.sweeping.plan import Member, Plan, dataset, workers_for
 from bpexp.sweeping.stacks import make_trainer
 
-SECONDS = 0.3  # of steps that are timed, of each of a few stacks
-TIMED = 3
+SECONDS = 0.3  # duration of the timed steps of a stack
+TIMED = 3  # largest number of timed stacks
 
 
-def print_plan(plan: Plan, harness: Config) -> None:
-    """Print what would be trained. Nothing is written.
+def print_plan(plan: Plan, runtime: Config) -> None:
+    """Print the runs to train, their stacks and the estimated time. Nothing is written.
 
-    The time is that of some steps of a few stacks, which are taken here and thrown away, scaled by
-    operations. Probes, figures and the mirror are not in it.
+    The estimate scales the time of some steps of a few stacks, whose results are discarded, by the
+    number of operations. Probes, figures and the mirror are not included.
 
     Args:
         plan: the plan.
-        harness: a configuration of the sweep, for its runtime keys.
+        runtime: a configuration of the sweep, for its runtime keys.
     """
     waiting = [member for stack in plan.stacks for member in stack]
     resumed = sum(member.epoch > 0 for member in waiting)
     say(
         f"plan:   {_count(len(plan.members), 'run')}: {len(plan.members) - len(waiting)} finished, "
-        f"{resumed} to go on from a checkpoint, {len(waiting) - resumed} to begin"
+        f"{resumed} to resume from a checkpoint, {len(waiting) - resumed} to begin"
     )
     if not waiting:
         return
-    workers = min(workers_for(harness), len(plan.stacks))
+    workers = min(workers_for(runtime), len(plan.stacks))
     largest = max(map(len, plan.stacks))
     say(
         f"stacks: {len(plan.stacks)} of up to {_count(largest, 'run')}, {workers} at once "
-        f"(executor={harness.executor.name})"
+        f"(executor={runtime.executor.name})"
     )
     left = sum(member.operations for member in waiting)
     seconds = left / _operations_a_second(plan.stacks) / workers
     say(f"time:   about {clock(max(seconds, 1))} (min:s) to train, at the speed of a core here")
-    if harness.executor.name == "local" and workers > cores():
+    if runtime.executor.name == "local" and workers > cores():
         say(f"        with {workers} cores; this machine has {cores()}")
 
 
 def _operations_a_second(stacks: tuple[tuple[Member, ...], ...]) -> float:
-    """Return how fast stacks train here: of the longest, of one in the middle, of the shortest."""
+    """Return the operations per second of the longest, a middle and the shortest stack."""
     chosen = {0, len(stacks) // 2, len(stacks) - 1}
     done = spent = 0.0
     for place in sorted(chosen)[:TIMED]:
@@ -60,7 +60,7 @@ def _operations_a_second(stacks: tuple[tuple[Member, ...], ...]) -> float:
 
 
 def _timed(stack: tuple[Member, ...]) -> tuple[float, float]:
-    """Take some steps of a stack; return their operations and seconds."""
+    """Train some steps of a stack; return their operations and seconds."""
     config = stack[0].config
     left = config.epochs - stack[0].epoch
     operations = sum(member.operations for member in stack) / left
@@ -75,7 +75,7 @@ def _timed(stack: tuple[Member, ...]) -> tuple[float, float]:
             if time.perf_counter() - begun > SECONDS:
                 break
         seconds = time.perf_counter() - begun
-    if not taken:  # epochs of one or two steps: time a whole one
+    if not taken:  # an epoch has one or two steps, so a whole one is timed
         begun = time.perf_counter()
         for _ in trainer.advance():
             pass

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpexp.console import say
-from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.run import Run
-from bpexp.results.forecasts import forecast_columns, forecast_run
+from bpexp.results.forecasts import forecast_columns, forecast_run, outcomes
 from bpexp.sweeping.plan import Plan, dataset
 from bpexp.sweeping.presentation import warn_not_drawn
 from bpexp.sweeping.terminal import forecasts as table
-from bpexp.theory import Score, UnknownLayerError, score, trained
+from bpexp.theory import Score, UnknownLayerError, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +30,9 @@ def print_forecast(plan: Plan, folder: Path) -> pd.DataFrame:
         folder: the sweep's folder.
 
     Returns:
-        A row a run: run, name, the configuration, and the fields of `bpexp.theory.Forecast`. For a
-        run that theory does not cover, `reason` says why and the other fields are missing.
+        A row for each run: run, name, the configuration, and the fields of
+        `bpexp.theory.Forecast`. For a run that theory does not cover, `reason` states why and the
+        other fields are missing.
     """
     import pandas as pd
 
@@ -55,41 +55,31 @@ def print_forecast(plan: Plan, folder: Path) -> pd.DataFrame:
 def score_forecast(
     cells: pd.DataFrame, runs: Sequence[Run], folder: Path, formats: Sequence[str]
 ) -> Score | None:
-    """Score the forecast against the results, print the confusion matrix, and draw both.
-
-    A run counts as trained if its score on the training split is more than half way from that of
-    guessing to the best possible one. Runs that are not finished are left out. So are quick runs,
-    which are too short to train.
+    """Score the forecast against the outcomes, print the confusion matrix, and draw both.
 
     Args:
-        cells: as `print_forecast` returns them.
+        cells: the result of `print_forecast`.
         runs: the sweep's runs.
         folder: the sweep's folder.
-        formats: of the figure's files.
+        formats: formats of the figure's files.
 
     Returns:
-        The score, None if no run can be scored.
+        The score; None if no run can be scored (see `outcomes`).
     """
-    outcomes: dict[str, bool] = {}
-    quick = {*cells.loc[cells["quick"].astype(bool), "run"]}
-    for run in runs:
-        if run.finished and run.identity not in quick:
-            perfect = find_task(run.task).perfect
-            outcomes[run.identity] = trained(run.score("train"), run.chance, perfect)
-    cells = cells.assign(trained=cells["run"].map(outcomes))
+    cells = cells.assign(trained=cells["run"].map(outcomes(runs)))
     _write(cells, folder)
     known = cells.dropna(subset=["trained", "trains"])
     found = score(known["trains"].astype(bool), known["trained"].astype(bool))
-    if known.empty and quick:
+    if known.empty and cells["quick"].astype(bool).any():
         say("forecast: not scored; quick=true runs are too short to train")
     else:
-        say(_told(found))
+        say(_sentence(found))
     _draw(cells, folder, formats)
     return None if known.empty else found
 
 
-def _told(found: Score) -> str:
-    """Return a score as one line; of a single run there is no share of right forecasts."""
+def _sentence(found: Score) -> str:
+    """Return a score as one line: for a single run the outcome, else the share and the counts."""
     counts = {
         "trained as expected": found.hits,
         "failed as expected": found.rejections,
@@ -125,7 +115,7 @@ def _draw(cells: pd.DataFrame, folder: Path, formats: Sequence[str]) -> None:
         warn_not_drawn("figure forecast", error, folder)
 
 
-def draw(cells: pd.DataFrame, folder: Path, formats: Sequence[str]) -> None:
-    """Draw a forecast without results, as of forecast=only."""
+def draw_forecast(cells: pd.DataFrame, folder: Path, formats: Sequence[str]) -> None:
+    """Draw a forecast without outcomes, for forecast=only, and print where it is."""
     _draw(cells.assign(trained=None), folder, formats)
     say(f"forecast: {os.path.relpath(folder)}/ (forecast.csv, figures/forecast.{formats[0]})")

@@ -1,8 +1,8 @@
-"""Hydra's side: the sweeper and the launcher that are the default of `-m`.
+"""The sweeper and the launcher that Hydra uses by default for `-m`.
 
-The sweeper refuses what Hydra lets pass and validates the whole grid; the launcher composes each
-distinct set of choices once, where Hydra composes every job twice at 50 ms, and hands the grid to
-`run_sweep` as one. Hydra's own launchers run the same task function, a run a job.
+The sweeper refuses invalid values that Hydra accepts, and validates the whole grid. The launcher
+composes each distinct set of choices once, while Hydra composes every job twice in 50 ms each, and
+trains the grid as one sweep. Hydra's own launchers call the same task function for each job.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 NAME = "bpexp"
 _IS_1_3 = hydra.__version__.startswith("1.3.")
-# Hydra 1.3 warns where version_base is left out, and 1.4 where it is given.
+# Hydra 1.3 warns if version_base is left out, and 1.4 warns if it is given.
 BASE: dict[str, Any] = {"version_base": "1.3"} if _IS_1_3 else {}
 
 
 def to_config(composed: DictConfig) -> Config:
-    """Validate what Hydra composed.
+    """Return the validated configuration of Hydra's composed one.
 
     Raises:
         ConfigError: see `Config.of`.
@@ -53,39 +53,40 @@ def to_config(composed: DictConfig) -> Config:
     return Config.of({str(key): value for key, value in plain.items() if key != "hydra"})
 
 
-def run_sweep(configs: Sequence[Config], *, multirun: bool) -> Outcome:
-    """Conduct a sweep in the current folder; its imports wait until the configuration is valid."""
-    from bpexp.sweeping.driver import run_sweep as _run_sweep
+def _run_sweep_here(configs: Sequence[Config], *, multirun: bool) -> Outcome:
+    """Run a sweep in the current folder."""
+    # Imported here because --help and refusals do not need it.
+    from bpexp.sweeping.driver import run_sweep
 
-    return _run_sweep(configs, root=Path.cwd(), multirun=multirun)
+    return run_sweep(configs, root=Path.cwd(), multirun=multirun)
 
 
 def single(composed: DictConfig) -> Outcome:
-    """Train the one run that Hydra composed: the task function of all launchers.
+    """Train the run of a composed configuration: the task function of all launchers.
 
     Raises:
-        ConfigError: it is not valid.
+        ConfigError: the configuration is not valid.
         DataError: its data cannot be read.
     """
-    return run_sweep([to_config(composed)], multirun=False)
+    return _run_sweep_here([to_config(composed)], multirun=False)
 
 
 class Composer:
-    """Composes the jobs of one sweep: once a set of choices, then values by assignment."""
+    """Composes the jobs of a sweep: each set of group choices once; other values are assigned."""
 
     def __init__(self, context: HydraContext, master: DictConfig) -> None:
-        """Take Hydra's loader and the sweep's own configuration."""
+        """Store Hydra's loader and the sweep's configuration."""
         self._loader, self._master = context.config_loader, master
         self._parser = OverridesParser.create(config_loader=context.config_loader)
         self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self._parsed: dict[str, Override] = {}
-        self._groups: dict[str, bool] = {}  # asking Hydra takes longer than all else of a job
+        self._groups: dict[str, bool] = {}  # a query of Hydra takes longer than the rest of a job
 
     def __call__(self, job: Sequence[str]) -> Config:
         """Return a job's configuration.
 
         Raises:
-            ConfigError: it is not valid.
+            ConfigError: the configuration is not valid.
             HydraException: Hydra cannot compose it.
         """
         choices: list[Override] = []
@@ -103,7 +104,7 @@ class Composer:
         job_config = _copied(base)
         for override in values:
             if not _assign(job_config, override.key_or_group.split("."), override.value()):
-                # Hydra words the refusal
+                # Composing by Hydra raises its error.
                 return to_config(self._loader.load_sweep_config(self._master, list(job)))
         if "${" in repr(job_config):
             return to_config(OmegaConf.create(job_config))
@@ -142,12 +143,12 @@ def _assign(config: dict[str, Any], path: Sequence[str], value: Any) -> bool:
 
 
 class BpexpLauncher(Launcher):
-    """Runs a whole grid as one sweep: stacks, workers, journals and the mirror."""
+    """Trains a whole grid as one sweep, with stacks, workers, journals and the mirror."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Remember what composes the jobs."""
+        """Create the composer of the jobs."""
         self._compose = Composer(hydra_context, config)
 
     def launch(
@@ -155,7 +156,7 @@ class BpexpLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train the grid; each job returns its final test score."""
         configs = [self._compose(job) for job in job_overrides]
-        outcome = run_sweep(configs, multirun=True)
+        outcome = _run_sweep_here(configs, multirun=True)
         if outcome.code:
             raise SystemExit(outcome.code)
         returns = []
@@ -167,13 +168,13 @@ class BpexpLauncher(Launcher):
 
 
 class BpexpSweeper(BasicSweeper):
-    """Hydra's grid, refused whole if any of its jobs is not valid."""
+    """Expands Hydra's grid and refuses it if any job is invalid."""
 
     def sweep(self, arguments: list[str]) -> Any:
         """Expand the grid and launch it.
 
         Raises:
-            ConfigError: a job is not valid, or there is none.
+            ConfigError: a job is not valid, or there are no jobs.
         """
         assert self.config is not None
         assert self.hydra_context is not None
@@ -193,13 +194,13 @@ class BpexpSweeper(BasicSweeper):
         compose = Composer(self.hydra_context, self.config)
         configs = [compose(job) for job in jobs]
         returns = self.launcher.launch(jobs, initial_job_idx=0)
-        _ = [job.return_value for job in returns]  # raises what a job raised
-        run_sweep(configs, multirun=True)  # all are finished: summary and figures
+        _ = [job.return_value for job in returns]  # raises the exception of a job
+        _run_sweep_here(configs, multirun=True)  # all runs are finished: summary and figures
         return [returns]
 
 
 def _ends(override: Override) -> str:
-    """Return a study's own override with the first and last of its values only: what quick asks."""
+    """Return a study's override with only the first and last of its values, for quick=true."""
     if not override.is_sweep_override():
         return str(override.input_line)
     values = list(override.sweep_string_iterator())
@@ -207,7 +208,7 @@ def _ends(override: Override) -> str:
 
 
 def register() -> None:
-    """Make sweeper and launcher known to Hydra under the name `bpexp`, and what was registered."""
+    """Register sweeper, launcher and the rows that programs registered with Hydra."""
     if _IS_1_3:
         _move_below_hydra_plugins()
     for kind, plugin in (("sweeper", BpexpSweeper), ("launcher", BpexpLauncher)):
@@ -225,7 +226,7 @@ def register() -> None:
 
 
 def _move_below_hydra_plugins() -> None:
-    """Give this module the name hydra_plugins.bpexp as well: Hydra 1.3 takes no other plugins."""
+    """Name this module hydra_plugins.bpexp too: Hydra 1.3 accepts plugins of that package only."""
     try:
         parent = importlib.import_module("hydra_plugins")
     except ImportError:
@@ -238,10 +239,10 @@ def _move_below_hydra_plugins() -> None:
 
 
 def register_experiments(folder: Path) -> None:
-    """Make each YAML file of experiments/ a choice of `experiment=`, from wherever it lies.
+    """Make each YAML file of a folder a choice of `experiment=`.
 
     Raises:
-        ConfigError: one is not YAML.
+        ConfigError: a file is not YAML.
     """
     for path in sorted(folder.glob("*.yaml")):
         try:
@@ -252,7 +253,7 @@ def register_experiments(folder: Path) -> None:
 
 
 def _store(**entry: Any) -> None:
-    """Add an entry to Hydra's store, or replace it: `main` may be called twice in a process."""
-    if not _IS_1_3:  # which always replaces, and does not know the argument
+    """Add an entry to Hydra's store, or replace it, since `main` may be called twice."""
+    if not _IS_1_3:  # Hydra 1.3 always replaces and does not have the argument
         entry["replace"] = True
     ConfigStore.instance().store(provider=NAME, **entry)

@@ -1,7 +1,7 @@
 """The parts of Hydra that are not public, each with the reason for its use.
 
-Tried with Hydra 1.3.8 and 1.4.0rc3 (tests/sweeping/test_hydra_versions.py). A release that moves
-one of them breaks this file alone.
+They are tested with Hydra 1.3.8 and 1.4.0rc3 (tests/sweeping/test_hydra_versions.py). A release
+that moves one of them breaks this file only.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from argparse import ArgumentParser
 
 from hydra.core.plugins import Plugins
 
-Plugins.instance()  # before BasicSweeper is imported, which looks for plugins itself
+Plugins.instance()  # must precede the import of BasicSweeper, which discovers plugins
 
-# Its grid expansion (split_arguments) is what `-m` means; Hydra has no public function for it.
+# Its method split_arguments expands the grid of `-m`; Hydra has no public function for this.
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
 
 __all__ = ["BasicSweeper", "flag_parser"]
@@ -21,7 +21,7 @@ __all__ = ["BasicSweeper", "flag_parser"]
 def flag_parser() -> ArgumentParser:
     """Return the parser of Hydra's command-line flags.
 
-    `hydra.main` parses `sys.argv` itself and offers no other way to tell flags from overrides.
+    `hydra.main` parses `sys.argv` itself and offers no public way to separate flags from overrides.
     """
     from hydra._internal.utils import get_args_parser
 

@@ -1,4 +1,4 @@
-"""The end of mirroring: how far it is, where the runs are, or how to mirror them later."""
+"""The end of mirroring: its progress, the addresses of the runs, or the command to mirror later."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bpexp.tracking.command import left_deleted
 from bpexp.tracking.process import MirrorProcess
 
 
-def await_mirror(mirror: MirrorProcess, runs: int, harness: Config, signals: Signals) -> None:
-    """Wait for the mirror, showing its progress, and print where the runs are."""
+def await_mirror(mirror: MirrorProcess, runs: int, runtime: Config, signals: Signals) -> None:
+    """Wait for the mirror, show its progress, and print the addresses of the runs."""
     label = f"writing {runs} runs to MLflow"
     last: dict[str, Any] = {}
     interrupt, done = signals.interrupt, 0
-    before = interrupt.signal  # of an interrupted training, whose end is still to be mirrored
-    with begin(label, runs, "run", shown=harness.progress) as progress:
+    before = interrupt.signal  # the signal that interrupted training; another one stops the mirror
+    with begin(label, runs, "run", shown=runtime.progress) as progress:
         for message in mirror.finish(stopped=lambda: interrupt.signal != before):
             last = message
             if "mirrored" in message and "error" not in message:
@@ -31,18 +31,19 @@ def await_mirror(mirror: MirrorProcess, runs: int, harness: Config, signals: Sig
         ui = [f"tracking: {last['ui']}"] if last["ui"] else []
         say(*ui, f"table:    {last['table']}", f"charts:   {last['charts']}")
         if last["deleted"]:
-            say(left_deleted(last["deleted"], harness.study))
+            say(left_deleted(last["deleted"], runtime.study))
     if "charts" not in last or last["error"]:
         left = last.get("left", last.get("total", 0) - last.get("mirrored", 0))
         reason = "stopped" if interrupt.signal != before else "the mirror process died"
         line = f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored"
-        warn(line if last.get("final") else f"{line}; later: {_sync_command(harness)}")
+        later = f"{line}; to mirror them later: {_sync_command(runtime)}"
+        warn(line if last.get("final") else later)
 
 
-def _sync_command(harness: Config) -> str:
+def _sync_command(runtime: Config) -> str:
     """Return the command that mirrors the study later."""
-    command = ["python", "-m", "bpexp.sync", harness.study]
-    uri = harness.tracking.parameters.get("uri")
+    command = ["python", "-m", "bpexp.sync", runtime.study]
+    uri = runtime.tracking.parameters.get("uri")
     if uri and has_secret(str(uri)):
         return f"{TRACKING_URI}=ADDRESS {shlex.join(command)}"
     return shlex.join([*command, *(["--tracking-uri", str(uri)] if uri else [])])

@@ -1,4 +1,4 @@
-"""The plan: which runs there are, which of them are to be trained, and in which stacks."""
+"""The plan of a sweep: its runs, those to train, and their stacks."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from bpexp.record.journal import InUseError, Journal, in_use, read_checkpoint
 from bpexp.record.layout import RUNS, WEIGHTS, attempt_folder
 from bpexp.register import Registered, used
 
-# A stack divides the overhead of Python's calls among its networks. This is a gain as long as all
-# that a step reads and writes fits the second-level cache of a core. Measured with SGD and Adam on
-# shapes from 64-30 to 784-64x8 with a cache of 2 MiB: stacks of this size are within 7 % of the
-# fastest size, and none takes more than a few per cent longer than its runs alone. Stacks of two
-# networks, and of more than 16, gain nothing.
+# A stack divides the overhead of Python's calls among its networks. It saves time if the arrays of
+# a step fit into the second-level cache of a core. Measured with SGD and Adam on shapes from 64-30
+# to 784-64x8 with a cache of 2 MiB: stacks of this size are within 7 % of the fastest size, and
+# none takes more than a few per cent longer than its runs alone. Stacks of two networks, and of
+# more than 16, save nothing.
 CACHE_BYTES = 2 * 2**20
 SMALLEST_STACK, LARGEST_STACK = 3, 16
 # With fewer stacks, workers would be idle while the last stack is trained.
 STACKS_A_WORKER = 4
-AWAY_SECONDS = 1.0  # between checkpoints where a worker that dies takes its disk with it
+AWAY_SECONDS = 1.0  # between checkpoints if the disk of a worker is lost when the worker dies
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Member:
     """One run of a sweep.
 
     Attributes:
-        config: its configuration.
-        identity: the hash of what decides its numbers.
+        config: the configuration.
+        identity: the hash of the keys that determine its numbers.
         attempt: 1, or more if `force` trained it anew.
         folder: the run's folder.
-        name: activation, depth and whatever else was swept.
-        finished: whether nothing is left to train.
+        name: activation, depth and the other varied values.
+        finished: whether training is complete.
         epoch: the epoch of its checkpoint.
         program: the script that trains it, as the command line named it, if that registered what
             the run uses; else empty.
@@ -62,9 +62,10 @@ class Member:
 
     @property
     def operations(self) -> float:
-        """Multiplications and additions of the epochs that are left: 6 a weight and example.
+        """Multiplications and additions of the remaining epochs: 6 for each weight and example.
 
-        Propagation takes 2 of them, backpropagation 4. Another 1000 a layer stand for the calls.
+        Propagation has 2 of them, backpropagation 4. 1000 parameters per layer represent the
+        overhead of calls.
         """
         data = dataset(self.config)
         parameters = self.config.architecture(data).n_parameters + 1000 * (self.config.depth + 1)
@@ -72,7 +73,7 @@ class Member:
 
     @property
     def memory(self) -> int:
-        """Bytes: the data, the parameters with the optimizer's memory, and the probes' arrays."""
+        """Bytes of the data, the parameters, the update rule's state, and the probes' arrays."""
         config, data = self.config, dataset(self.config)
         shape, width = config.architecture(data), np.dtype(config.dtype).itemsize
         slots = 4 + config.optimizer.build(OPTIMIZERS).slots
@@ -83,12 +84,12 @@ class Member:
         )  # fmt: skip
 
     def in_use(self) -> bool:
-        """Return whether a process holds the run's journal."""
+        """Return whether a process has the run's journal open."""
         return in_use(self.folder)
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """Hold the run's journal; the context's value is False if another process holds it."""
+        """Open the run's journal; the context's value is False if another process has it open."""
         try:
             journal = Journal(self.folder)
         except InUseError:
@@ -98,13 +99,13 @@ class Member:
             yield True
 
     def away(self, folder: Path) -> Member:
-        """Return this member with another folder, and a checkpoint at least once a second."""
+        """Return this member with another folder and a checkpoint at least once per second."""
         seconds = min(AWAY_SECONDS, self.config.checkpoint.seconds or AWAY_SECONDS)
         checkpoint = replace(self.config.checkpoint, seconds=seconds)
         return replace(self, folder=folder, config=replace(self.config, checkpoint=checkpoint))
 
     def refreshed(self) -> Member:
-        """Return this member with `finished` and `epoch` as its folder has them now."""
+        """Return this member with `finished` and `epoch` read again from its folder."""
         finished = is_finished(self.folder)
         epoch = self.config.epochs if finished else _checkpoint_epoch(self.folder)
         return replace(self, finished=finished, epoch=epoch)
@@ -112,24 +113,24 @@ class Member:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep: its members in the order of the grid, and the stacks that are to be trained."""
+    """A sweep: its members in the order of the grid, and the stacks to train."""
 
     members: tuple[Member, ...]
     stacks: tuple[tuple[Member, ...], ...]
 
 
 def dataset(config: Config) -> Dataset:
-    """Return a run's data set, read once a process (and shared with forked workers).
+    """Return a run's data set, which is read once per process and shared with forked workers.
 
     Raises:
-        ConfigError: a parameter out of range.
-        DataError: a file that is missing or damaged.
+        ConfigError: a parameter is out of range.
+        DataError: a file is missing or damaged.
     """
     return load_once(config.data.name, **config.data.parameters)
 
 
 def make_plan(configs: Sequence[Config], root: Path, program: str = "") -> Plan:
-    """Find each run's folder and state below `root`, and stack what is to be trained.
+    """Find the folder and state of each run, and group the runs to train into stacks.
 
     Args:
         configs: the runs.
@@ -146,7 +147,7 @@ def make_plan(configs: Sequence[Config], root: Path, program: str = "") -> Plan:
         data = dataset(config)
         config.check(data)
         identity = config.identity(data.digest)
-        if identity not in members:  # two spellings of one run are one run
+        if identity not in members:  # different configurations of equal identity are one run
             needed = any(not row.package for row in registered_in(config))
             member = _member(config, identity, name, root)
             members[identity] = replace(member, program=program if needed else "")
@@ -170,7 +171,7 @@ def registered_in(config: Config) -> list[Registered]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether nothing is left to train in a run's folder."""
+    """Return whether the training of a run's folder is complete."""
     return (folder / WEIGHTS).exists() and status(ends(folder)[1]) == "FINISHED"
 
 
@@ -180,7 +181,7 @@ def _checkpoint_epoch(folder: Path) -> int:
 
 
 def last_attempt(study: Path, identity: str) -> int:
-    """Return the number of the latest attempt that has a folder, else 1."""
+    """Return the number of the latest attempt that has a folder, or 1."""
     attempt = 1
     while attempt_folder(study, identity, attempt + 1).exists():
         attempt += 1
@@ -188,7 +189,7 @@ def last_attempt(study: Path, identity: str) -> int:
 
 
 def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
-    """Group runs that can be trained in lockstep into stacks of the size that `stack_size` gives.
+    """Group runs that can be trained together into stacks of the size that `stack_size` returns.
 
     If there are few groups, each is divided into equal shares, so that every worker has a stack.
     """
@@ -210,17 +211,17 @@ def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:
         rounds = -(-len(group) // (shares * size))
         bounds = [len(group) * i // (shares * rounds) for i in range(shares * rounds + 1)]
         stacks += [tuple(group[a:b]) for a, b in pairwise(bounds) if a < b]
-    # The longest first, so that the last stacks are short and all workers end at about one time.
+    # Long stacks are first, so that all workers end at about the same time.
     return tuple(sorted(stacks, key=_work, reverse=True))
 
 
 def _shape(member: Member) -> str:
-    """Return, as text, what runs of one stack share."""
+    """Return a text that is equal for runs that can share a stack."""
     return f"{shared(member.config)}, {member.epoch}"
 
 
 def shared(config: Config) -> str:
-    """Return, as text, what configurations of one stack share: all but lr, seed and init."""
+    """Return the keys that runs of a stack share, as text: all but lr, seed and init."""
     nested = config.nested()
     own = {"lr", "seed", "init"}
     return json.dumps(
@@ -229,16 +230,16 @@ def shared(config: Config) -> str:
 
 
 def stack_size(config: Config, shape: Architecture, examples: int) -> int:
-    """Return how many networks of this shape to train in lockstep.
+    """Return the number of networks of an architecture to train together.
 
-    A step of one network reads or writes its parameters, their gradient, scratch and the
-    optimizer's memory, the activity that each layer declares, and the inputs twice. A stack holds
-    as many networks as keep that within the cache.
+    A step of one network uses its parameters, their gradient, scratch memory, the update rule's
+    state, the activity that each layer declares, and the inputs twice. A stack has the largest
+    number of networks for which these fit into the cache.
 
     Args:
-        config: of one of them.
+        config: the configuration of one of them.
         shape: their architecture.
-        examples: of the training split.
+        examples: number of examples of the training split.
     """
     width, batch = np.dtype(config.dtype).itemsize, min(config.batch_size, examples)
     activity = batch * (2 * (shape.sizes[0] + 1) + sum(layer.activity for layer in shape.layers))
@@ -252,7 +253,7 @@ def _work(stack: Sequence[Member]) -> float:
 
 
 def workers_for(config: Config) -> int:
-    """Return how many stacks are trained at once."""
+    """Return the number of stacks that are trained at the same time."""
     return config.jobs or config.executor.build(EXECUTORS).workers()
 
 
@@ -261,12 +262,12 @@ _BARE = ("data", "activation", "init", "cost", "optimizer", "schedule", "stop", 
 
 
 def varied(plan: Plan) -> list[str]:
-    """Return the keys that decide numbers and differ between the members."""
+    """Return the keys that determine numbers and differ between the members."""
     return differing([member.config.flat() for member in plan.members])
 
 
 def name_runs(configs: Sequence[Config]) -> list[str]:
-    """Name each run by activation, depth and whatever else differs: relu-d8-lr0.1-s0."""
+    """Return a name for each run, of activation, depth and other keys that differ: relu-d8-s0."""
     flats = [config.flat() for config in configs]
     others = [key for key in differing(flats) if key not in ("activation", "depth")]
     shown = ["activation", "depth", *others]

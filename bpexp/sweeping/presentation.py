@@ -1,4 +1,4 @@
-"""What a sweep leaves for people: the printed summary, summary.csv, the figures and the report."""
+"""Present a sweep's results: summary, summary.csv, figures and report."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def import_figures() -> None:
-    """Import what draws. This takes longer than many sweeps train, so it runs beside training.
+    """Import the plotting libraries, while workers train: it takes longer than many sweeps.
 
-    An exception is ignored here: the same import raises it again when figures are drawn.
+    An exception is ignored, because the same import raises it again when figures are drawn.
     """
     with suppress(Exception):
         import bpexp.report  # noqa: F401
@@ -38,10 +38,10 @@ def warn_not_drawn(what: str, error: Exception, folder: Path, *, done: str = "dr
     """Warn that something could not be drawn, and write the traceback into the sweep's folder.
 
     Args:
-        what: "figures", "report", or "figure" and its name, which the traceback's file begins with.
-        error: why.
+        what: "figures", "report", or "figure" and its name; the last word begins the file's name.
+        error: the exception.
         folder: the sweep's folder.
-        done: what it is not.
+        done: the participle in "not drawn", "not written".
     """
     file = folder / f"{what.split()[-1]}-{TRACEBACK}"
     with suppress(StorageError), replacing(file) as stream:
@@ -60,7 +60,7 @@ def present(
         swept: the keys that differ between them.
         folder: the sweep's folder.
         config: a configuration of the sweep, for its runtime keys.
-        figures: whether to draw and report.
+        figures: whether to draw the figures and write the report.
     """
     from bpexp.results import Tables
 
@@ -72,7 +72,7 @@ def present(
     with replacing(folder / "summary.csv") as file:
         file.write(tables.runs.to_csv(index=False).encode())
     if figures:
-        # The report holds the figures as SVG, whatever the formats of their files are.
+        # The report contains the figures as SVG, independently of the formats of their files.
         with TemporaryDirectory(dir=folder, prefix="vectors-") as vectors:
             drawn = _draw(tables, folder, Path(vectors), config)
             _report(runs, tables, folder, drawn, Path(vectors))
@@ -81,7 +81,8 @@ def present(
 def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[Path]:
     """Draw the figures and return their CSV files.
 
-    One that fails is a warning: the sweep's record does not depend on it.
+    A figure that cannot be drawn causes a warning, because the sweep's record does not depend on
+    it.
     """
     if config.progress:
         warn("drawing figures")
@@ -114,7 +115,7 @@ def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[P
 def _report(
     runs: Sequence[Run], tables: Tables, folder: Path, drawn: Sequence[Path], vectors: Path
 ) -> None:
-    """Write the report. A failure is a warning, as that of a figure is."""
+    """Write the report. A failure causes a warning, as for figures."""
     try:
         from bpexp.report.page import write_report
 

@@ -1,4 +1,4 @@
-"""A sweep from Python: the command line's keys as keyword arguments, the same machinery below."""
+"""A sweep from Python, with the keys of the command line as keyword arguments."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ from bpexp.sweeping.signals import Signals
 def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> Study:
     """Train every combination of the given values and return the runs as a study.
 
-    The keys are those of the command line, with the same defaults but for `tracking`, which is off.
-    Journals, stacks, workers and resuming are the same as well: runs that are finished already are
-    not trained again. Ctrl-C, or the kernel's interrupt, stops at the end of the epoch and raises
-    KeyboardInterrupt; the same call goes on from there.
+    The keys are those of the command line, with the same defaults except `tracking`, which is off.
+    Journals, stacks, workers and resuming are the same, too: finished runs are not trained again.
+    Ctrl-C, or the kernel's interrupt, stops training at the end of the epoch and raises
+    KeyboardInterrupt; the same call continues.
 
         study = bpexp.sweep(activation=["sigmoid", "relu"], depth=[2, 4, 8], seed=range(5))
         runs = bpexp.load_runs(study)
 
     Args:
         root: the folder that holds runs/.
-        figures: print the summary, draw the figures and write the report, as the command does.
-        keys: a value or several by key, of which the last changes fastest. `probe__every=10` and
+        figures: whether to print the summary, draw the figures and write the report, as the command
+            does.
+        keys: one value or several for each key; the last key changes fastest. `probe__every=10` and
             `probe={"every": 10}` are the key `probe.every`. A group, such as `activation`, takes
             names, Choices and mappings: "relu", Choice("leaky", {"negative_slope": 0.2}) or
             {"name": "leaky", "negative_slope": 0.2}. `experiment` names a study in experiments/,
             whose settings and grid the other keys override.
 
     Returns:
-        The runs that were asked for. Those that failed are named on standard error, and have the
-        status FAILED.
+        The study of these runs. Runs that failed are named on standard error, and have the status
+        FAILED.
 
     Raises:
-        ConfigError: a key is unknown, a value out of range, or a combination not valid; nothing is
-            trained then.
+        ConfigError: a key is unknown, a value is out of range, or a combination is not valid.
+            Nothing is trained then.
         DataError: a data set cannot be read.
         StorageError: the disk is full or not writable.
         KeyboardInterrupt: training was interrupted.
@@ -53,7 +54,7 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
         quick = bool(given.get("quick", False))
         base |= study_grid(given.pop("experiment"), tree("experiments"), ends=quick)
     runs = configs(base | grid(given))
-    from bpexp.sweeping.driver import run_sweep  # its imports wait until all keys are valid
+    from bpexp.sweeping.driver import run_sweep  # imported here because refusals do not need it
 
     signals = Signals(ends_process=False)
     place = _folder(root)
@@ -71,11 +72,11 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
 
 
 def _folder(root: str | Path) -> Path:
-    """Return the folder that will hold runs/, which is made if it does not exist.
+    """Return the folder of runs/, which is created if it does not exist.
 
     Raises:
-        ConfigError: it is not a path.
-        StorageError: it cannot be made.
+        ConfigError: `root` is not a path.
+        StorageError: the folder cannot be created.
     """
     if not isinstance(root, str | Path):
         raise ConfigError(out_of_range("root", root, "the path of a folder"))

@@ -12,46 +12,44 @@ from types import FrameType
 
 from bpexp.executors import Interrupt
 
-STOPPING = "stopping at the end of the epoch; once more: at once"
+STOPPING = "stopping at the end of the epoch; a second signal stops at once"
 
 
 class Signals:
-    """What signals do while a sweep runs.
+    """The handling of signals during a sweep.
 
     Attributes:
-        interrupt: receives the number of the first signal.
-        tell: shows the user a line; a handler calls it, so it must not wait for a lock.
+        interrupt: holds the number of the first signal.
+        show: shows a line to the user. A signal handler calls it, so it must not wait for a lock.
     """
 
     def __init__(self, *, ends_process: bool) -> None:
-        """Tell on standard error.
+        """Show lines on standard error.
 
         Args:
-            ends_process: whether the second signal ends this process and all that it started. If
-                not, it raises KeyboardInterrupt.
+            ends_process: whether the second signal ends this process and its children. Otherwise it
+                raises KeyboardInterrupt.
         """
         self.interrupt = Interrupt()
-        self.tell: Callable[[str], None] = _write
+        self.show: Callable[[str], None] = _write
         self._ends_process = ends_process
 
     @contextmanager
-    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Tell otherwise for a while."""
-        before, self.tell = self.tell, tell
+    def shown_by(self, show: Callable[[str], None]) -> Iterator[None]:
+        """Show lines by another function in a `with` block."""
+        before, self.show = self.show, show
         try:
             yield
         finally:
-            self.tell = before
+            self.show = before
 
     @contextmanager
     def handled(self) -> Iterator[None]:
         """Handle SIGINT (Ctrl-C), SIGTERM and SIGHUP, and restore the old handlers afterwards.
 
-        A signal that the process ignores stays ignored: nohup ignores SIGHUP, and shells ignore
-        SIGINT in what a script starts in the background.
-
-        In another thread than the main one, as in a server, nothing is handled: Python does not
-        allow it there.
+        A signal that the process ignores is still ignored: nohup ignores SIGHUP, and shells ignore
+        SIGINT for background processes of a script. Outside the main thread, as in a server, no
+        signal is handled, because Python does not allow it.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -68,7 +66,7 @@ class Signals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self.interrupt.requested:
             self.interrupt.signal = number
-            self.tell(STOPPING)
+            self.show(STOPPING)
         elif not self._ends_process:
             raise KeyboardInterrupt
         else:
@@ -78,5 +76,5 @@ class Signals:
 
 
 def _write(text: str) -> None:
-    with suppress(OSError):  # not print, which the signal may have interrupted
+    with suppress(OSError):  # print is not used, because the signal may have interrupted one
         os.write(2, f"\n{text}\n".encode())

@@ -1,4 +1,4 @@
-"""Train one stack of runs and record each in its journal: the work of a worker."""
+"""Train one stack of runs and record each in its journal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from bpexp.training import STOPS, Record, Trainer, run
 def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrupt, /) -> list[str]:
     """Train a stack to its end.
 
-    If a stack of several runs raises, each run is tried alone, so that only the one at fault fails.
+    If a stack of several runs raises, each run is tried alone, so that only the faulty run fails.
 
     Args:
         members: the runs.
@@ -46,9 +46,9 @@ def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrup
     Raises:
         StorageError: the disk is full; journals and checkpoints remain valid.
     """
-    load_plugins()  # in a new process nothing else has loaded them
+    load_plugins()  # a new process has not loaded them
     taken: dict[str, Journal] = {}
-    with ExitStack() as resources:  # a failure is written before the journals are released
+    with ExitStack() as resources:  # a failure is written before the journals are closed
         resources.enter_context(threadpool_limits(members[0].config.threads, user_api="blas"))
         try:
             for member in members:
@@ -70,7 +70,7 @@ def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrup
 
 
 def _take(member: Member, taken: dict[str, Journal], resources: ExitStack) -> None:
-    """Open a run's journal, unless another process has it or has trained the run meanwhile."""
+    """Open a run's journal, unless another process has it open or has trained the run since."""
     try:
         journal = resources.enter_context(Journal(member.folder))
     except InUseError:
@@ -96,7 +96,7 @@ def trainer_of(configs: Sequence[Config], stack: Stack, data: Dataset) -> Traine
     """Return the trainer of networks on a data set.
 
     Args:
-        configs: of each network; all but lr, seed and init are those of the first.
+        configs: the configuration of each network; they differ in lr, seed and init only.
         stack: the networks.
         data: the data set.
     """
@@ -151,13 +151,13 @@ class _StackRun:
             self._write(record)
             if not record.metrics:
                 continue
-            going_on = not record.ended.all()
+            continues = not record.ended.all()
             if record.epoch > 0:
-                if going_on and self._due():
+                if continues and self._due():
                     self._checkpoint(record)
                 left = (config.epochs - int(record.epoch)) * int(record.ended.sum())
                 self._progress(len(record.rows) + left)
-            if going_on and self._interrupt.requested:
+            if continues and self._interrupt.requested:
                 if record.epoch > 0:
                     self._checkpoint(record)
                 self._stop(record)
@@ -165,7 +165,7 @@ class _StackRun:
         return self._statuses
 
     def _resumed(self) -> Trainer:
-        """Return the trainer, with what the runs' checkpoints hold."""
+        """Return the trainer, restored from the runs' checkpoints if there are any."""
         trainer = make_trainer(self._members)
         checkpoints = [read_checkpoint(member.folder) for member in self._members]
         resumed = [state for state in checkpoints if state is not None]
@@ -204,7 +204,7 @@ class _StackRun:
             diverged_at=diverged_at,
             **found.fields(),
         )
-        for name in (CHECKPOINT, TRACEBACK):  # of an earlier try
+        for name in (CHECKPOINT, TRACEBACK):  # of an earlier session
             (member.folder / name).unlink(missing_ok=True)
         self._statuses[row] = "FINISHED"
 
@@ -228,9 +228,9 @@ class _StackRun:
                 self._journals[row].end("KILLED", seconds=self._seconds(row))
 
     def _seconds(self, row: int) -> float:
-        """Return a run's seconds: wall time divided by the runs of the stack, of all its sessions.
+        """Return a run's wall time in seconds over all sessions, divided by the runs of the stack.
 
-        A session that was killed counts up to its last checkpoint.
+        The time of a session that was killed ends at its last checkpoint.
         """
         session = time.perf_counter() - self._begun
         return self._earlier[row] + session / len(self._members)
@@ -256,9 +256,9 @@ def _start(member: Member, journal: Journal) -> None:
 
 
 def _keep_sources(member: Member) -> None:
-    """Copy the files of what a script registered and the run uses: its network is served with them.
+    """Copy the files of rows that a script registered and the run uses.
 
-    Nothing reads them as code but a served model.
+    Only served models execute them.
     """
     choices = [(k, v) for k, v in vars(member.config).items() if isinstance(v, Choice)]
     for file in {row.file for row in used(choices) if row.file and not row.package}:
@@ -270,12 +270,12 @@ def _keep_sources(member: Member) -> None:
 def fail(member: Member, text: str) -> None:
     """Record that a run failed: traceback.txt in its folder and the end line of its journal.
 
-    A journal that another process has open is left to that process, which trains the run. Of a
-    journal that is damaged only the traceback is written.
+    If another process has the journal open, nothing is written. If the journal is damaged, only
+    traceback.txt is written.
 
     Args:
         member: the run.
-        text: the traceback, or the reason; its last line becomes the journal's `error`.
+        text: the traceback or the reason, whose last line becomes the journal's `error`.
     """
     try:
         with Journal(member.folder) as journal:

@@ -1,4 +1,4 @@
-"""What a sweep prints: a result of each run that ends, tables when all have ended."""
+"""Output of a sweep: the results of runs, and tables of runs and of the forecast."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from bpexp.console import aligned
 from bpexp.nn.tasks import TASKS
 from bpexp.record.run import Run
 
-WIDEST = 10_000  # characters of a line in a log
+WIDEST = 10_000  # characters of a line if there is no terminal
 ROWS = 50  # further rows are in summary.csv
 WORDS = ("verdict", "gradient", "training")
-SPARE = ("training", "gradient", "ratio")  # columns that a narrow terminal does not show
+SPARE = ("training", "gradient", "ratio")  # columns that are left out in a narrow terminal
 
 
 def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
-    """Return the table of a sweep, a row a run, as text.
+    """Return the table of a sweep's runs as text.
 
     Args:
         rows: rows of `bpexp.results.load_runs`.
-        swept: the configuration's keys that differ, shown first.
+        swept: the keys that differ, which are the first columns.
 
     Returns:
-        A line a run, with a column for the primary metric of each task that occurs. A terminal that
-        is too narrow shows less of it.
+        A line for each run, with a column for the primary metric of each task. Columns are left out
+        if the terminal is too narrow.
     """
     tasks = {row["task"] for row in rows}
     metrics = [task.metric for name, task in TASKS.items() if name in tasks]
@@ -44,7 +44,7 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
     body = [
         [*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows[:ROWS]
     ]
-    width = shutil.get_terminal_size((WIDEST, 0)).columns  # WIDEST where there is no terminal
+    width = shutil.get_terminal_size((WIDEST, 0)).columns
     lines = aligned(head, body, {*keys, *WORDS})
     for name in SPARE:
         if len(max(lines, key=len)) > width:
@@ -67,7 +67,7 @@ def _rest(rows: Sequence[object], file: str) -> list[str]:
 
 
 def forecasts(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table of a forecast, a row a run, as text."""
+    """Return the table of a forecast as text, with a row for each run."""
     head = ["run", "expected", "chi_1", "deepest", "first/last", "because"]
     body = [
         [

@@ -1,4 +1,4 @@
-"""The training of a sweep: what is not finished, by an executor, with its progress shown."""
+"""Train the unfinished runs of a sweep by an executor, and show the progress."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from bpexp.tracking.process import MirrorProcess
 
 def train_plan(
     plan: Plan,
-    harness: Config,
+    runtime: Config,
     signals: Signals,
     mirror: MirrorProcess | None,
     meanwhile: Callable[[], None],
 ) -> dict[str, str]:
-    """Train what is not finished, showing how far it is, and return the statuses by identity.
+    """Train the runs that are not finished, show progress, and return the statuses by identity.
 
     Args:
         plan: the runs and their stacks.
-        harness: a configuration of the sweep, for its runtime keys.
-        signals: what interrupts training.
-        mirror: the mirror process, or None; a failure of it is told once.
-        meanwhile: work for this process while others train.
+        runtime: a configuration of the sweep, for its runtime keys.
+        signals: the handling of signals.
+        mirror: the mirror process, or None; its first error is reported.
+        meanwhile: called in this process while others train.
     """
     waiting = [member for stack in plan.stacks for member in stack]
     finished = len(plan.members) - len(waiting)
@@ -44,24 +44,24 @@ def train_plan(
         return {}
     epochs = sum(member.config.epochs - member.epoch for member in waiting)
     label, ended = f"training {len(waiting)} runs", EndedRuns(waiting)
-    rows = _registered(plan, harness)
-    troubled = False
+    rows = _registered(plan, runtime)
+    has_warned = False
 
     def report(done: int) -> None:
-        nonlocal troubled
+        nonlocal has_warned
         for run in ended.poll():
             name, score, verdict = result(run)
             progress.result(name, score, verdict, good=verdict == "healthy")
         progress.advance(done)
         for message in mirror.poll() if mirror else []:
-            if message.get("error") and not troubled:
-                troubled = True
-                line = f"tracking: {message['error']}; training goes on, journals are complete"
+            if message.get("error") and not has_warned:
+                has_warned = True
+                line = f"tracking: {message['error']}; training continues, journals are complete"
                 progress.note(line)
 
     with (
-        begin(label, epochs, "epoch", shown=harness.progress) as progress,
-        signals.telling(progress.note),
+        begin(label, epochs, "epoch", shown=runtime.progress) as progress,
+        signals.shown_by(progress.note),
     ):
         session = Session(
             train=partial(train_and_draw, assign_draws(plan)),
@@ -69,17 +69,17 @@ def train_plan(
             report=report,
             interrupt=signals.interrupt,
             note=progress.note,
-            # Of what a notebook registers no other process has the functions.
-            jobs=workers_for(harness) if all(row.importable for row in rows) else 1,
+            # Other processes do not have the functions that a notebook registers.
+            jobs=workers_for(runtime) if all(row.importable for row in rows) else 1,
             imports=[*dict.fromkeys(row.function.__module__ for row in rows)],
-            fail_fast=harness.fail_fast,
+            fail_fast=runtime.fail_fast,
             meanwhile=meanwhile,
         )
-        return harness.executor.build(EXECUTORS).run(plan.stacks, session)
+        return runtime.executor.build(EXECUTORS).run(plan.stacks, session)
 
 
-def _registered(plan: Plan, harness: Config) -> list[Registered]:
-    """Return what the runs use of what programs registered.
+def _registered(plan: Plan, runtime: Config) -> list[Registered]:
+    """Return the registered rows that the runs use.
 
     Raises:
         ConfigError: an executor of other machines would train what a script registered.
@@ -87,10 +87,10 @@ def _registered(plan: Plan, harness: Config) -> list[Registered]:
     rows = [row for member in plan.members for row in registered_in(member.config)]
     for row in rows:
         name = row.function.__name__
-        if harness.executor.name != "local" and not row.package:
+        if runtime.executor.name != "local" and not row.package:
             raise ConfigError(
                 f"{row.group}: {name} is registered by this program, which executor="
-                f"{harness.executor.name} does not start; register it in a package, by an entry "
+                f"{runtime.executor.name} does not start; register it in a package, by an entry "
                 "point of the group bpexp.plugins"
             )
     return rows

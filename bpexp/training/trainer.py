@@ -51,8 +51,8 @@ class Trainer:
         seeds: Sequence[int],
         optimizer: Choice,
         batch_size: int,
+        epochs: int,
         schedule: str | Choice = "constant",
-        epochs: int | None = None,
         frozen: int = 0,
         probe_examples: int = 512,
         instruments: Mapping[str, int] | None = None,
@@ -66,15 +66,12 @@ class Trainer:
             seeds: the seed of each network's order of examples.
             optimizer: the update rule.
             batch_size: examples a step; an epoch's last batch may be smaller.
+            epochs: the total number of epochs, which the schedule depends on.
             schedule: how the learning rate changes from step to step.
-            epochs: the total number of epochs; needed unless the learning rate is constant.
             frozen: the number of layers, from the first, that keep their parameters.
             probe_examples: size of the probe batch, the first examples of the training split.
             instruments: the instruments to measure beside the standard ones, each with its number
                 of examples; 0 for those that take none.
-
-        Raises:
-            ValueError: the learning rate is not constant, and `epochs` is None.
         """
         self.stack = stack
         self.rows = np.arange(len(stack))
@@ -82,7 +79,7 @@ class Trainer:
         self.costs: list[NDArray[np.float64]] = []
         self.scores: list[NDArray[np.float64]] = []
         self._optimizer = optimizer.build(OPTIMIZERS)
-        self._epochs = epochs or 0
+        self._epochs = epochs
         self._train, self._test = splits(data, stack.theta.dtype)
         self._ends = [*range(batch_size, len(self._train), batch_size), len(self._train)]
         self._probe = self._train.head(probe_examples)
@@ -92,12 +89,10 @@ class Trainer:
         rates = np.array(learning_rates, np.float64)[:, None]
         planned = as_choice(schedule, "schedule", SCHEDULES).build(SCHEDULES)
         self._rates = LearningRates(rates, self._optimizer, planned, stack.theta.dtype)
-        if self._rates.varies and epochs is None:
-            raise ValueError(f"epochs: None is not the number that schedule {schedule} needs")
         self._seeds = list(seeds)
         first, total = stack.architecture.first_parameter(self._lowest), stack.theta.shape[1]
         shape = (self._optimizer.slots, len(stack), total - first)
-        self._memory = memory.copy(np.zeros(shape, stack.theta.dtype))
+        self._update_state = memory.copy(np.zeros(shape, stack.theta.dtype))
         self._distances = Distances(stack, min(self._lowest, len(stack.layers)))
         self._allocate()
 
@@ -188,7 +183,7 @@ class Trainer:
         return {
             "theta": self.stack.theta[r],
             "state": self.stack.state[r],
-            "memory": self._memory[:, r],
+            "memory": self._update_state[:, r],
             "costs": np.array([cost[r] for cost in self.costs]),
             SCORES: np.array([score[r] for score in self.scores]),
             "epoch": np.array(self.epoch),
@@ -205,7 +200,7 @@ class Trainer:
         for r, state in enumerate(states):
             self.stack.theta[r] = state["theta"]
             self.stack.state[r] = state.get("state", ())  # version 0.1 did not save any
-            self._memory[:, r] = state["memory"]
+            self._update_state[:, r] = state["memory"]
         self.costs = list(np.array([state["costs"] for state in states]).T)
         self.scores = list(np.array([state[SCORES] for state in states]).T)
 
@@ -214,7 +209,7 @@ class Trainer:
         self.stack, self.rows = self.stack.select(which), self.rows[which]
         self._rates = self._rates.select(which)
         self._seeds = [seed for seed, kept in zip(self._seeds, which, strict=True) if kept]
-        self._memory = memory.copy(self._memory[:, which])
+        self._update_state = memory.copy(self._update_state[:, which])
         self._distances.keep(which)
         self.costs = [cost[which] for cost in self.costs]
         self.scores = [score[which] for score in self.scores]
@@ -223,7 +218,7 @@ class Trainer:
     def _allocate(self) -> None:
         """Allocate the buffers whose size depends on R, so that steps allocate none."""
         self._steps = Steps(
-            self.stack, self._train, self._optimizer, self._rates, self._memory, self._lowest
+            self.stack, self._train, self._optimizer, self._rates, self._update_state, self._lowest
         )
         self._score = EpochScore(self.stack, self._train.targets)
         self._evaluate_test = Evaluator(self.stack, self._test)

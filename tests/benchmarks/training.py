@@ -82,6 +82,7 @@ def trainer(shape: Shape, copies: int = 1, test: int = CLASSES) -> Trainer:
         seeds=range(copies),
         optimizer=Choice("sgd"),
         batch_size=shape.batch,
+        epochs=1,
     )
 
 

@@ -187,7 +187,7 @@ def test_a_user_whom_the_server_refuses_is_told_in_one_line(server, team, tmp_pa
     )
     assert [line for line in output.splitlines() if "not mirrored" in line] == [
         f"tracking: {server.address}: {reason}; 2 runs are not mirrored; "
-        f"later: python -m bpexp.sync {study}"
+        f"to mirror them later: python -m bpexp.sync {study}"
     ]
     assert "Traceback" not in output
     again = sync(folder, refused, study)

@@ -708,7 +708,7 @@ def trained(empty, monkeypatch):
         shutil.rmtree(empty / "runs", ignore_errors=True)
         return Outcome([m.identity for m in plan.members], 0, [None] * len(configs))
 
-    monkeypatch.setattr("bpexp.sweeping.hydra.run_sweep", run_sweep)
+    monkeypatch.setattr("bpexp.sweeping.hydra._run_sweep_here", run_sweep)
     return statuses
 
 

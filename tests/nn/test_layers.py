@@ -219,7 +219,7 @@ def trainer(name, seeds=(0,), rates=(0.1,), dtype="float32", optimizer="momentum
         seeds=seeds,
         optimizer=Choice(optimizer, {"weight_decay": 0.01}),
         batch_size=32,
-        **options,
+        **{"epochs": 4, **options},
     )
 
 

@@ -350,7 +350,7 @@ def test_what_does_not_fit_is_refused_in_one_line(given, depth, message):
 
 
 def test_a_stream_has_one_width():
-    with pytest.raises(ValueError, match=r"joins layers of \[5, 6\] units"):
+    with pytest.raises(ValueError, match=r"adds layers of \[5, 6\] units"):
         Network.create([4, 5, 6, 3], skip="identity")
     Network.create([4, 5, 9, 5, 3], skip=Choice("identity", {"every": 2}))
 

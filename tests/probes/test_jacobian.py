@@ -114,7 +114,7 @@ def test_networks_of_a_stack_have_their_own_spectra():
     stack = Stack.of(networks[0].architecture, [net.theta for net in networks], "float32")
     trainer = Trainer(
         stack, digits, learning_rates=[0.1, 0.1], seeds=[0, 1], optimizer=Choice("sgd"),
-        batch_size=32, instruments=CHOSEN,
+        batch_size=32, epochs=2, instruments=CHOSEN,
     )  # fmt: skip
     for seen in run(trainer, epochs=1, stop=STOPS["none"]()):
         for r in (0, 1):

@@ -215,7 +215,10 @@ def test_a_worker_a_sweep_and_a_mirror_are_killed_and_nothing_is_lost(folders):
     assert wait_for(lambda: children(process.pid)["mirror"], process)
     strike("mirror", process)
     assert process.wait(timeout=120) == 0  # training does not need the mirror
-    assert "are not mirrored; later: python -m bpexp.sync bpexp" in (torn / "log").read_text()
+    assert (
+        "are not mirrored; to mirror them later: python -m bpexp.sync bpexp"
+        in (torn / "log").read_text()
+    )
     finish(torn, *words)
     assert_same_results(whole, torn)
 
@@ -270,7 +273,7 @@ def test_ctrl_c_stops_soon_and_says_how_to_continue(tmp_path):
     assert wait_for(lambda: len([*tmp_path.glob(f"{RUN}/{JOURNAL}")]) >= 2, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     assert process.wait(timeout=20) == 130
-    assert "the same command goes on from here" in (tmp_path / "log").read_text()
+    assert "the same command continues" in (tmp_path / "log").read_text()
     statuses = [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{JOURNAL}")]
     assert set(statuses) == {"KILLED"}
 
@@ -352,7 +355,9 @@ def test_a_full_disk_under_the_store_costs_no_result(small_disk, tmp_path):
     command = [sys.executable, "-m", "bpexp", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert re.search(r"tracking: .*full; 2 runs are not mirrored; later: python -m", done.stderr)
+    assert re.search(
+        r"tracking: .*full; 2 runs are not mirrored; to mirror them later: python -m", done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert [read(path.parent).status for path in tmp_path.glob(f"{RUN}/{JOURNAL}")] == [
         "FINISHED"
@@ -384,7 +389,10 @@ def test_a_server_that_never_answers_delays_no_training(tmp_path):
         assert wait_for(finished, process)
         assert process.poll() is None  # it waits for the mirror
     connection.close()
-    assert "not mirrored; later: python -m bpexp.sync bpexp" in process.communicate(timeout=60)[1]
+    assert (
+        "not mirrored; to mirror them later: python -m bpexp.sync bpexp"
+        in process.communicate(timeout=60)[1]
+    )
     assert process.returncode == 0
 
 

@@ -69,12 +69,12 @@ def test_theory_predicts_what_is_measured_at_the_start(sweep):
     root, keys = sweep[0], ["norm", "skip", "depth", "layer"]
     measured = bpexp.load_layers("deep", root=root).query("step == 0")
     theory = bpexp.load_theory("deep", root=root, simulated=False)
-    both = measured.merge(theory, on=keys, suffixes=("", "_told"), validate="one_to_one")
+    both = measured.merge(theory, on=keys, suffixes=("", "_expected"), validate="one_to_one")
     assert len(both) == len(theory) == len(measured)
     for name in ("delta_norm", "norm_factor", "slope_factor", "stream_gradient", "stream_variance"):
-        found, told = both[name], both[f"{name}_told"]
-        assert (found.isna() == told.isna()).all(), name
-        assert (found / told).median() == pytest.approx(1, abs=0.35), name
+        found, expected = both[name], both[f"{name}_expected"]
+        assert (found.isna() == expected.isna()).all(), name
+        assert (found / expected).median() == pytest.approx(1, abs=0.35), name
 
 
 def test_frames_hold_the_stream_where_there_is_one(sweep):

@@ -30,7 +30,7 @@ def test_what_the_parent_ignores_interrupts_nothing(ignored):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
 def test_what_it_does_not_ignore_stops_the_sweep(number):
     signals, before = Signals(ends_process=False), signal.getsignal(number)
-    with signals.handled(), signals.telling(lambda line: None):
+    with signals.handled(), signals.shown_by(lambda line: None):
         os.kill(os.getpid(), number)
         assert signals.interrupt.signal == number
     assert signal.getsignal(number) == before

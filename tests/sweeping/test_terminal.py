@@ -53,7 +53,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(presses, tmp_path):
     terminal = PseudoTerminal(tmp_path, *WORDS, "epochs=1000000")
     terminal.until(rb"[1-9]\d* of 1000000 epochs")
     os.write(terminal.end, b"\x03")
-    terminal.until(rb"stopping at the end of the epoch; once more: at once")
+    terminal.until(rb"stopping at the end of the epoch; a second signal stops at once")
     if presses == 2:
         os.write(terminal.end, b"\x03")
     terminal.until()
@@ -62,7 +62,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(presses, tmp_path):
     assert terminal.exit_code() == 130
     assert b"\x1b[?25l" not in terminal.shown, "the cursor is hidden"
     if presses == 1:
-        assert b"interrupted; the same command goes on from here" in terminal.shown
+        assert b"interrupted; the same command continues" in terminal.shown
         (journal,) = tmp_path.glob("runs/bpexp/*/journal.jsonl")
         assert ends(journal.parent)[1]["status"] == "KILLED"
 

@@ -87,7 +87,7 @@ def test_the_forecast_says_not_known_and_leaves_such_runs_out_of_its_score(tmp_p
     assert "not known" in table
     assert "does not know layer 2, Other(n_in=8, n_out=8); it knows Dense" in table
     assert cells["trains"].isna().tolist() == [False, True]
-    forecast_report.draw(cells, tmp_path, ["png"])
+    forecast_report.draw_forecast(cells, tmp_path, ["png"])
     assert (tmp_path / "figures" / "forecast.png").exists()
     forecast_report.score_forecast(cells[cells["trains"].isna()], [], tmp_path, ["png"])
     assert "forecast: no run to score" in capsys.readouterr().out

@@ -345,7 +345,7 @@ def test_only_the_mirror_needs_the_store(sweep, tmp_path):
         env={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "not mirrored; later: python -m bpexp.sync bpexp" in done.stderr
+    assert "not mirrored; to mirror them later: python -m bpexp.sync bpexp" in done.stderr
     assert len(load_runs("bpexp", root=tmp_path)) == 2
     for path in tmp_path.glob("runs/bpexp/*/weights.npz"):
         assert path.read_bytes() == (sweep[0] / path.relative_to(tmp_path)).read_bytes()

@@ -32,6 +32,7 @@ def make(seeds=(0,), rates=(0.02,), optimizer="momentum", dtype="float32"):
         seeds=seeds,
         optimizer=as_choice(optimizer, "optimizer", OPTIMIZERS),
         batch_size=32,
+        epochs=3,
     )
 
 

@@ -141,7 +141,7 @@ def trainer(skip, norm, seeds=(0,), rates=(0.05,), dtype="float32", **options):
         seeds=seeds,
         optimizer=Choice("momentum", {"weight_decay": 0.01}),
         batch_size=32,
-        **options,
+        **{"epochs": 4, **options},
     )
 
 

@@ -187,15 +187,6 @@ def test_a_stop_rule_ends_a_run_early_with_the_rates_of_the_whole():
     assert repr(ended) == repr(whole[:3])
 
 
-def test_a_schedule_without_epochs_is_refused():
-    architecture = Architecture.dense((64, 12, 10), "tanh")
-    stack = Stack.of(architecture, [np.zeros(architecture.n_parameters)], "float32")
-    options = {"learning_rates": [0.1], "seeds": [0], "optimizer": Choice("sgd"), "batch_size": 8}
-    with pytest.raises(ValueError, match="None is not the number that schedule cosine"):
-        Trainer(stack, DIGITS, schedule="cosine", **options)
-    Trainer(stack, DIGITS, **options)
-
-
 def test_train_takes_a_schedule():
     network = Network.create([64, 12, 10], activation="tanh", dtype="float64")
     start = Network(network.architecture, network.theta.copy())

@@ -38,7 +38,7 @@ def make(
         seeds=seeds,
         optimizer=as_choice(optimizer, "optimizer", OPTIMIZERS),
         batch_size=32,
-        **options,
+        **{"epochs": 3, **options},
     )
 
 
@@ -269,7 +269,7 @@ def make_again(trainer):
     """Return a new trainer of a trainer's networks as they are now."""
     return Trainer(
         trainer.stack, DIGITS, learning_rates=[0.1], seeds=[0],
-        optimizer=Choice("sgd"), batch_size=32,
+        optimizer=Choice("sgd"), batch_size=32, epochs=3,
     )  # fmt: skip
 
 
