@@ -62,6 +62,10 @@ AXES: dict[str, Mapping[str, str]] = {
 }
 
 
+SHORT_AXES = ("verdict/gradient_start", "verdict/training")
+"""The axes in tables with few columns."""
+
+
 def gradient_words(start: str, end: str, arrow: str) -> str:
     """Return the words for the gradient at step 0 and at the end, one word if they are equal.
 

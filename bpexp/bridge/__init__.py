@@ -1,6 +1,6 @@
-"""Networks of PyTorch and scikit-learn: conversion both ways, and measurement as they are.
+"""Networks of PyTorch and scikit-learn: conversion, and measurement without conversion.
 
-PyTorch is imported when a function is called that needs it.
+PyTorch is imported by the first call of a function that needs it.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ def from_torch(
 ) -> Network:
     """Return a network with the function, the parameters and the dtype of a PyTorch module.
 
-    The module is a chain of nn.Linear with one activation after each but the last, and at its end
-    nothing, Softmax, LogSoftmax or an activation. BatchNorm1d, LayerNorm or RMSNorm may stand
-    before the activations. Skip connections are recognised where they are in the order pre, post
-    or full of `bpexp.nn.skips`. Flatten, Identity and, in evaluation mode, Dropout are passed over.
-    The module may be nested, and `forward` may use functions, as far as torch.fx can trace it.
+    The module must be a chain of nn.Linear with one activation after each layer except the last. It
+    may end with Softmax, LogSoftmax or an activation. BatchNorm1d, LayerNorm or RMSNorm may precede
+    the activations. Skip connections are recognised in the orders pre, post and full of
+    `bpexp.nn.skips`. Flatten, Identity and, in evaluation mode, Dropout are ignored. The module may
+    be nested, and `forward` may use functions if torch.fx can trace them.
 
-    Outputs are probabilities, also where the module ends before the softmax, as CrossEntropyLoss
-    wants it. A layer without a bias gets a bias of 0, which training here changes.
+    Outputs are probabilities, also if the module ends before the softmax, as CrossEntropyLoss
+    requires. A layer without a bias has a bias of 0 in the network, which training changes.
 
     Args:
         module: the module; its parameters are copied.
-        cost: the cost, a name or a Choice with parameters. None: cross_entropy; of a module that
-            ends in Sigmoid binary_cross_entropy, in another activation squared_error with it; in
-            regression squared_error.
+        cost: the cost, a name or a Choice with parameters. None: cross_entropy; for a module that
+            ends with Sigmoid binary_cross_entropy, with another activation squared_error with this
+            output; for regression squared_error.
         task: classification or regression.
 
     Raises:
-        BridgeError: the module has no equal; each operation that has none is named.
+        BridgeError: the module has operations without an equivalent, which are named.
     """
     network: Network = _file("reading").convert(module, cost, task)
     return network
@@ -61,11 +61,12 @@ def to_torch(network: Network, *, logits: bool = False) -> nn.Sequential:
 
     Args:
         network: the network; its parameters are copied.
-        logits: leave out the output activation: CrossEntropyLoss and BCEWithLogitsLoss take the
-            numbers before it. Otherwise the module's outputs are those of `Network.outputs`.
+        logits: whether to leave out the output activation, as CrossEntropyLoss and
+            BCEWithLogitsLoss require. Otherwise the module's outputs are those of
+            `Network.outputs`.
 
     Raises:
-        BridgeError: PyTorch has no equal of a layer or of an activation, which is named.
+        BridgeError: PyTorch has no equivalent of a layer or an activation, which is named.
     """
     return _file("writing").convert(network, logits)
 
@@ -73,19 +74,19 @@ def to_torch(network: Network, *, logits: bool = False) -> nn.Sequential:
 def diagnose(module: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any) -> Diagnosis:
     """Measure each layer of any PyTorch module, in one forward and one backward pass.
 
-    A layer is a call of a linear function or a convolution; z is the argument of the activation
-    that follows, behind a norm or a skip connection's sum. Instruments are those of
-    `bpexp.load_layers` where they are defined: factors of the backward signal only between layers
-    that follow each other directly and in modules without skip connections. delta is the gradient
-    with respect to z. Layers inside of fused functions, such as those of attention, are left out.
+    A layer is a call of a linear function or a convolution. z is the argument of the activation
+    that follows, after a norm or the sum of a skip connection. The instruments are those of
+    `bpexp.load_layers`, if they are defined. Factors of the backward signal are defined between
+    consecutive layers of modules without skip connections. delta is the gradient with respect to z.
+    Layers inside fused functions, such as attention, are left out.
 
-    Parameters, their `grad`, buffers and the random state are as before.
+    Parameters, their `grad`, buffers and the random state do not change.
 
     Args:
-        module: the module, in training or evaluation mode, which is kept.
+        module: the module, in training or evaluation mode, which does not change.
         loss: `loss(module(x), y)` is the mean loss over the examples.
         x: a tensor of inputs, the examples first.
-        y: what `loss` takes as targets.
+        y: the targets, second argument of `loss`.
 
     Raises:
         BridgeError: the forward pass calls no linear layer and no convolution, or the loss is not
@@ -104,7 +105,7 @@ def watch(
     root: str | Path = ".",
     steps_per_epoch: int | None = None,
 ) -> AbstractContextManager[Study]:
-    """Follow a training loop of PyTorch into a study's folder, as a run.
+    """Record a training loop of PyTorch as a run in a study's folder.
 
     The loop itself is unchanged::
 
@@ -114,10 +115,10 @@ def watch(
 
     Every `every` steps of an optimizer of the module, from step 0, the layers are measured in the
     loop's own forward and backward pass, on its batch, as `bpexp.diagnose` does. Other steps are
-    counted only. The loss is the number whose `backward` is called; accuracy is that of the
-    batch, where cross_entropy or nll_loss makes the loss, R2 where mse_loss does. The run's tables
-    and its verdict are written at the end; where no score is known there is no verdict.
-    `python -m bpexp.sync` copies it into MLflow.
+    only counted. The loss is the number whose `backward` is called. The score is the accuracy on
+    the batch if cross_entropy or nll_loss computes the loss, and R2 if mse_loss does. The run's
+    tables and its verdict are written at the end; without a score there is no verdict. `python -m
+    bpexp.sync` copies the run into MLflow.
 
     Args:
         module: the module.
@@ -125,10 +126,10 @@ def watch(
         study: the study's name.
         name: the run's name; the module's type if empty.
         root: the folder that holds runs/.
-        steps_per_epoch: optimizer steps an epoch; None: a step counts as an epoch.
+        steps_per_epoch: optimizer steps of an epoch; None: a step counts as an epoch.
 
     Returns:
-        A context manager, which gives the study with this run alone.
+        A context manager, whose value is a study of this run.
 
     Raises:
         BridgeError: `every` or `steps_per_epoch` is below 1.

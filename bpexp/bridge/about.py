@@ -1,4 +1,4 @@
-"""A watched or diagnosed module as a run: its configuration, under the keys of a run here."""
+"""The start line of a watched or diagnosed module: its configuration under the keys of a run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def start_line(
 
     Args:
         module: the module.
-        heard: what its forward pass called.
-        examples: of the batch.
-        identity: of the run.
-        name: of the run.
+        heard: the layers and the loss of its forward pass.
+        examples: number of examples of the batch.
+        identity: the run's identity.
+        name: the run's name.
         settings: values of keys that replace the defaults: lr, optimizer, study, ...
     """
     layers = heard.layers

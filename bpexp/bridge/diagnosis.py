@@ -1,4 +1,4 @@
-"""A PyTorch module measured layer by layer, in one forward and one backward pass."""
+"""Measure a PyTorch module layer by layer, in one forward and one backward pass."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from bpexp.training import Observation
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What was measured of a module.
+    """The measurements of a module.
 
     Attributes:
-        names: the names of the layers, first to last.
-        layers: a row for each layer, in the columns of `bpexp.load_layers`, source "measured", and
-            of what mean field expects, source "theory".
+        names: the names of the layers, first layer first.
+        layers: measurements with a row for each layer, in the columns of `bpexp.load_layers`,
+            source "measured", and predictions of mean field, source "theory".
         summaries: metrics by name: loss/train and accuracy/train of the batch,
             gradient/decay_rate, gradient/first_to_last, ...
-        verdict: what the gradient does, a word of `bpexp.analysis.signal.GRADIENT`.
-        evidence: why, as a sentence.
+        verdict: the word for the gradient, of `bpexp.analysis.signal.GRADIENT`.
+        evidence: the reason, as a sentence.
         observation: the measurements.
     """
 
@@ -49,7 +49,7 @@ class Diagnosis:
     observation: Observation = field(compare=False)
 
     def figure(self, **look: Any) -> Figure:
-        """Draw the measurements of each layer with what mean field expects.
+        """Draw the measurements of each layer and the predictions of mean field.
 
         Args:
             look: see `bpexp.figures.Look`.

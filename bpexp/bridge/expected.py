@@ -1,12 +1,12 @@
-"""What mean field expects of the layers of a module, from their weights' variances.
+"""Mean-field predictions for the layers of a module, from the variances of their weights.
 
 With sigma_w2 = n_in Var W and sigma_b2 = Var b of the weights as they are, layer by layer
 
     q^(l+1) = sigma_w2 E[g(z^(l))^2] + sigma_b2,   z^(l) ~ N(0, q^(l))
     weight_factor^(l) = sqrt(n_l Var W^(l+1)),     slope_factor^(l) = sqrt(E[g'(z^(l))^2])
 
-(Poole et al. 2016; Schoenholz et al. 2017). q of the first layer, and of layers that read something
-else than the activity of the layer before, begins with the mean square of what they read. Behind a
+(Poole et al. 2016; Schoenholz et al. 2017). For the first layer, and for layers whose input is not
+the activity of the layer before, E[g(z)^2] is replaced by the mean square of the input. After a
 norm q is the mean square of its gain plus that of its shift.
 """
 
@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 
 from bpexp.bridge.listening import Heard, Listener
 
-POINTS, FAR = 4001, 8.0  # of the quadrature over a standard normal
+POINTS, FAR = 4001, 8.0  # nodes and limit of the quadrature over a standard normal
 
 
 def expected(heard: Listener, delta_norm: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return what is expected of each layer, (L,), NaN where it is not defined.
+    """Return the predictions for each layer, (L,), NaN if they are not defined.
 
     Args:
         heard: the module's layers.
-        delta_norm: as measured, (L,); the expected one begins with that of the last layer.
+        delta_norm: the measured delta_norm, (L,), whose value in the last layer is used.
 
     Returns:
         sigma_w2, sigma_b2, q, weight_factor, slope_factor and delta_norm.
@@ -74,7 +74,7 @@ def _moments(layer: Heard, q: float) -> tuple[float, float]:
         try:
             a = layer.function(z * 1)
             (slope,) = torch.autograd.grad(a.sum(), z)
-        except RuntimeError:  # of a parameter a channel, as PReLU may have
+        except RuntimeError:  # the activation has a parameter for each channel, such as PReLU
             return math.nan, math.nan
     a, slope = a.detach().cpu().double(), slope.cpu().double()
     return float((weights * a.square()).sum()), float((weights * slope.square()).sum())

@@ -1,9 +1,8 @@
-"""The layers of any PyTorch module, heard from the functions that its forward pass calls.
+"""Find the layers of any PyTorch module from the function calls of its forward pass.
 
 A layer is a call of a linear function or a convolution. Its z is the argument of the activation
-that follows, behind a norm or the sum of a skip connection if there is one; without an activation z
-is the layer's own result. Layers inside of fused functions, such as those of attention, are not
-heard.
+that follows, after a norm or the sum of a skip connection if there is one. Without an activation z
+is the layer's own result. Layers inside fused functions, such as attention, are not found.
 """
 
 from __future__ import annotations
@@ -37,20 +36,20 @@ class Heard:
     """One layer of a forward pass.
 
     Attributes:
-        name: of the module that holds its weights.
-        weight: W as PyTorch keeps it, (n_l, n_{l-1}) or with the axes of a kernel.
+        name: name of the module with its weights.
+        weight: W in PyTorch's layout, (n_l, n_{l-1}) or with the axes of a kernel.
         bias: b, or None.
-        below: what the layer read.
-        u: its result.
-        axis: of u's units or channels.
+        below: the input of the layer.
+        u: the result of the layer.
+        axis: the axis of u's units or channels.
         z: the argument of the activation.
         a: the activation's result; None without an activation.
         activation: the activation's name.
-        function: computes it.
-        norm: the name of the norm before it.
+        function: the activation.
+        norm: the name of the norm before the activation.
         gain, shift: the norm's parameters.
-        follows: whether it read nothing but a of the layer before, reshaped at most.
-        uses: how many functions read a.
+        follows: whether its input is a of the layer before, possibly reshaped.
+        uses: the number of functions with the input a.
     """
 
     name: str
@@ -81,17 +80,17 @@ class Loss:
 
 @dataclass
 class _Place:
-    """What is known of a tensor: the layer that it comes from, and whether it is its a."""
+    """The layer of a tensor, and whether the tensor is the layer's a."""
 
     layer: int
     is_activity: bool
-    kept: Any = field(repr=False)  # a tensor that is alive keeps its id
+    kept: Any = field(repr=False)  # the reference keeps the id of the tensor valid
 
 
 class Listener(TorchFunctionMode):
-    """While it is entered, hears the functions that are called.
+    """A context that records the layers of the functions that are called in it.
 
-    Results are handed on as copies, so that operations in place change no tensor that was heard.
+    Functions return copies, so that in-place operations do not change recorded tensors.
 
     Attributes:
         layers: the layers, in the order of their calls.
@@ -100,11 +99,11 @@ class Listener(TorchFunctionMode):
     """
 
     def __init__(self, module: nn.Module, on_backward: Callable[[Any], None] | None = None) -> None:
-        """Hear nothing yet.
+        """Begin without layers.
 
         Args:
-            module: gives the names of the layers.
-            on_backward: called with the tensor of the first call of `backward`, before it.
+            module: the module with the names of the layers.
+            on_backward: called before the first call of `backward`, with its tensor.
         """
         super().__init__()
         self._names = {
@@ -119,7 +118,7 @@ class Listener(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call a function, and note what it is of a layer."""
+        """Call a function, and record it if it belongs to a layer."""
         given = dict(kwargs or {})
         name = getattr(func, "__name__", "")
         if name == "backward" and self._on_backward and args:
@@ -190,14 +189,14 @@ class Listener(TorchFunctionMode):
     def _sum(self, result: Any, number: int) -> Any:
         self.residual = True
         layer = self.layers[number]
-        if layer.a is not None:  # it is added behind the activation
+        if layer.a is not None:  # the sum is after the activation
             self._places.pop(id(result), None)
             return result
         layer.z = result
         return self._passed(result, number)
 
     def _passed(self, result: Any, number: int) -> Any:
-        """Return a copy of a layer's result, which is known as the layer's."""
+        """Return a copy of a layer's result, and record that it is the layer's."""
         copy = result.clone()
         self._keep(copy, number, False)
         return copy

@@ -1,4 +1,4 @@
-"""Layer statistics of a PyTorch module, from a forward pass that was heard and its loss."""
+"""Layer statistics of a PyTorch module, from a recorded forward pass and its loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bpexp.probes.statistics import RECORDED, LayerStatistics
 from bpexp.probes.values import Value
 from bpexp.training import Observation
 
-SATURATED = 0.05  # of the largest slope
+SATURATED = 0.05  # share of the largest slope below which a unit is saturated
 MEASURED = {
     name: row for name, row in INSTRUMENTS.items() if row.of == "statistics" and not row.source
 }
@@ -38,15 +38,15 @@ def observe(
 
     Args:
         module: the module.
-        heard: what its forward pass called.
+        heard: the layers of its forward pass.
         loss: the mean loss over the examples, whose graph is kept.
-        examples: B, the examples of the batch.
-        step: optimizer steps so far.
-        epoch: epochs so far.
+        examples: B, the number of examples of the batch.
+        step: number of optimizer steps so far.
+        epoch: number of epochs so far.
         moved: norm of the change of each layer's parameters in the last step.
 
     Raises:
-        BridgeError: no layer was heard, or the loss does not depend on it.
+        BridgeError: there is no layer, or the loss does not depend on one.
     """
     if not heard.layers:
         raise BridgeError("module: its forward pass calls no linear layer and no convolution")
@@ -69,7 +69,7 @@ def observe(
 
 
 def scores(heard: Listener) -> dict[str, float]:
-    """Return the score of the batch, of the loss functions that tell which it is."""
+    """Return the score of the batch, if the loss function determines which score it is."""
     loss = heard.loss
     if loss is None or not isinstance(loss.targets, torch.Tensor):
         return {}
@@ -174,10 +174,10 @@ def _of_layer(
 
 
 def _slope(layer: Heard, z: torch.Tensor) -> torch.Tensor:
-    """Return g'(z); 1 where there is no activation."""
+    """Return g'(z), which is 1 without an activation."""
     if layer.function is None:
         return torch.ones_like(z)
     with torch.enable_grad():
         at = layer.z.detach().clone().requires_grad_()
-        out = layer.function(at * 1)  # which may work in place
+        out = layer.function(at * 1)  # z * 1 is a copy, because the function may work in place
         return torch.autograd.grad(out.sum(), at)[0].detach().double()

@@ -1,4 +1,4 @@
-"""The modules of PyTorch that `to_torch` makes where PyTorch has none."""
+"""Modules for `to_torch` that PyTorch does not have."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class Residual(nn.Module):
     """
 
     def __init__(self, body: nn.Module, scale: float | nn.Parameter = 1.0) -> None:
-        """Keep the branch and its scale."""
+        """Store the branch and its scale."""
         super().__init__()
         self.body, self.scale = body, scale
-        self._scales = isinstance(scale, torch.Tensor) or scale != 1  # as torch.fx cannot branch
+        self._scales = (
+            isinstance(scale, torch.Tensor) or scale != 1
+        )  # torch.fx cannot trace a condition
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sum of the stream and the branch."""

@@ -24,7 +24,7 @@ KINDS: dict[type[Any], str] = {
     **dict.fromkeys((nn.Sigmoid, nn.Tanh, nn.Softsign, nn.Softplus, nn.ReLU), ACTIVATION),
     **dict.fromkeys((nn.LeakyReLU, nn.ELU, nn.SELU, nn.SiLU, nn.GELU), ACTIVATION),
 }
-# Modules of the same meaning as a function, with the arguments that they take.
+# Modules that are equivalent to a function, with their arguments.
 MODULES: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "relu": (nn.ReLU, ("inplace",)),
     "leaky_relu": (nn.LeakyReLU, ("negative_slope", "inplace")),
@@ -62,20 +62,20 @@ class Operation:
 
 
 def operations(module: nn.Module) -> list[Operation]:
-    """Return what a module does with its input.
+    """Return the operations of a module on its input.
 
     Raises:
         BridgeError: it cannot be traced, or has operations of other kinds, which are named.
     """
     try:
         graph = fx.Tracer().trace(module)
-    except Exception as error:  # of the module's own code, which ran on stand-ins for tensors
+    except Exception as error:  # an exception of the module's own code, called without tensors
         raise BridgeError(f"module: torch.fx cannot trace it: {reason(error)}") from None
     return _Reading(module).read(graph)
 
 
 class _Reading:
-    """The state of reading a graph: the operations so far, and where each node's result is."""
+    """The state of reading a graph: the operations so far, and the place of each node's result."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -85,7 +85,7 @@ class _Reading:
         self._refused: list[str] = []
 
     def read(self, graph: fx.Graph) -> list[Operation]:
-        """Return the operations of a graph, or refuse all that have no equal."""
+        """Return the operations of a graph, or refuse all that have no equivalent."""
         for node in graph.nodes:
             if node.op == "placeholder":
                 self._results[node] = -1
@@ -97,7 +97,7 @@ class _Reading:
         if len(inputs) != 1:
             self._refused.append(f"forward with {len(inputs)} inputs, {', '.join(inputs)}")
         if self._refused:
-            raise BridgeError(f"module: no equal of {'; '.join(self._refused)}")
+            raise BridgeError(f"module: no equivalent of {'; '.join(self._refused)}")
         return self._found
 
     def _read(self, node: fx.Node) -> None:
@@ -162,19 +162,19 @@ class _Reading:
         self._found.append(operation)
 
     def _refuse(self, node: fx.Node, what: str) -> None:
-        """Note what has no equal, and go on as if it were not there."""
+        """Record an operation without an equivalent, and continue without it."""
         self._refused.append(what)
         self._results[node] = len(self._found) - 1
 
 
 def _name(node: fx.Node) -> str:
-    """Return the name of a function or method; without the _ of those that work in place."""
+    """Return the name of a function or method, without the _ of in-place functions."""
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")
     return name.rstrip("_")
 
 
 def _is_identity(module: nn.Module) -> bool:
-    """Return whether a module changes no numbers of examples that are vectors."""
+    """Return whether a module does not change inputs that are vectors."""
     if isinstance(module, nn.Dropout):
         return module.p == 0 or not module.training
     return type(module) is nn.Identity or (type(module) is nn.Flatten and module.start_dim == 1)

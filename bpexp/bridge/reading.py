@@ -1,4 +1,4 @@
-"""A Network from a PyTorch module: which architecture its operations are, and its arrays."""
+"""Make a Network from a PyTorch module: its architecture and its arrays."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def convert(module: nn.Module, cost: str | Choice | None, task: str) -> Network:
     dtype = _dtype(module)
     ending = found[-1] if found[-1].kind != LINEAR else None
     hidden = shape.layers[:-1]
-    # a linear layer that no activation follows has the identity
+    # A linear layer without an activation has the identity.
     acts = [(h.place, activation(*h.act) if h.act else Choice("identity")) for h in hidden]
     if shape.order == "full":
-        acts = acts[1:]  # where the stream begins there is none
+        acts = acts[1:]  # the layer where the stream begins has none
     norms = [
         (h.place, norm(h.norm[0], h.norm[1]) if h.norm else NONE)
         for h in (hidden[1:] if shape.order == "full" else hidden)
@@ -76,7 +76,7 @@ def convert(module: nn.Module, cost: str | Choice | None, task: str) -> Network:
 
 @dataclass
 class _Layer:
-    """The modules of one layer, those of norm and activation with their places."""
+    """The modules of one layer, and the places of norm and activation."""
 
     place: str
     linear: Any
@@ -113,7 +113,7 @@ class _Shape:
 
     @classmethod
     def of(cls, found: Sequence[Operation]) -> _Shape:
-        """Find the order that the operations are in.
+        """Find the order of the operations.
 
         Raises:
             BridgeError: they are in none.
@@ -143,7 +143,7 @@ class _Shape:
         given: dict[str, Value] = {"order": self.order, "every": self.every}
         if all(isinstance(scale, torch.Tensor) for scale in scales):
             if self.order == "full":
-                raise BridgeError("module: no equal of a trained scale in order full")
+                raise BridgeError("module: no equivalent of a trained scale in order full")
             return Choice("rezero", given)
         if len({*scales}) > 1:
             raise BridgeError(f"module: the blocks have different scales: {scales}")

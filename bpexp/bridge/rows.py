@@ -40,14 +40,14 @@ def activation(place: str, module: nn.Module) -> Choice:
     """
     if isinstance(module, nn.GELU) and module.approximate != "tanh":
         raise BridgeError(
-            f"module: no equal of {place}: its erf form; use nn.GELU(approximate='tanh')"
+            f"module: no equivalent of {place}: its erf form; use nn.GELU(approximate='tanh')"
         )
     if isinstance(module, nn.Softplus) and module.beta != 1:
-        raise BridgeError(f"module: no equal of {place}: beta={module.beta:g}; it must be 1")
+        raise BridgeError(f"module: no equivalent of {place}: beta={module.beta:g}; it must be 1")
     for name, (kind, parameters) in ACTIVATIONS.items():
         if type(module) is kind:
             return Choice(name, {key: getattr(module, own) for key, own in parameters.items()})
-    raise BridgeError(f"module: no equal of {place}")
+    raise BridgeError(f"module: no equivalent of {place}")
 
 
 def activation_module(choice: Choice) -> Any:
@@ -57,7 +57,7 @@ def activation_module(choice: Choice) -> Any:
         BridgeError: there is none.
     """
     if choice.name not in ACTIVATIONS:
-        raise BridgeError(f"network: PyTorch has no equal of activation={choice}")
+        raise BridgeError(f"network: PyTorch has no equivalent of activation={choice}")
     kind, parameters = ACTIVATIONS[choice.name]
     given = {parameters[key]: value for key, value in choice.parameters.items()}
     if choice.name == "leaky":
@@ -78,12 +78,12 @@ def norm(place: str, module: Any) -> Choice:
     if isinstance(module, nn.BatchNorm1d):
         if module.momentum is None or not module.track_running_stats:
             raise BridgeError(
-                f"module: no equal of {place}: it needs a momentum and track_running_stats=True"
+                f"module: no equivalent of {place}: it needs a momentum and track_running_stats=True"
             )
         given = {"affine": module.affine, "eps": module.eps, "momentum": module.momentum}
         return Choice("batch", given)
     if len(module.normalized_shape) != 1:
-        raise BridgeError(f"module: no equal of {place}: it normalises more than the units")
+        raise BridgeError(f"module: no equivalent of {place}: it normalises more than the units")
     affine = bool(module.elementwise_affine)
     if isinstance(module, nn.RMSNorm):
         dtype = module.weight.dtype if affine else torch.get_default_dtype()
@@ -104,7 +104,7 @@ def norm_module(choice: Choice, n: int) -> Any:
 
 
 def equal(choices: Sequence[tuple[str, Choice]], what: str) -> Choice:
-    """Return the choice that all layers have.
+    """Return the choice that is common to all layers.
 
     Args:
         choices: the place and the choice of each layer; at least one.

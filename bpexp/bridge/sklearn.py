@@ -1,4 +1,4 @@
-"""A Network from a multi-layer perceptron of scikit-learn."""
+"""Make a Network from a multi-layer perceptron of scikit-learn."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def from_sklearn(estimator: Any) -> Network:
     if kind == "MLPRegressor":
         task, cost = "regression", Choice("squared_error", {"output": "identity", "factor": 0.5})
         if output != "identity":
-            raise BridgeError(f"estimator: no equal of its output activation {output}")
+            raise BridgeError(f"estimator: no equivalent of its output activation {output}")
     elif output == "logistic" and estimator.n_outputs_ > 1:  # several labels an example
         task, cost = "classification", Choice("binary_cross_entropy")
     else:

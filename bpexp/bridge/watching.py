@@ -1,4 +1,4 @@
-"""A training loop of PyTorch followed into a study's folder."""
+"""Record a training loop of PyTorch in a study's folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bpexp.training import Observation
 
 
 class Watch:
-    """Follows the training of a module while its context is entered.
+    """A context that records the training of a module.
 
     A step is measured in the loop's own passes: from the module's forward pass, in training mode
     and with gradients, to the next `backward`. Other steps are counted only.
@@ -47,7 +47,7 @@ class Watch:
         root: Path,
         steps_per_epoch: int | None,
     ) -> None:
-        """Watch nothing yet; arguments as those of `bpexp.watch`.
+        """Begin without measurements; see `bpexp.watch` for the arguments.
 
         Raises:
             BridgeError: `every` or `steps_per_epoch` is below 1.
@@ -104,7 +104,7 @@ class Watch:
                 journal.end("KILLED", seconds=seconds)
 
     def _on_forward(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any]) -> None:
-        """Listen to the forward pass if this step is to be measured."""
+        """Record the forward pass if this step is to be measured."""
         self._close_listener()
         is_due = self._step % self._every == 0 and self._pending is None
         is_new = self._measured < self._step
@@ -144,7 +144,7 @@ class Watch:
         self._pending, self._measured = (found, heard), self._step
 
     def _on_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        """Write what was measured; keep the parameters if the next step is to be measured."""
+        """Write the measurements; copy the parameters if the next step is to be measured."""
         if not self._is_own(optimizer):
             return
         self._close_listener()
@@ -175,7 +175,7 @@ class Watch:
             self._listener = None
 
     def _write_pending(self, settings: Mapping[str, Any]) -> None:
-        """Write the observation; the start line first, with what the optimizer tells."""
+        """Write the observation; the first one after a start line with the optimizer's settings."""
         if self._pending is None:
             return
         observation, heard = self._pending
@@ -198,7 +198,7 @@ class Watch:
         self._journal.observe(observation)
 
     def _verdict(self, seen: Sequence[Observation]) -> dict[str, str]:
-        """Return the verdict, if the loss functions told the score of every batch."""
+        """Return the verdict, if the score of every batch is known."""
         task = TASKS[self._start["task"]]
         metrics = [observation.metrics for observation in seen]
         if not all(f"{task.metric}/train" in found for found in metrics):

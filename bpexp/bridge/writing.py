@@ -1,4 +1,4 @@
-"""A PyTorch module from a Network."""
+"""Make a PyTorch module from a Network."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class _Writing:
         self._dtype = torch.float64 if network.theta.dtype == "float64" else torch.float32
         for number, layer in enumerate(self._shape.layers, start=1):
             if isinstance(layer, Fixup | Zero):
-                raise BridgeError(f"network: PyTorch has no equal of layer {number}, {layer}")
+                raise BridgeError(f"network: PyTorch has no equivalent of layer {number}, {layer}")
 
     def module(self, logits: bool) -> nn.Sequential:
-        """Return the whole."""
+        """Return the module of the whole network."""
         last, stream = len(self._shape.layers), self._shape.skip.build(SKIPS)
         parts: list[Any] = []
         if stream is None or last == 1:
@@ -112,7 +112,7 @@ class _Writing:
         if output.linear:
             return []
         if cost.name != "squared_error":
-            raise BridgeError(f"network: PyTorch has no equal of the outputs of cost={cost}")
+            raise BridgeError(f"network: PyTorch has no equivalent of the outputs of cost={cost}")
         return [activation_module(Choice(str(cost.parameters.get("output", "sigmoid"))))]
 
 

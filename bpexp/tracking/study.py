@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bpexp.analysis.verdict import AXES
+from bpexp.analysis.verdict import SHORT_AXES
 from bpexp.config import flatten
 from bpexp.config.identity import differing
 from bpexp.config.questions import question
@@ -56,7 +56,7 @@ def columns(runs: Sequence[Run]) -> list[str]:
     keys = dict.fromkeys([*ALWAYS, *_varied(runs)])
     scores = [flat_name(f"{metric}/test") for metric in _scores(runs)]
     numbers = [*scores, "gradient_first_to_last", "loss_test"]
-    verdicts = ("verdict", *(axis for axis in AXES if axis != "verdict/gradient_end"))
+    verdicts = ("verdict", *SHORT_AXES)
     return [
         *(f"params.`{key}`" for key in keys),
         *(f"tags.`{name}`" for name in verdicts),

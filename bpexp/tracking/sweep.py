@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bpexp.analysis.verdict import AXES
+from bpexp.analysis.verdict import SHORT_AXES
 from bpexp.config import flatten
 from bpexp.config.questions import question
 from bpexp.nn.tasks import find_task
@@ -84,8 +84,7 @@ def summary_table(runs: Sequence[Run], swept: Sequence[str]) -> list[str]:
     keys = [*dict.fromkeys(["activation", "depth", *swept])]
     metrics = [*dict.fromkeys(find_task(run.task).metric for run in runs)]
     numbers = [*(f"{metric}/test" for metric in metrics), "loss/test", "gradient/first_to_last"]
-    axes = [axis for axis in AXES if axis != "verdict/gradient_end"]
-    head = [*keys, *numbers, "verdict", *(axis.partition("/")[2] for axis in axes)]
+    head = [*keys, *numbers, "verdict", *(axis.partition("/")[2] for axis in SHORT_AXES)]
     lines = [_row(head), _row(["---"] * len(head))]
     for run in runs:
         flat, end = flatten(run.start["config"]), run.end or {}
@@ -95,7 +94,7 @@ def summary_table(runs: Sequence[Run], swept: Sequence[str]) -> list[str]:
                 [
                     *(str(flat.get(key, "")) for key in keys),
                     *(f"{final[name]:.4g}" if name in final else "" for name in numbers),
-                    *(str(end.get(name, "")) for name in ("verdict", *axes)),
+                    *(str(end.get(name, "")) for name in ("verdict", *SHORT_AXES)),
                 ]
             )
         )

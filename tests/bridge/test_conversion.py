@@ -217,7 +217,7 @@ def refusal(module, **settings):
 def test_what_has_no_equal_is_named(torch):
     nn = torch.nn
     line = refusal(nn.Sequential(nn.Conv1d(1, 2, 3), nn.Linear(4, 4), nn.PReLU(), nn.Linear(4, 2)))
-    assert line == "module: no equal of 0 (Conv1d); 2 (PReLU)"
+    assert line == "module: no equivalent of 0 (Conv1d); 2 (PReLU)"
     line = refusal(chain(torch, "GELU()"))
     assert "2.0 (GELU): its erf form; use nn.GELU(approximate='tanh')" in line
     two = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
@@ -225,7 +225,7 @@ def test_what_has_no_equal_is_named(torch):
     assert "module.eval()" in refusal(nn.Sequential(nn.Linear(4, 4), nn.Dropout(), nn.Linear(4, 2)))
     assert "bfloat16" in refusal(chain(torch, "ReLU()").bfloat16())
     assert "has the outputs of" in refusal(chain(torch, "ReLU()"), cost="squared_error")
-    with pytest.raises(BridgeError, match="no equal of layer 1"):
+    with pytest.raises(BridgeError, match="no equivalent of layer 1"):
         bpexp.to_torch(Network.create([4, 5, 5, 5, 3], skip="fixup"))
 
 

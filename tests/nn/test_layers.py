@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import oracles
 import pytest
+from trained import check_a_step_allocates_little, make_trainer, train_fully
 
 from bpexp.data import load
 from bpexp.nn import Architecture, Choice, Network, memory
@@ -21,7 +22,7 @@ from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.nn.tape import assign
 from bpexp.probes import Measurer, ProbedNetwork
 from bpexp.probes.jacobian import jacobian_spectrum
-from bpexp.training import STOPS, Trainer, run
+from bpexp.training import STOPS, run
 
 MOMENTUM = 0.1
 
@@ -209,32 +210,12 @@ def test_every_gradient_equals_the_complex_step(name, activation, cost):
             np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-9, atol=0)
 
 
-def trainer(name, seeds=(0,), rates=(0.1,), dtype="float32", optimizer="momentum", **options):
+def trainer(name, seeds=(0,), rates=(0.1,), dtype="float32", **options):
     shape = architecture(name, n_in=64, width=12, n_out=10)
-    rows = [initial_theta(shape, Choice("he_normal"), seed) for seed in seeds]
-    return Trainer(
-        Stack.of(shape, rows, dtype),
-        DIGITS,
-        learning_rates=rates,
-        seeds=seeds,
-        optimizer=Choice(optimizer, {"weight_decay": 0.01}),
-        batch_size=32,
-        **{"epochs": 4, **options},
-    )
+    return make_trainer(shape, DIGITS, seeds, rates, dtype, **options)
 
 
-def go(trained, epochs=4, stop=None, probe_every=None):
-    """Train to the end: {row: (metrics and layers of every record, final theta, final state)}."""
-    seen, ends = {}, {}
-    for record in run(
-        trained, epochs=epochs, stop=stop or STOPS["none"](), probe_every=probe_every
-    ):
-        for r, row in enumerate(record.rows.tolist()):
-            observation = record.of(r)
-            seen.setdefault(row, []).append((observation.metrics, observation.layers))
-            if record.ended[r]:
-                ends[row] = trained.stack.theta[r].tobytes(), trained.stack.state[r].tobytes()
-    return {row: (repr(seen[row]), *ends[row]) for row in seen}
+go = partial(train_fully, epochs=4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -327,19 +308,7 @@ def test_weight_decay_acts_on_weights_only():
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_step_allocates_nothing_of_the_networks_size(name):
-    shape = architecture(name, n_in=400, width=256, n_out=10)
-    stack = Stack.of(shape, [initial_theta(shape, Choice("he_normal"), 0)], "float32")
-    passes = Propagation(stack, np.ones((1, 256, 401), np.float32), trains=True)
-    passes.targets[...] = 0.1
-    passes.forward()
-    passes.backward()
-    tracemalloc.start()
-    passes.forward()
-    passes.backward()
-    held, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 64 * 1024  # a layer's z has 256 KiB
-    assert held < 16 * 1024
+    check_a_step_allocates_little(architecture(name, n_in=400, width=256, n_out=10))
 
 
 @pytest.mark.parametrize("lowest", [1, 2, 3, 4])

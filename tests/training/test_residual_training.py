@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from residual import (
@@ -12,13 +14,13 @@ from residual import (
     settings,
     shape,
 )
+from trained import make_trainer, train_fully
 
 from bpexp.data import load
-from bpexp.nn import Choice
 from bpexp.nn.initializers import batch_order
 from bpexp.nn.propagation import Propagation
-from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
-from bpexp.training import STOPS, Trainer, run, train
+from bpexp.nn.stack import Stack, with_constant_unit
+from bpexp.training import STOPS, run, train
 
 DIGITS = load("digits", limit=100)
 
@@ -133,35 +135,10 @@ def test_twenty_steps_are_those_of_pytorch(skip, norm):
 
 def trainer(skip, norm, seeds=(0,), rates=(0.05,), dtype="float32", **options):
     architecture = shape(skip, norm, 4, sizes=(64, 12, 10), activation="tanh")
-    rows = [initial_theta(architecture, Choice("he_normal"), seed) for seed in seeds]
-    return Trainer(
-        Stack.of(architecture, rows, dtype),
-        DIGITS,
-        learning_rates=rates,
-        seeds=seeds,
-        optimizer=Choice("momentum", {"weight_decay": 0.01}),
-        batch_size=32,
-        **{"epochs": 4, **options},
-    )
+    return make_trainer(architecture, DIGITS, seeds, rates, dtype, **options)
 
 
-def bits(array):
-    """The bytes of an array; all NaN are alike, which a run that diverged has many of."""
-    return np.where(np.isnan(array), np.nan, array).tobytes()
-
-
-def go(trained, epochs=3, stop=None, probe_every=None):
-    """Train to the end: {row: (what was measured, final theta, final state)}."""
-    seen, ends = {}, {}
-    for record in run(
-        trained, epochs=epochs, stop=stop or STOPS["none"](), probe_every=probe_every
-    ):
-        for r, row in enumerate(record.rows.tolist()):
-            observation = record.of(r)
-            seen.setdefault(row, []).append((observation.metrics, observation.layers))
-            if record.ended[r]:
-                ends[row] = bits(trained.stack.theta[r]), bits(trained.stack.state[r])
-    return {row: (repr(seen[row]), *ends[row]) for row in seen}
+go = partial(train_fully, epochs=3)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
