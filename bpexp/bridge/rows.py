@@ -78,7 +78,7 @@ def norm(place: str, module: Any) -> Choice:
     if isinstance(module, nn.BatchNorm1d):
         if module.momentum is None or not module.track_running_stats:
             raise BridgeError(
-                f"module: no equivalent of {place}: it needs a momentum and track_running_stats=True"
+                f"module: no equivalent of {place}: it lacks a momentum or running statistics"
             )
         given = {"affine": module.affine, "eps": module.eps, "momentum": module.momentum}
         return Choice("batch", given)
