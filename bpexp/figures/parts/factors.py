@@ -127,7 +127,11 @@ def panel_title(factor: str, value: object) -> str:
 
     >>> panel_title("lr", 1e-4), panel_title("init.sigma_w2", 1.5)
     ('lr 10⁻⁴', '$\\sigma_w^2$ = 1.5')
+    >>> panel_title("norm", "none")
+    'no norm'
     """
+    if value == "none":
+        return f"no {factor}"
     symbol = SYMBOLS.get(factor.split(".")[-1])
     return f"{symbol} = {shown(value)}" if symbol else describe(factor, value)
 
