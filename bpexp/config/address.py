@@ -7,7 +7,7 @@ DATABRICKS = ("databricks", "uc")  # MLflow's names without ://
 
 
 def is_store(address: str) -> bool:
-    """Return whether MLflow can write to an address, as far as its form tells.
+    """Return whether MLflow can write to an address, judged by its form.
 
     MLflow no longer writes to folders, neither as paths nor as file:// addresses.
 

@@ -43,7 +43,7 @@ def dataset(
         x: inputs (N, ...), numbers; or a frame; or a Bunch of scikit-learn, or another mapping with
             `data` and `target`, and no y.
         y: labels (N,), integers, booleans, text or whole numbers, or targets (N,) or (N, K); or the
-            name of the column of a frame x. What are labels is told as in an npz file.
+            name of the column of a frame x. Labels are distinguished as in an npz file.
         test: the test split: a pair (x, y), or one frame or Bunch like x. None: a fifth of the
             examples, every class by itself.
         names: the name of each class; labels are then these names or the numbers 0 .. K - 1.
@@ -132,8 +132,7 @@ def _array(name: str, value: Any) -> NDArray[Any]:
     except DataError:
         raise
     except Exception as error:  # each library has kinds of its own
-        told = reason(error)
-        raise DataError(f"{SOURCE}: {name} cannot be read as an array: {told}") from None
+        raise DataError(f"{SOURCE}: {name} cannot be read as an array: {reason(error)}") from None
 
 
 def _of_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:

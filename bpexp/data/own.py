@@ -154,9 +154,9 @@ def _standardised(train: Array, test: Array) -> tuple[Array, Array]:
 
 
 def _absent(source: str, classes: Classes, labels: NDArray[Any]) -> list[str]:
-    """Return the line that tells of classes without a training example."""
+    """Return the message about classes without a training example."""
     missing = sorted({*range(classes.number)} - {*labels.tolist()})
     if not missing:
         return []
-    told = listed([classes.names[i] if classes.names else i for i in missing])
-    return [f"{source}: no training example is of class {told}"]
+    names = listed([classes.names[i] if classes.names else i for i in missing])
+    return [f"{source}: no training example is of class {names}"]

@@ -43,7 +43,7 @@ def csv(
 
     Args:
         path: the file.
-        target: the column of labels or targets, which are told apart as in an npz file.
+        target: the column of labels or targets, which are distinguished as in an npz file.
         task: classification or regression; null: by what occurs in the column.
         standardize: give each input, and each target of a regression, mean 0 and variance 1 over
             the training split; the test split has the same shift and scale.
@@ -69,7 +69,7 @@ def parquet(
 
     Args:
         path: the file.
-        target: the column of labels or targets, which are told apart as in an npz file.
+        target: the column of labels or targets, which are distinguished as in an npz file.
         task: classification or regression; null: by what occurs in the column.
         standardize: give each input, and each target of a regression, mean 0 and variance 1 over
             the training split; the test split has the same shift and scale.

@@ -32,8 +32,8 @@ def train_stack_for(
 
     Args:
         train: trains a stack.
-        stack: the runs as they were planned. If another worker died with them, what it left is
-            where this one goes on.
+        stack: the runs as they were planned. If another worker died with them, training continues
+            from its checkpoints.
         token: names the queue and the event of the sweep's process.
         shared: whether the runs' folders are this machine's too.
         expected: the versions with which the sweep was planned.
@@ -61,7 +61,7 @@ def train_stack_for(
 
 
 class _Link(Interrupt):
-    """The messages to the sweep's process, and whether it wants training to stop."""
+    """The messages to the sweep's process, and whether training must stop."""
 
     def __init__(self, token: str) -> None:
         from distributed import Event, Queue, get_client

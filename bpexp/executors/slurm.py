@@ -102,7 +102,7 @@ class SlurmExecutor:
 
 
 def _minutes(bundle: Bundle[Run]) -> int:
-    """Return a time limit with much to spare; a job that exceeds it goes on in another one."""
+    """Return a generous time limit; a job that exceeds it continues in another job."""
     operations = sum(run.operations for stack in bundle for run in stack)
     return LEAST_MINUTES + math.ceil(operations / SLOWEST / 60)
 

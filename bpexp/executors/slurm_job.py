@@ -15,10 +15,10 @@ Bundle = Sequence[RunStack[Run]]
 
 
 class BundleJob:
-    """What submitit runs: it trains stacks and writes each run's status to a file.
+    """The job of submitit, which trains stacks and writes each run's status to a file.
 
     If Slurm preempts the job, or its time is over, submitit puts it into the queue again, and
-    training goes on from the runs' checkpoints.
+    training continues from the runs' checkpoints.
     """
 
     def __init__(self, train: Train[Any], imports: Sequence[str]) -> None:

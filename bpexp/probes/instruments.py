@@ -26,24 +26,27 @@ class Instrument:
     `bpexp.theory.BatchPrediction` has a field of its name.
 
     Attributes:
-        measure: computes it; the first line of its docstring is its meaning in `--help`. It returns
-            an array-like with one axis for each dimension, nested lists where lengths differ, or
-            None if the quantity is not defined for the architecture.
-        dims: names of the dimensions: () for one number a run, ("layer",), ("example", "rank").
-        of: what `measure` takes, which is also what it costs. "statistics": the `LayerStatistics`
-            of R networks at once, which cost nothing beyond the passes of the probe; an array has
-            the axis R first. "network": one `ProbedNetwork`; the time of its own computation is
-            added to each probe.
-        standard: measured in every run; else where `measure` names it, or `examples_key` says so.
-        examples_key: the key under `probe.` for the number of examples that it is measured at, 0
-            for not at all; passed to `measure` as a second argument.
-        optional: standard, but measured of some networks only; tables of others have no column.
-        log: its values span orders of magnitude: they are averaged and drawn on a log scale.
-        hidden: only its values in hidden layers are drawn, since that of the output layer is of
-            another function.
+        measure: the function that measures; the first line of its docstring is the instrument's
+            meaning in `--help`. It returns an array-like with one axis for each dimension, nested
+            lists if lengths differ, or None if the quantity is not defined for the architecture.
+        dims: names of the dimensions: () for one number per run, ("layer",), ("example", "rank").
+        of: the argument of `measure`, which determines its time. "statistics": the
+            `LayerStatistics` of R networks at once, without further passes; an array has the axis R
+            first. "network": one `ProbedNetwork`; the time of its own computation is added to each
+            probe.
+        standard: whether every run measures it; other instruments are chosen by the keys `measure`
+            or `probe.<examples_key>`.
+        examples_key: the name, under `probe.`, of the key for its number of examples, which is
+            passed to `measure` as second argument; at 0 it is not measured.
+        optional: whether it is standard, but defined for some networks only; tables of other
+            networks have no column.
+        log: whether its values span orders of magnitude; they are averaged and drawn on a log
+            scale.
+        hidden: whether figures leave out the output layer, whose activation is another function.
         former_key: its key in the observations of version 0.1.
-        source: digest of the source of one that a program registered (`bpexp.register`): `measure`
-            holds it behind the name, NAME@DIGEST, so that an edited instrument makes another run.
+        source: digest of the source of a registered instrument (`bpexp.register`). The key
+            `measure` contains it after the name, NAME@DIGEST, so that an edited instrument makes
+            another run.
     """
 
     measure: Callable[..., Any]
@@ -59,7 +62,7 @@ class Instrument:
 
     @property
     def meaning(self) -> str:
-        """What it is, in one line."""
+        """The instrument's meaning in one line."""
         return (inspect.getdoc(self.measure) or "").partition("\n")[0]
 
 

@@ -12,6 +12,9 @@ from bpexp.nn.activations import Array
 def norm(x: Array) -> float:
     """Return the Frobenius norm, without overflow or underflow of the squares.
 
+    Unlike the norm of `bpexp.nn.updates`, which training steps use, it allocates a copy in float64
+    and is also exact for small numbers of float64.
+
     Squares of float32 numbers are in the range of float64. If squares of float64 numbers are not,
     x is scaled; NumPy then warns of the overflow unless the caller disables it.
     """

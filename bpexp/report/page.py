@@ -117,8 +117,8 @@ def _content(
     metric = score_name(tables.runs, "test")
     table = rows(runs, tables, varied)
     drawings = Drawings()
-    told = {MAP: verdicts(found)}
-    figures = [_drawn(file, vectors, drawings, told) for file in drawn]
+    descriptions = {MAP: verdicts(found)}
+    figures = [_drawn(file, vectors, drawings, descriptions) for file in drawn]
     text, bibtex = about.citation()
     return {
         "study": study,
