@@ -67,7 +67,7 @@ def _main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Refuse invalid overrides, then let Hydra compose the configurations and run them."""
-    from bpexp.config.overrides import with_home
+    from bpexp.config.parsing import with_home
     from bpexp.sweeping.hydra_private import flag_parser
 
     arguments = [*map(with_home, arguments)]
@@ -155,10 +155,10 @@ def _refuse_flags(given: Any) -> None:
 
 def _check(given: Any, studies: Path) -> None:
     """Check the overrides; only their syntax if another configuration folder or file is given."""
-    from bpexp.config import overrides
+    from bpexp.config import overrides, parsing
 
     if given.config_path or given.config_name or given.config_dir:
-        overrides.parsed(given.overrides)  # only Hydra knows that configuration's keys
+        parsing.parsed(given.overrides)  # only Hydra knows that configuration's keys
         return
     overrides.refuse(
         given.overrides,

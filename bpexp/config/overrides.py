@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString, ValueType
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from hydra.core.override_parser.types import Override
 
-from bpexp.config import defaults, flatten, refuse_depth, refuse_frozen
-from bpexp.config.config import LARGEST_GRID, refuse_size
+from bpexp.config import defaults, refuse_depth, refuse_frozen
+from bpexp.config.config import refuse_size
+from bpexp.config.parsing import parsed, quoting_advice, unquoted, values_of
 from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
-from bpexp.errors import ConfigError, one_of, quoted, reason
+from bpexp.config.studies import study_grid, study_settings
+from bpexp.errors import ConfigError, one_of, quoted
 
-OVERRIDE = re.compile("^override /")  # before the group whose choice a study changes
-TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
-PATHS = ("data.path", "data.root")
 # Keys of Hydra's own job folders, which only another launcher writes.
 WITHOUT_EFFECT = (
     "hydra.run.", "hydra.sweep.", "hydra.output_subdir", "hydra.job.chdir", "hydra.job.name",
     "hydra.job.config.", "hydra.job.override_dirname",
 )  # fmt: skip
-
-
-def with_home(argument: str) -> str:
-    """Expand ~ in an override of a path; return other overrides unchanged.
-
-    Shells expand ~ at the beginning of a word only, and Hydra's grammar does not allow it.
-    """
-    key, equals, value = argument.partition("=")
-    if key.lstrip("+") not in PATHS or "~" not in value:
-        return argument
-    paths = (os.path.expanduser(path) for path in value.split(","))
-    return f"{key}{equals}{','.join(paths)}"
 
 
 def refuse(
@@ -94,7 +74,7 @@ def refuse(
         if override.is_sweep_override() and not multirun:
             argument = quoted(str(override.input_line))
             line = f"{argument}: several values are a sweep: python -m bpexp -m ..."
-            raise ConfigError(line + _quoting(str(override.input_line)))
+            raise ConfigError(line + quoting_advice(str(override.input_line)))
         values[key] = _check(override, known)
     if any(key == "hydra" or key.startswith("hydra.sweeper") for key in values):
         return  # the grid is not known here
@@ -102,7 +82,7 @@ def refuse(
     if "experiment" in values:
         study = None
         if len(values["experiment"]) == 1 and "quick" not in values:  # quick changes the grid
-            study = _settings(studies / f"{values['experiment'][0]}.yaml")
+            study = study_settings(studies / f"{values['experiment'][0]}.yaml")
         if study is None:
             return
         single |= study[0]
@@ -115,31 +95,6 @@ def refuse(
     )
 
 
-def study_grid(name: object, studies: Path, *, ends: bool) -> dict[str, list[Any]]:
-    """Return the values that a study sets by key, one for each key or those of its grid.
-
-    Args:
-        name: the study's name.
-        studies: the folder of the studies' files.
-        ends: whether to return only the first and the last value of each key of the grid.
-
-    Raises:
-        ConfigError: there is no such study, or only Hydra can read it.
-    """
-    known = [path.stem for path in studies.glob("*.yaml")]
-    if name not in known:
-        raise ConfigError(one_of("experiment", name, known))
-    found = _settings(studies / f"{name}.yaml")
-    if found is None:
-        raise ConfigError(f"experiment: {name} can be composed by the command line only")
-    settings, swept = found
-    values = {key: [value] for key, value in settings.items()}
-    for override in parsed([f"{key}={value}" for key, value in swept.items()]):
-        listed = _values(override)
-        values[override.key_or_group] = [listed[0], listed[-1]] if ends else listed
-    return values
-
-
 def override_grid(arguments: Sequence[str], *, conf: Path, studies: Path) -> dict[str, list[Any]]:
     """Return what overrides of a sweep set, as values by key, those of a study among them.
 
@@ -147,7 +102,7 @@ def override_grid(arguments: Sequence[str], *, conf: Path, studies: Path) -> dic
         ConfigError: see `refuse`.
     """
     refuse(arguments, multirun=True, trains=False, conf=conf, studies=studies)
-    given = {override.key_or_group: _values(override) for override in parsed(arguments)}
+    given = {override.key_or_group: values_of(override) for override in parsed(arguments)}
     names = given.pop("experiment", [])
     found: dict[str, list[Any]] = {}
     for name in names:
@@ -173,7 +128,7 @@ def refuse_swept_runtime_key(override: Override) -> None:
 def _refuse_sweep_without_flag(override: Override, studies: Path) -> None:
     """Raise ConfigError if a study has a grid, in a command without -m."""
     name = override.value()
-    found = _settings(studies / f"{name}.yaml") if isinstance(name, str) else None
+    found = study_settings(studies / f"{name}.yaml") if isinstance(name, str) else None
     if found and found[1]:
         raise ConfigError(
             f"experiment={name}: is a sweep: python -m bpexp -m experiment={name} ..."
@@ -183,53 +138,6 @@ def _refuse_sweep_without_flag(override: Override, studies: Path) -> None:
 def _is_foreign(choice: Override | None) -> bool:
     """Return whether a sweeper or launcher other than this package's is chosen."""
     return choice is not None and choice.value() != "bpexp"
-
-
-def _settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return the values that a study sets, by key, and its grid; None if only Hydra can read it."""
-    try:
-        tree: Any = OmegaConf.to_container(OmegaConf.load(study), resolve=False)
-        rows = [item for entry in tree.pop("defaults", ()) for item in entry.items()]
-        grid = tree.pop("hydra", {}).get("sweeper", {}).get("params", {})
-        chosen = {OVERRIDE.sub("", key): name for key, name in rows}
-        known = all(isinstance(KEYS.get(key), Group) for key in chosen)
-        return (chosen | flatten(tree), dict(grid)) if known else None
-    except (OSError, ValueError, AttributeError, TypeError, YAMLError, OmegaConfBaseException):
-        return None
-
-
-def parsed(arguments: Sequence[str]) -> list[Override]:
-    """Parse overrides with Hydra's parser.
-
-    Raises:
-        ConfigError: an override is malformed.
-    """
-    parser = OverridesParser.create()
-    overrides = []
-    for argument in arguments:
-        try:
-            if argument.startswith("="):  # Hydra's parser raises no HydraException for it
-                raise HydraException("no key before '='")
-            if "=" not in argument and not argument.startswith("~"):
-                raise HydraException("no value; an override is key=value")
-            overrides.append(parser.parse_override(argument))
-        except HydraException as error:
-            raise ConfigError(f"{quoted(argument)}: {_reworded(argument, error)}") from None
-    return overrides
-
-
-def _reworded(argument: str, error: HydraException) -> str:
-    """Return Hydra's message in one line, with advice on quoting if the value is free text."""
-    message = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
-    return message + _quoting(argument)
-
-
-def _quoting(argument: str) -> str:
-    """Return advice on quoting the value of a key of free text; empty for other keys."""
-    key, _, value = argument.partition("=")
-    if key not in TEXTS or value[:1] in ("'", '"'):
-        return ""
-    return f"; text with special characters is quoted: '{key}=\"{value}\"'"
 
 
 def _check_together(values: Mapping[str, list[Any]]) -> None:
@@ -277,7 +185,7 @@ def _check_deletion(override: Override) -> None:
 def _check_search_path(value: object) -> None:
     """Raise ConfigError for a folder of choices that is missing, of which Hydra only warns."""
     for entry in value if isinstance(value, list) else [value]:
-        path = str(_unquoted(entry)).removeprefix("file://")
+        path = str(unquoted(entry)).removeprefix("file://")
         if "://" not in path and "${" not in path and not Path(path).is_dir():
             raise ConfigError(f"hydra.searchpath: {path!r} is not a folder")
 
@@ -302,16 +210,16 @@ def _check(override: Override, known: Sequence[str]) -> list[Any]:
     if override.is_delete() and (isinstance(row, Group) or (row and "." not in key)):
         raise ConfigError(f"{key}: every run has one; it cannot be deleted")
     if isinstance(row, Key):
-        return [v if _interpolated(v) else row.check(key, v) for v in _values(override)]
+        return [v if _interpolated(v) else row.check(key, v) for v in values_of(override)]
     if key == "experiment":
-        names, allowed = _values(override), known
+        names, allowed = values_of(override), known
     elif isinstance(row, Group):
-        names, allowed = _values(override), list(row.table)
+        names, allowed = values_of(override), list(row.table)
     elif isinstance(group := KEYS.get(key.partition(".")[0]), Group):
         parameters = {name for row in group.table.values() for name in signature(row).parameters}
         if key.partition(".")[2] not in parameters:
             raise ConfigError(one_of(key, key.partition(".")[2], sorted(parameters)))
-        return _values(override)
+        return values_of(override)
     else:
         raise ConfigError(one_of("key", key, [*KEYS, "experiment"]))
     for name in names:
@@ -320,35 +228,6 @@ def _check(override: Override, known: Sequence[str]) -> list[Any]:
     return list(names)
 
 
-def _values(override: Override) -> list[object]:
-    """Return the values of an override, one or those of a discrete sweep."""
-    if override.is_delete():
-        return []
-    if not override.is_sweep_override():
-        return [override.value()]
-    key = override.key_or_group
-    named = key == "experiment" or isinstance(KEYS.get(key), Group)
-    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
-        return []  # only Hydra knows what it matches
-    if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
-        raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
-    try:
-        iterator = islice(override.sweep_iterator(), LARGEST_GRID + 1)
-        values = [_unquoted(value) for value in iterator]
-    except (HydraException, ValueError) as error:
-        raise ConfigError(f"{override.input_line}: {reason(error)}") from None
-    if not values:
-        raise ConfigError(f"{override.input_line}: no values")
-    return values
-
-
 def _interpolated(value: object) -> bool:
     """Return whether a value refers to another key's, which Hydra resolves."""
     return "${" in str(value)
-
-
-def _unquoted(value: object) -> object:
-    """Return a value of a sweep without quotes, as Hydra sets it; also within lists."""
-    if isinstance(value, QuotedString):
-        return value.text
-    return [_unquoted(item) for item in value] if isinstance(value, list) else value

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 from bpexp.config.grid import configs, grid
-from bpexp.config.overrides import study_grid
 from bpexp.config.shipped import tree
+from bpexp.config.studies import study_grid
 from bpexp.errors import ConfigError, StorageError, out_of_range, reason, require_folder
 from bpexp.record.layout import RUNS
 from bpexp.record.studies import Study

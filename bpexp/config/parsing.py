@@ -1,0 +1,93 @@
+"""Parse overrides with Hydra's parser, and expand the values of a sweep."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import islice
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString, ValueType
+from hydra.errors import HydraException
+
+from bpexp.config.config import LARGEST_GRID
+from bpexp.config.schema import KEYS, Group
+from bpexp.errors import ConfigError, quoted, reason
+
+TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
+PATHS = ("data.path", "data.root")
+
+
+def with_home(argument: str) -> str:
+    """Expand ~ in an override of a path; return other overrides unchanged.
+
+    Shells expand ~ at the beginning of a word only, and Hydra's grammar does not allow it.
+    """
+    key, equals, value = argument.partition("=")
+    if key.lstrip("+") not in PATHS or "~" not in value:
+        return argument
+    paths = (os.path.expanduser(path) for path in value.split(","))
+    return f"{key}{equals}{','.join(paths)}"
+
+
+def parsed(arguments: Sequence[str]) -> list[Override]:
+    """Parse overrides with Hydra's parser.
+
+    Raises:
+        ConfigError: an override is malformed.
+    """
+    parser = OverridesParser.create()
+    overrides = []
+    for argument in arguments:
+        try:
+            if argument.startswith("="):  # Hydra's parser raises no HydraException for it
+                raise HydraException("no key before '='")
+            if "=" not in argument and not argument.startswith("~"):
+                raise HydraException("no value; an override is key=value")
+            overrides.append(parser.parse_override(argument))
+        except HydraException as error:
+            raise ConfigError(f"{quoted(argument)}: {_reworded(argument, error)}") from None
+    return overrides
+
+
+def _reworded(argument: str, error: HydraException) -> str:
+    """Return Hydra's message in one line, with advice on quoting if the value is free text."""
+    message = " ".join(str(error).partition("\nSee ")[0].partition(" expecting {")[0].split())
+    return message + quoting_advice(argument)
+
+
+def quoting_advice(argument: str) -> str:
+    """Return advice on quoting the value of a key of free text; empty for other keys."""
+    key, _, value = argument.partition("=")
+    if key not in TEXTS or value[:1] in ("'", '"'):
+        return ""
+    return f"; text with special characters is quoted: '{key}=\"{value}\"'"
+
+
+def values_of(override: Override) -> list[object]:
+    """Return the values of an override, one or those of a discrete sweep."""
+    if override.is_delete():
+        return []
+    if not override.is_sweep_override():
+        return [override.value()]
+    key = override.key_or_group
+    named = key == "experiment" or isinstance(KEYS.get(key), Group)
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
+        return []  # only Hydra knows what it matches
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
+        raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
+    try:
+        iterator = islice(override.sweep_iterator(), LARGEST_GRID + 1)
+        values = [unquoted(value) for value in iterator]
+    except (HydraException, ValueError) as error:
+        raise ConfigError(f"{override.input_line}: {reason(error)}") from None
+    if not values:
+        raise ConfigError(f"{override.input_line}: no values")
+    return values
+
+
+def unquoted(value: object) -> object:
+    """Return a value of a sweep without quotes, as Hydra sets it; also within lists."""
+    if isinstance(value, QuotedString):
+        return value.text
+    return [unquoted(item) for item in value] if isinstance(value, list) else value
