@@ -212,14 +212,13 @@ class Config:
     def nested(self) -> dict[str, Any]:
         """Return the mapping that `Config.of` takes."""
         nested: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in vars(self).items():  # in the order of the fields
             if isinstance(value, Choice):
-                nested[field.name] = {"name": value.name, **value.parameters}
+                nested[name] = {"name": value.name, **value.parameters}
             elif isinstance(value, Probe | Checkpoint | Figures):
-                nested[field.name] = value.nested()
+                nested[name] = value.nested()
             else:
-                nested[field.name] = value
+                nested[name] = value
         return nested
 
     def identity(self, digest: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -134,8 +134,18 @@ def differing(flats: Sequence[Mapping[str, Value]]) -> list[str]:
         flats: configurations as `flatten` returns them.
     """
     keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if decides(key)]
-    values = {key: {json.dumps(flat[key]) for flat in flats if key in flat} for key in keys}
-    return [key for key in keys if len(values[key]) > 1 and not _follows_name(key, flats)]
+    return [
+        key
+        for key in keys
+        if _differ(flat[key] for flat in flats if key in flat) and not _follows_name(key, flats)
+    ]
+
+
+def _differ(values: Iterator[Value]) -> bool:
+    """Return whether values differ as JSON, in which 1, 1.0 and true are different."""
+    one = next(values)
+    text = json.dumps(one)
+    return any(value is not one and json.dumps(value) != text for value in values)
 
 
 def _follows_name(key: str, flats: Sequence[Mapping[str, Value]]) -> bool:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bpexp.config.identity import completed, recorded_algorithm
 from bpexp.errors import BpexpError
@@ -115,11 +115,15 @@ def ends(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     Raises:
         JournalError: one of the two lines is damaged.
     """
-    start = first(folder)
-    if not start:
-        return {}, None
     path = folder / JOURNAL
-    text = _last_line(path)
+    try:
+        with path.open("rb") as file:
+            line, text = file.readline(), _last_line(file)
+    except FileNotFoundError:
+        return {}, None
+    if not line.endswith(b"\n"):
+        return {}, None
+    start = _parsed(path, line, number=1)
     last = _parsed(path, text, number=None) if text else start
     return start, last if last["kind"] == "end" else None
 
@@ -130,18 +134,17 @@ def count_lines(folder: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _last_line(path: Path) -> bytes | None:
+def _last_line(file: BinaryIO) -> bytes | None:
     """Return the last complete line; None if it is also the first line."""
-    with path.open("rb") as file:
-        size, length = file.seek(0, os.SEEK_END), TAIL
-        while True:
-            file.seek(max(0, size - length))
-            *complete, _ = file.read(length).split(b"\n")
-            if len(complete) > 1:  # the first part may begin in the middle of a line
-                return complete[-1]
-            if length >= size:
-                return None
-            length *= 4
+    size, length = file.seek(0, os.SEEK_END), TAIL
+    while True:
+        file.seek(max(0, size - length))
+        *complete, _ = file.read(length).split(b"\n")
+        if len(complete) > 1:  # the first part may begin in the middle of a line
+            return complete[-1]
+        if length >= size:
+            return None
+        length *= 4
 
 
 class Follower:

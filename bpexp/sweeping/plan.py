@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -143,25 +144,50 @@ def make_plan(configs: Sequence[Config], root: Path, program: str = "") -> Plan:
     """
     names = name_runs(configs)
     members: dict[str, Member] = {}
+    studies = {config.study: root / RUNS / config.study for config in configs}
+    # One listing takes the place of a system call or more for each run that has not begun.
+    begun = {study: _names(folder) for study, folder in studies.items()}
     for config, name in zip(configs, names, strict=True):
         data = dataset(config)
         config.check(data)
         identity = config.identity(data.digest)
         if identity not in members:  # different configurations of equal identity are one run
             needed = any(not row.package for row in registered_in(config))
-            member = _member(config, identity, name, root)
+            study = studies[config.study]
+            member = _member(config, identity, name, study, begun[config.study])
             members[identity] = replace(member, program=program if needed else "")
     return Plan(tuple(members.values()), _stacks([m for m in members.values() if not m.finished]))
 
 
-def _member(config: Config, identity: str, name: str, root: Path) -> Member:
-    study = root / RUNS / config.study
-    attempt = last_attempt(study, identity)
+def _member(
+    config: Config, identity: str, name: str, study: Path, begun: Collection[str]
+) -> Member:
+    """Return a run with its state.
+
+    Args:
+        config: the run's configuration.
+        identity: its identity.
+        name: its name.
+        study: its study's folder.
+        begun: the names of all that this folder holds.
+    """
+    attempt = 1
+    while attempt_folder(study, identity, attempt + 1).name in begun:
+        attempt += 1
     folder = attempt_folder(study, identity, attempt)
     if config.force and is_finished(folder):
         attempt += 1
         folder = attempt_folder(study, identity, attempt)
-    return Member(config, identity, attempt, folder, name, finished=False, epoch=0).refreshed()
+    member = Member(config, identity, attempt, folder, name, finished=False, epoch=0)
+    return member.refreshed() if folder.name in begun else member
+
+
+def _names(folder: Path) -> frozenset[str]:
+    """Return the names of all that a folder holds; none if it does not exist."""
+    try:
+        return frozenset(os.listdir(folder))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def registered_in(config: Config) -> list[Registered]:
@@ -178,14 +204,6 @@ def is_finished(folder: Path) -> bool:
 def _checkpoint_epoch(folder: Path) -> int:
     checkpoint = read_checkpoint(folder)
     return 0 if checkpoint is None else int(checkpoint["epoch"])
-
-
-def last_attempt(study: Path, identity: str) -> int:
-    """Return the number of the latest attempt that has a folder, or 1."""
-    attempt = 1
-    while attempt_folder(study, identity, attempt + 1).exists():
-        attempt += 1
-    return attempt
 
 
 def _stacks(members: Sequence[Member]) -> tuple[tuple[Member, ...], ...]:

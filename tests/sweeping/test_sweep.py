@@ -23,6 +23,7 @@ from bpexp.executors.local import _Pool
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import TRACEBACK, WEIGHTS
+from bpexp.sweeping import plan as plan_module
 from bpexp.sweeping import stacks
 from bpexp.sweeping.driver import run_sweep
 from bpexp.sweeping.plan import make_plan, name_runs, stack_size
@@ -52,6 +53,25 @@ def test_like_shaped_runs_are_stacked_and_others_apart(tmp_path):
     sizes = sorted(len(stack) for stack in plan.stacks)
     assert sizes == [2, 5]
     assert len(plan.members) == 7
+
+
+def test_a_run_that_has_not_begun_is_planned_without_reading_its_folder(tmp_path, monkeypatch):
+    configs = grid(4)
+    begun = make_plan(configs, tmp_path).members[2]
+    begun.folder.mkdir(parents=True)
+    read_at = []
+    monkeypatch.setattr(plan_module, "is_finished", lambda folder: read_at.append(folder))
+    make_plan(configs, tmp_path)
+    assert read_at == [begun.folder]
+
+
+def test_the_latest_attempt_is_planned(tmp_path):
+    (config,) = grid(1)
+    (first,) = make_plan([config], tmp_path).members
+    for suffix in ("", "-2", "-3", "-5"):  # -4 is missing, so -5 is not an attempt
+        (first.folder.parent / f"{first.identity}{suffix}").mkdir(parents=True)
+    (latest,) = make_plan([config], tmp_path).members
+    assert (latest.attempt, latest.folder.name) == (3, f"{first.identity}-3")
 
 
 def test_two_spellings_of_a_run_are_one(tmp_path):
