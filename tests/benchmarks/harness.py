@@ -88,7 +88,7 @@ def machine() -> dict[str, object]:
         except PackageNotFoundError:
             found[package] = "missing"
     return {
-        "date": datetime.call_now(UTC).strftime("%Y-%m-%d"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
         **found,
