@@ -183,10 +183,10 @@ def _member(
 
 
 def _names(folder: Path) -> frozenset[str]:
-    """Return the names of all that a folder holds; none if it does not exist."""
+    """Return the names of all that a folder holds; none if there is no such folder."""
     try:
         return frozenset(os.listdir(folder))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return frozenset()
 
 

@@ -14,7 +14,7 @@ VARIANTS = {"skips": ("none", "identity"), "norms": ("none", "batch")}
 def test_signal_propagation_draws_the_streams_of_residual_networks():
     layers = tables(("tanh",), (4,), **VARIANTS).layers
     figure = signal_propagation(layers)
-    assert titles(figure) == ["batch", "none"]  # of the norms; plain networks have no stream
+    assert titles(figure) == ["batch", "no norm"]  # of the norms; plain networks have no stream
     for panel in figure.axes:
         branch, mean, stream = lines(panel)  # in the order of their names
         np.testing.assert_array_equal(stream.get_xdata(), [1, 2, 3, 4])

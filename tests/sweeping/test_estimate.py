@@ -26,7 +26,7 @@ def test_what_is_finished_is_left_out(tmp_path, capsys):
     capsys.readouterr()
     configs = [make_config(seed=seed, plan="only") for seed in (0, 1)]
     run_sweep(configs, root=tmp_path, multirun=True)
-    assert "2 runs: 1 finished, 0 to go on" in capsys.readouterr().out
+    assert "2 runs: 1 finished, 0 to resume from a checkpoint" in capsys.readouterr().out
     assert run_sweep(configs[:1], root=tmp_path, multirun=False).code == 0
     assert capsys.readouterr().out.splitlines() == [
         "plan:   1 run: 1 finished, 0 to resume from a checkpoint, 0 to begin"

@@ -12,9 +12,9 @@ from bpexp.sweeping import forecast_report
 EXPECTED = {"a": True, "b": True, "c": False}
 
 
-def run(identity, accuracy):
+def run(identity, accuracy, **config):
     return SimpleNamespace(
-        identity=identity, finished=True, task="classification", chance=0.2,
+        identity=identity, start={"config": {"epochs": 1, **config}}, finished=True, task="classification", chance=0.2,
         score=lambda split: {"train": accuracy}[split],
     )  # fmt: skip
 
@@ -45,6 +45,6 @@ def test_a_single_run_has_an_outcome(monkeypatch, tmp_path, capsys, name, accura
 
 
 def test_quick_runs_are_not_scored(monkeypatch, tmp_path, capsys):
-    line = told(monkeypatch, tmp_path, capsys, [run("a", 0.3)], quick=True)
+    line = told(monkeypatch, tmp_path, capsys, [run("a", 0.3, quick=True)], quick=True)
     assert line == "forecast: not scored; quick=true runs are too short to train"
     assert (tmp_path / "forecast.csv").read_text().splitlines()[1] == "a,True,True,"
