@@ -14,7 +14,8 @@ EXPECTED = {"a": True, "b": True, "c": False}
 
 def run(identity, accuracy, **config):
     return SimpleNamespace(
-        identity=identity, start={"config": {"epochs": 1, **config}}, finished=True, task="classification", chance=0.2,
+        identity=identity, start={"config": {"epochs": 1, **config}}, finished=True,
+        task="classification", chance=0.2,
         score=lambda split: {"train": accuracy}[split],
     )  # fmt: skip
 
