@@ -25,7 +25,7 @@ from bpexp.tracking.locks import mirroring, note_mirrored
 from bpexp.tracking.run import RunMirror
 from bpexp.tracking.shared_view import KEY, TAG
 from bpexp.tracking.study import experiment_tags
-from bpexp.tracking.sweep import sweep_description, sweep_metrics, sweep_params
+from bpexp.tracking.sweep import COUNTS, sweep_description, sweep_metrics, sweep_params
 from bpexp.tracking.view import NOTE, place_tags
 
 if TYPE_CHECKING:
@@ -162,11 +162,13 @@ class Mirror:
             "members": " ".join(member["name"] for member in sweep["members"])[:LONGEST_TAG],
             NOTE: sweep_description(sweep, runs, folder, run_id),
         }
+        # A metric cannot be deleted: a count of what no run is any more becomes 0.
+        counted = {name: 0.0 for name in run.data.metrics if name.startswith(COUNTS)}
         self._client.log_batch(
             run_id,
             [
                 Metric(name, value, ended, 0)
-                for name, value in sweep_metrics(sweep, runs).items()
+                for name, value in {**counted, **sweep_metrics(sweep, runs)}.items()
                 if run.data.metrics.get(name) != value  # equal if the command is repeated
             ],
             # A param cannot be changed. The same values in another order are the same sweep.

@@ -21,6 +21,7 @@ from bpexp.tracking.view import LONGEST_PARAM, artifact
 LONGEST, SHOWN_COMMAND = 7500, 1000
 MAIN = ("verdicts", "gradient_norm_by_layer", "score_by_depth", "score_by_setting", "forecast")
 REPORT = "report.html"
+COUNTS = ("runs/", "verdict/")  # how the names of the numbers of runs begin
 
 
 def sweep_params(sweep: Mapping[str, Any]) -> dict[str, str]:
@@ -39,8 +40,9 @@ def sweep_metrics(sweep: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, fl
     counts = Counter(run.status.lower() for run in runs)
     verdicts = Counter(run.end["verdict"] for run in runs if run.end and "verdict" in run.end)
     values: dict[str, float] = {"runs": len(sweep["members"])}
-    values |= {f"runs/{status}": n for status, n in counts.items()}
-    values |= {f"verdict/{word}": n for word, n in verdicts.items()}
+    of_status, of_verdict = COUNTS
+    values |= {f"{of_status}{status}": n for status, n in counts.items()}
+    values |= {f"{of_verdict}{word}": n for word, n in verdicts.items()}
     for metric in dict.fromkeys(find_task(run.task).metric for run in runs):
         scores = [run.score("test") for run in runs if find_task(run.task).metric == metric]
         known = [score for score in scores if math.isfinite(score)]

@@ -252,6 +252,22 @@ def test_a_run_costs_few_calls_however_long_it_is(tmp_path, monkeypatch):
     assert counts[0] == counts[1] <= 14
 
 
+def test_a_count_of_what_no_run_is_any_more_becomes_0(sweep, tmp_path):
+    """As after an interruption: MLflow deletes no metric, and shows the last value."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/other.db"
+    assert sync(sweep[0], "bpexp", "--tracking-uri", uri).returncode == 0
+    other = MlflowClient(uri)
+    (own,) = stored(other, kind="sweep")
+    for name in ("runs/killed", "verdict/killed"):
+        other.log_metric(own.info.run_id, name, 2.0, timestamp=own.info.start_time, step=0)
+    assert sync(sweep[0], "bpexp", "--tracking-uri", uri).returncode == 0
+    (own,) = stored(other, kind="sweep")
+    assert own.data.metrics["runs/killed"] == own.data.metrics["verdict/killed"] == 0
+    assert own.data.metrics["runs/finished"] == own.data.metrics["runs"] == 2
+
+
 def test_a_mirror_has_a_lower_priority_than_training(sweep, tmp_path):
     """Training, summary and figures have a higher priority than copying."""
     (path,) = (sweep[0] / "runs").glob(f"*/sweeps/*/{SWEEP}")
