@@ -10,6 +10,7 @@ runs/<study>/<identity>/          a run; <identity>-2, -3, ... are further attem
     registered/                   the files of a script's own functions, see `bpexp.register`
 runs/<study>/sweeps/<sweep>/      a sweep: sweep.json, summary.csv, figures/, report.html
 runs/<study>/simulated/           measurements of random networks, see `bpexp.record.simulated`
+runs/<study>/finished.txt         finished runs, see `bpexp.record.finished`
 runs/<study>/figures/, report.html   figures and report of all runs, see `bpexp.report`
 """
 
@@ -26,6 +27,7 @@ WEIGHTS = "weights.npz"
 TRACEBACK = "traceback.txt"
 REGISTERED = "registered"
 SWEEP = "sweep.json"
+FINISHED_RUNS = "finished.txt"
 
 
 def attempt_folder(study: Path, identity: str, attempt: int) -> Path:

@@ -16,7 +16,8 @@ from bpexp.nn.tasks import find_task
 from bpexp.progress import Progress
 from bpexp.remedying.changes import Candidate
 from bpexp.remedying.subject import Subject
-from bpexp.sweeping.plan import shared, stack_size
+from bpexp.sweeping.grouping import stack_size
+from bpexp.sweeping.member import shared
 from bpexp.sweeping.stacks import trainer_of
 from bpexp.theory import trained
 from bpexp.training import STOPS, Observation, run

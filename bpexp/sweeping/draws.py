@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from bpexp.executors import Interrupt, Report
 from bpexp.record.simulated import Simulated, affordable, simulated
-from bpexp.sweeping.plan import Member, Plan, dataset
+from bpexp.sweeping.member import Member, dataset
+from bpexp.sweeping.plan import Plan
 from bpexp.sweeping.stacks import train_stack
 from bpexp.theory import PREDICTED
 

@@ -8,7 +8,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +19,14 @@ from bpexp.config.identity import differing
 from bpexp.console import warn
 from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
+from bpexp.record.finished import list_finished
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.order import begun
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
+from bpexp.sweeping.member import dataset
 from bpexp.sweeping.mirroring import await_mirror
-from bpexp.sweeping.plan import Plan, dataset, make_plan, varied
+from bpexp.sweeping.plan import Plan, make_plan, varied
 from bpexp.sweeping.presentation import import_figures, present
 from bpexp.sweeping.signals import Signals
 from bpexp.sweeping.training import train_plan
@@ -89,6 +91,7 @@ def run_sweep(
     if tracked and uri is None:
         default_uri(root)  # refuses a wrong address in the environment before training
     folder = _begin(plan, multirun, command)
+    _list_finished(plan, {})
     cells = None
     if runtime.forecast != "off":
         from bpexp.sweeping import forecast_report
@@ -105,6 +108,7 @@ def run_sweep(
             statuses = train_plan(
                 plan, runtime, signals, mirror, import_figures if presented else lambda: None
             )
+            _list_finished(plan, statuses)
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             if presented:
                 present(runs, varied(plan), folder, runtime, figures=not interrupt.requested)
@@ -157,6 +161,22 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
     }
     _write(folder, record)
     return folder
+
+
+def _list_finished(plan: Plan, statuses: Mapping[str, str]) -> None:
+    """Write the list of the study's finished runs, from which the next plan takes them.
+
+    Args:
+        plan: the plan.
+        statuses: the statuses of the runs that were trained, by identity.
+    """
+    finished = [
+        member.folder.name
+        for member in plan.members
+        if member.finished or statuses.get(member.identity) == "FINISHED"
+    ]
+    study = plan.members[0].folder.parent
+    list_finished(study, [member.folder.name for member in plan.members], finished)
 
 
 def _command_line() -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from bpexp.record.layout import TRACEBACK, WEIGHTS
 from bpexp.record.run import Run
-from bpexp.sweeping.plan import Member
+from bpexp.sweeping.member import Member
 
 INTERVAL = 0.5  # seconds between two reads of the folders
 COARSE = 1.0  # largest delay of file times behind the clock, in seconds

@@ -10,7 +10,9 @@ from bpexp.config import Config
 from bpexp.console import say
 from bpexp.executors import cores
 from bpexp.progress.state import clock
-from bpexp.sweeping.plan import Member, Plan, dataset, workers_for
+from bpexp.sweeping.grouping import workers_for
+from bpexp.sweeping.member import Member, dataset
+from bpexp.sweeping.plan import Plan
 from bpexp.sweeping.stacks import make_trainer
 
 SECONDS = 0.3  # duration of the timed steps of a stack

@@ -11,7 +11,8 @@ from bpexp.console import say
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.run import Run
 from bpexp.results.forecasts import forecast_columns, forecast_run, outcomes
-from bpexp.sweeping.plan import Plan, dataset
+from bpexp.sweeping.member import dataset
+from bpexp.sweeping.plan import Plan
 from bpexp.sweeping.presentation import warn_not_drawn
 from bpexp.sweeping.terminal import forecasts as table
 from bpexp.theory import Score, UnknownLayerError, score

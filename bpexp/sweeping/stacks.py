@@ -26,7 +26,7 @@ from bpexp.record.layout import CHECKPOINT, REGISTERED, TRACEBACK, WEIGHTS
 from bpexp.record.observations import dimensions
 from bpexp.register import load_plugins, used
 from bpexp.secrets import without_secrets
-from bpexp.sweeping.plan import Member, dataset
+from bpexp.sweeping.member import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
 
 

@@ -13,7 +13,9 @@ from bpexp.progress import begin
 from bpexp.register import Registered
 from bpexp.sweeping.draws import assign_draws, train_and_draw
 from bpexp.sweeping.ended import EndedRuns
-from bpexp.sweeping.plan import Plan, registered_in, workers_for
+from bpexp.sweeping.grouping import workers_for
+from bpexp.sweeping.member import registered_in
+from bpexp.sweeping.plan import Plan
 from bpexp.sweeping.signals import Signals
 from bpexp.sweeping.stacks import fail
 from bpexp.sweeping.terminal import result

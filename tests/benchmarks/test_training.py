@@ -12,7 +12,7 @@ import training
 from harness import row
 from training import SHAPES, Shape
 
-from bpexp.sweeping.plan import stack_size
+from bpexp.sweeping.grouping import stack_size
 
 pytestmark = pytest.mark.usefixtures("one_core")
 

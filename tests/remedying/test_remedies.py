@@ -21,7 +21,7 @@ from bpexp.errors import BpexpError, ConfigError
 from bpexp.nn import Choice
 from bpexp.record.run import Run
 from bpexp.remedying.changes import candidates
-from bpexp.sweeping.plan import dataset
+from bpexp.sweeping.member import dataset
 
 DEEP = {
     "activation": "sigmoid", "depth": 5, "width": 24, "lr": 0.1, "epochs": 6, "batch_size": 8,

@@ -23,10 +23,11 @@ from bpexp.executors.local import _Pool
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import TRACEBACK, WEIGHTS
-from bpexp.sweeping import plan as plan_module
+from bpexp.sweeping import member as member_module
 from bpexp.sweeping import stacks
 from bpexp.sweeping.driver import run_sweep
-from bpexp.sweeping.plan import make_plan, name_runs, stack_size
+from bpexp.sweeping.grouping import stack_size
+from bpexp.sweeping.plan import make_plan, name_runs
 from bpexp.sweeping.stacks import train_stack
 
 
@@ -60,7 +61,7 @@ def test_a_run_that_has_not_begun_is_planned_without_reading_its_folder(tmp_path
     begun = make_plan(configs, tmp_path).members[2]
     begun.folder.mkdir(parents=True)
     read_at = []
-    monkeypatch.setattr(plan_module, "is_finished", lambda folder: read_at.append(folder))
+    monkeypatch.setattr(member_module, "is_finished", lambda folder: read_at.append(folder))
     make_plan(configs, tmp_path)
     assert read_at == [begun.folder]
 

@@ -15,7 +15,8 @@ from bpexp.nn.layers import Dense
 from bpexp.results.forecasts import forecast_row
 from bpexp.results.theory import theory_columns
 from bpexp.sweeping import forecast_report
-from bpexp.sweeping.plan import dataset, make_plan
+from bpexp.sweeping.member import dataset
+from bpexp.sweeping.plan import make_plan
 from bpexp.theory import (
     UnknownLayerError,
     field_of,

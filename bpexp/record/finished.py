@@ -1,0 +1,46 @@
+"""The list of a study's finished runs: with it a plan need not read the journal of each of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from bpexp.record.files import replacing
+from bpexp.record.layout import FINISHED_RUNS
+
+
+def listed(study: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of all that a study's folder holds, and which of them are finished runs.
+
+    The list may lack finished runs. A run that it has is finished, because a run that was finished
+    stays so until its folder is deleted.
+
+    Args:
+        study: the study's folder, which need not exist.
+    """
+    try:
+        names = frozenset(os.listdir(study))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset(), frozenset()
+    try:
+        finished = frozenset((study / FINISHED_RUNS).read_text().split())
+    except (OSError, ValueError):  # no list, or one that is damaged
+        finished = frozenset()
+    return names, finished & names
+
+
+def list_finished(study: Path, runs: Collection[str], finished: Collection[str]) -> None:
+    """Write the list of a study's finished runs. Runs whose folders were deleted leave it.
+
+    Args:
+        study: the study's folder.
+        runs: the names of the folders whose states are known.
+        finished: those that are finished.
+
+    Raises:
+        StorageError: the disk is full or read-only.
+    """
+    others = listed(study)[1].difference(runs)
+    with replacing(study / FINISHED_RUNS, durable=False) as file:
+        file.write("".join(f"{name}\n" for name in sorted(others.union(finished))).encode())
