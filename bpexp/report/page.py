@@ -28,7 +28,6 @@ from bpexp.figures.verdicts import COLOURS
 from bpexp.nn.tasks import TASKS
 from bpexp.probes import INSTRUMENTS
 from bpexp.record.files import replacing
-from bpexp.record.run import Run
 from bpexp.report import about
 from bpexp.report.findings import findings, verdicts
 from bpexp.report.paired import differences
@@ -38,6 +37,7 @@ from bpexp.report.training import norms_through_training
 from bpexp.report.vector import Drawings
 from bpexp.results import Tables
 from bpexp.results.forecasts import outcomes
+from bpexp.results.sample import Sample
 
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,7 +68,7 @@ class Drawn:
 
 
 def write_report(
-    runs: Sequence[Run],
+    sample: Sample,
     tables: Tables,
     folder: Path,
     drawn: Sequence[Path],
@@ -78,7 +78,7 @@ def write_report(
     """Write the report of runs of a study and return the path of its file.
 
     Args:
-        runs: the runs, at least one.
+        sample: the runs, at least one.
         tables: their frames.
         folder: where to write, beside the folder of the figures.
         drawn: the CSV files that the figures were drawn from.
@@ -95,7 +95,7 @@ def write_report(
     environment.filters["number"] = _number
     file = folder / REPORT
     page = environment.get_template("report.html").render(
-        _content(runs, tables, drawn, vectors, commands)
+        _content(sample, tables, drawn, vectors, commands)
     )
     with replacing(file, durable=False) as stream:
         stream.write(page.encode())
@@ -103,13 +103,14 @@ def write_report(
 
 
 def _content(
-    runs: Sequence[Run],
+    sample: Sample,
     tables: Tables,
     drawn: Sequence[Path],
     vectors: Path,
     commands: Sequence[str],
 ) -> dict[str, Any]:
     """Return the variables of the template."""
+    runs = sample.runs
     study = str(runs[0].start["config"]["study"])
     varied = varied_keys(tables.runs)
     found = settings(tables, outcomes(runs))
@@ -125,6 +126,7 @@ def _content(
         "question": question(study, varied),
         "factors": about.factors(tables.runs, varied),
         "commands": commands,
+        "sample": sample.note,
         "verdicts": Counter(row.verdict for row in table),
         "colours": COLOURS,
         "findings": findings(found, paired, metric),

@@ -12,6 +12,7 @@ from bpexp.figures import draw_all
 from bpexp.record.studies import Study
 from bpexp.report.page import write_report
 from bpexp.results import Tables
+from bpexp.results.sample import sampled
 
 
 def report_study(study: str | Study, *, root: str | Path = ".") -> Path:
@@ -26,10 +27,12 @@ def report_study(study: str | Study, *, root: str | Path = ".") -> Path:
         StorageError: the disk is full or not writable.
     """
     place = study if isinstance(study, Study) else Study.named(study, Path(root))
-    runs = [*place.loaded()]
-    if not runs:
+    sample = sampled([*place.loaded()])
+    if not sample.runs:
         raise BpexpError(f"study: {place.name} has no run that has started")
-    tables = Tables.of(runs)
+    if sample.note:
+        warn(f"figures and report: {sample.note}")
+    tables = Tables.of(sample.runs)
     commands = [*dict.fromkeys(sweep["command"] for sweep in place.sweeps)]
     with TemporaryDirectory() as folder:
         vectors = Path(folder)
@@ -41,4 +44,4 @@ def report_study(study: str | Study, *, root: str | Path = ".") -> Path:
             jobs=os.cpu_count() or 1,
             failed=lambda figure, error: warn(f"figure {figure}: not drawn: {error}"),
         )
-        return write_report(runs, tables, place.folder, drawn, vectors, commands)
+        return write_report(sample, tables, place.folder, drawn, vectors, commands)

@@ -62,7 +62,7 @@ class Tables:
         study: Path | None = None
         for run in found:
             about, foreseen = own(run.start), known(run.start)
-            rows.append(run_row(run) | forecast_row(foreseen, run.folder.parent))
+            rows.append(_row(run, foreseen))
             for name, columns in run.tables().items():
                 parts.setdefault(name, []).append((about, columns))
             owns.append(about)
@@ -86,6 +86,11 @@ class Tables:
             with_borders(runs, understood),
         )
 
+    @staticmethod
+    def of_runs(found: Iterable[Run]) -> pd.DataFrame:
+        """Load `runs` alone, without the tables that have several rows for each run."""
+        return typed(pd.DataFrame([_row(run, known(run.start)) for run in found]))
+
     @property
     def spectra(self) -> pd.DataFrame:
         """As `load_spectra`."""
@@ -98,3 +103,7 @@ class Tables:
         if name == "spectra":
             return self.spectra
         return own[name] if name in own else self.measurements.get(name, pd.DataFrame())
+
+
+def _row(run: Run, foreseen: Known | None) -> dict[str, Any]:
+    return run_row(run) | forecast_row(foreseen, run.folder.parent)

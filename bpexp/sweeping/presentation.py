@@ -23,6 +23,7 @@ from bpexp.sweeping.terminal import summary
 
 if TYPE_CHECKING:
     from bpexp.results import Tables
+    from bpexp.results.sample import Sample
 
 
 def import_figures() -> None:
@@ -63,19 +64,23 @@ def present(
         figures: whether to draw the figures and write the report.
     """
     from bpexp.results import Tables
+    from bpexp.results.sample import sampled
 
-    tables = Tables.of(runs)
+    sample = sampled(runs)
+    tables = Tables.of(sample.runs)
     if tables.runs.empty:
         return
-    rows = tables.runs.to_dict("records")
-    say("", summary([{str(k): v for k, v in row.items()} for row in rows], swept), "")
+    rows = Tables.of_runs(runs) if sample.how else tables.runs
+    say("", summary(rows, swept), "")
     with replacing(folder / "summary.csv") as file:
-        file.write(tables.runs.to_csv(index=False).encode())
+        file.write(rows.to_csv(index=False).encode())
     if figures:
+        if sample.note:
+            warn(f"figures and report: {sample.note}")
         # The report contains the figures as SVG, independently of the formats of their files.
         with TemporaryDirectory(dir=folder, prefix="vectors-") as vectors:
             drawn = _draw(tables, folder, Path(vectors), config)
-            _report(runs, tables, folder, drawn, Path(vectors))
+            _report(sample, tables, folder, drawn, Path(vectors))
 
 
 def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[Path]:
@@ -113,14 +118,14 @@ def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[P
 
 
 def _report(
-    runs: Sequence[Run], tables: Tables, folder: Path, drawn: Sequence[Path], vectors: Path
+    sample: Sample, tables: Tables, folder: Path, drawn: Sequence[Path], vectors: Path
 ) -> None:
     """Write the report. A failure causes a warning, as for figures."""
     try:
         from bpexp.report.page import write_report
 
         command = json.loads((folder / SWEEP).read_text())["command"]
-        file = write_report(runs, tables, folder, drawn, vectors, commands=[command])
+        file = write_report(sample, tables, folder, drawn, vectors, commands=[command])
     except Exception as error:
         warn_not_drawn("report", error, folder, done="written")
         return

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpexp.analysis.verdict import AXES, gradient_words
 from bpexp.console import aligned
 from bpexp.nn.tasks import TASKS
 from bpexp.record.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WIDEST = 10_000  # characters of a line if there is no terminal
 ROWS = 50  # further rows are in summary.csv
@@ -17,18 +20,19 @@ WORDS = ("verdict", "gradient", "training")
 SPARE = ("training", "gradient", "ratio")  # columns that are left out in a narrow terminal
 
 
-def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
+def summary(runs: pd.DataFrame, swept: Sequence[str]) -> str:
     """Return the table of a sweep's runs as text.
 
     Args:
-        rows: rows of `bpexp.results.load_runs`.
+        runs: as `bpexp.results.load_runs` returns them.
         swept: the keys that differ, which are the first columns.
 
     Returns:
-        A line for each run, with a column for the primary metric of each task. Columns are left out
-        if the terminal is too narrow.
+        A line for each of the first 50 runs, with a column for the primary metric of each task.
+        Columns are left out if the terminal is too narrow.
     """
-    tasks = {row["task"] for row in rows}
+    rows = [{str(k): v for k, v in row.items()} for row in runs.head(ROWS).to_dict("records")]
+    tasks = set(runs["task"])
     metrics = [task.metric for name, task in TASKS.items() if name in tasks]
     keys = ["activation", "depth", *[key for key in swept if key not in ("activation", "depth")]]
     head = [
@@ -41,9 +45,7 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
         *WORDS,
         "seconds",
     ]
-    body = [
-        [*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows[:ROWS]
-    ]
+    body = [[*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows]
     width = shutil.get_terminal_size((WIDEST, 0)).columns
     lines = aligned(head, body, {*keys, *WORDS})
     for name in SPARE:
@@ -52,7 +54,7 @@ def summary(rows: Sequence[dict[str, Any]], swept: Sequence[str]) -> str:
             for cells in (head, *body):
                 del cells[place]
             lines = aligned(head, body, {*keys, *WORDS})
-    return "\n".join([*lines, *_rest(rows, "summary.csv")])
+    return "\n".join([*lines, *_rest(len(runs), "summary.csv")])
 
 
 def result(run: Run) -> tuple[str, str, str]:
@@ -62,8 +64,8 @@ def result(run: Run) -> tuple[str, str, str]:
     return str(run.start["name"]), f"{metric} {_score(run.score('test'))}", str(verdict)
 
 
-def _rest(rows: Sequence[object], file: str) -> list[str]:
-    return [f"... and {len(rows) - ROWS} more: see {file}"] if len(rows) > ROWS else []
+def _rest(total: int, file: str) -> list[str]:
+    return [f"... and {total - ROWS} more: see {file}"] if total > ROWS else []
 
 
 def forecasts(rows: Sequence[dict[str, Any]]) -> str:
@@ -81,7 +83,7 @@ def forecasts(rows: Sequence[dict[str, Any]]) -> str:
         for row in rows[:ROWS]
     ]
     lines = aligned(head, body, left={"run", "expected", "because"})
-    return "\n".join([*lines, *_rest(rows, "forecast.csv")])
+    return "\n".join([*lines, *_rest(len(rows), "forecast.csv")])
 
 
 def _numbers(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ import harness
 import pytest
 from harness import row
 from helpers import ROOT
+from timed import Timed
 from workers import span
 
 from bpexp.record.history import read
@@ -33,44 +33,6 @@ ROUNDS = 3
 def grid(seeds: int) -> tuple[str, ...]:
     """20 learning rates by `seeds` seeds."""
     return (*SHAPE, f"lr={RATES}", f"seed={','.join(map(str, range(seeds)))}")
-
-
-class Timed:
-    """A command run to its end in a folder: seconds in all and until a line of its output.
-
-    Attributes:
-        folder: where it ran.
-        seconds: from start to end.
-        summary: from start to the line that says where the figures lie.
-        memory: the largest resident set among its processes, bytes.
-    """
-
-    def __init__(self, folder: Path, *command: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        path = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-        start = time.perf_counter()
-        self.summary = 0.0
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert process.stdout is not None
-        with process.stdout as output:
-            for line in output:
-                self.last = line
-                if line.startswith(b"figures:"):
-                    self.summary = time.perf_counter() - start
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.seconds = time.perf_counter() - start
-        self.memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        if process.returncode:
-            raise RuntimeError(f"{command} exited with {process.returncode}")
 
 
 def ours(folder: Path, *words: str) -> Timed:

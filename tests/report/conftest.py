@@ -11,6 +11,7 @@ from helpers import make_config
 from bpexp.record import studies
 from bpexp.report.page import write_report
 from bpexp.results import Tables
+from bpexp.results.sample import sampled
 from bpexp.sweeping.driver import run_sweep
 
 FORMATS = {"format": ["png", "svg"]}
@@ -93,7 +94,7 @@ def page(tmp_path):
         runs = study.runs if runs is None else runs
         tables = study.tables if runs is study.runs else Tables.of(runs)
         vectors = study.sweep / "figures"
-        file = write_report(runs, tables, tmp_path, study.drawn, vectors, commands)
+        file = write_report(sampled(runs), tables, tmp_path, study.drawn, vectors, commands)
         text = file.read_text()
         return text, Document(text)
 

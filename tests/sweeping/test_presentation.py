@@ -7,6 +7,7 @@ import math
 import sys
 import threading
 
+import pandas as pd
 import pytest
 from helpers import make_config
 
@@ -29,7 +30,9 @@ def test_the_summary_shows_both_axes_as_far_as_the_record_has_them(told, expecte
     monkeypatch.setenv("COLUMNS", "200")
     row = {"task": "classification", "activation": "relu", "depth": 2, "status": "FAILED"}
     row |= dict(zip(("verdict", *AXES), told, strict=True)) | {"seconds": 1.0}
-    head, line = (line.split() for line in terminal.summary([row], ["depth"]).splitlines())
+    head, line = (
+        line.split() for line in terminal.summary(pd.DataFrame([row]), ["depth"]).splitlines()
+    )
     assert head[-4:] == ["verdict", "gradient", "training", "seconds"]
     assert line[-4:] == [*expected, "1.00"]
 
