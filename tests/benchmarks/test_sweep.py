@@ -120,6 +120,22 @@ def test_until_everything_is_in_mlflow(request, tmp_path, runs):
     )
 
 
+@pytest.mark.parametrize("runs", [100, 1000])
+def test_the_end_of_a_sweep(request, runs):
+    """What follows the last run: reading the record, the summary and the figures."""
+    timed = request.getfixturevalue({100: "hundred", 1000: "thousand"}[runs])
+    journals = (timed.folder / "runs").glob(f"*/*/{JOURNAL}")
+    last = max(read(path.parent).end["time"] for path in journals)
+    after = timed.begun + timed.summary - last
+    row(
+        "sweep: from the last run's end to the figures, share of all",
+        f"{runs} runs",
+        after / timed.summary,
+        "",
+        f"{after:.1f} of {timed.summary:.1f} s",
+    )
+
+
 def test_memory(hundred, thousand):
     ratio = thousand.memory / hundred.memory
     detail = f"{thousand.memory / 2**20:.0f} / {hundred.memory / 2**20:.0f} MiB"

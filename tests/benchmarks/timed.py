@@ -16,6 +16,7 @@ class Timed:
 
     Attributes:
         folder: where it ran.
+        begun: when it was started, in seconds since 1970.
         seconds: from start to end.
         summary: from start to the line that says where the figures lie.
         last: the last line of its output.
@@ -27,6 +28,7 @@ class Timed:
         self.folder = folder
         path = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        self.begun = time.time()
         start = time.perf_counter()
         self.summary = 0.0
         process = subprocess.Popen(
