@@ -51,12 +51,12 @@ def runs_at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:
 def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the test score at the best learning rate over depth and activation, as coloured cells.
 
-    Columns are initializations if only those vary; other settings that vary divide the runs into
-    panels. A cell shows the arithmetic mean of the task's primary metric on the test split over the
-    reported seeds, the learning rate, and the range of rates that train. Two seeds choose the rate,
-    by the score on the training split, and are not reported. A rate trains if at least half of the
-    reported seeds reach more than half way from guessing to a perfect score on the training split.
-    A run that diverged scores as the best constant guess.
+    Columns are activations, or the values of the only other setting that varies. Further settings
+    divide the runs into panels. A cell shows the arithmetic mean of the task's primary metric on
+    the test split over the reported seeds, the learning rate, and the range of rates that train.
+    Two seeds choose the rate, by the score on the training split, and are not reported. A rate
+    trains if at least half of the reported seeds reach more than half way from guessing to a
+    perfect score on the training split. A run that diverged scores as the best constant guess.
 
     Args:
         runs: columns run, activation, init, depth, seed, lr, task, chance, accuracy/train and
@@ -65,13 +65,20 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         look: see `Look`.
     """
     found = with_score(runs_at_best_rate(runs), "test")
-    across = compared_factor(found)
+    across = _across(found)
     cells = found.drop(columns="lr").assign(rate=found["lr"])
     panels = draw_word_map(cells, "depth", across, _cell, COLOURS, look, least=2.4, explained=True)
     title = f"Test {score_name(found, 'test')} at the best learning rate"
     note = f"{over_seeds(n_seeds(found))}; in brackets: the rates that train"
     panels.label(f"{title}\n{note}", x=axis_label(across), y=axis_label("depth"))
     return panels.figure
+
+
+def _across(runs: pd.DataFrame) -> str:
+    """Return the setting whose values are the columns."""
+    compared = compared_factor(runs)
+    others = panel_factors(runs, [compared, "lr", "depth"])
+    return others[0] if len(others) == 1 and not varies(runs, compared) else compared
 
 
 def _cell(runs: pd.DataFrame) -> Cell:

@@ -6,9 +6,9 @@ over seeds; `bpexp.analysis.averages` does.
 
 Every frame begins with the run's own columns: `run` (its identity), `name`, `algorithm`, `attempt`,
 and the configuration under its override keys (`activation`, `activation.negative_slope`, `depth`,
-...). A key that a later version added has its neutral value in older runs. `activation`, `init`,
-`cost`, `optimizer`, `data`, `dtype`, `verdict` and `verdict/...` are ordered categories in the
-order of their tables, which is the order in which seaborn draws them. Metrics have the names of
+...). A key that a later version added has its neutral value in older runs. Columns of choices
+(`activation`, `init`, `skip`, ...), of `dtype` and of verdicts are ordered categories in the order
+of their tables, which is the order in which seaborn draws them. Metrics have the names of
 `bpexp.record.metrics`.
 """
 

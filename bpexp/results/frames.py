@@ -12,9 +12,12 @@ from bpexp.analysis.verdict import AXES, VERDICTS
 from bpexp.config import flatten
 from bpexp.data import DATASETS
 from bpexp.nn import ACTIVATIONS, COSTS, INITIALIZERS, OPTIMIZERS
+from bpexp.nn.norms import NORMS
+from bpexp.nn.skips import SKIPS
 from bpexp.nn.tasks import TASKS
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import Run
+from bpexp.training import SCHEDULES
 
 VERSION = ("algorithm", "attempt")  # they distinguish runs of one configuration
 ORDERED: dict[str, Collection[str]] = {
@@ -23,6 +26,9 @@ ORDERED: dict[str, Collection[str]] = {
     "init": INITIALIZERS,
     "cost": COSTS,
     "optimizer": OPTIMIZERS,
+    "norm": NORMS,
+    "skip": SKIPS,
+    "schedule": SCHEDULES,
     "dtype": ["float32", "float64"],
     "status": ["RUNNING", "FINISHED", "FAILED", "KILLED"],
     "verdict": VERDICTS,
@@ -87,7 +93,8 @@ def joined(parts: Iterable[Part]) -> pd.DataFrame:
     which = np.repeat(np.arange(len(found)), lengths)
     owns = typed(pd.DataFrame([own for own, _ in found])).iloc[which]
     owns.index = pd.RangeIndex(len(owns))
-    return owns.assign(**rows)
+    others = owns.drop(columns=[name for name in rows if name in owns])
+    return pd.concat([others, pd.DataFrame(rows)], axis=1)  # assign would fragment the frame
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:

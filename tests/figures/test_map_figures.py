@@ -202,6 +202,17 @@ def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train
     assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
 
 
+def test_the_only_setting_that_varies_makes_the_columns_of_the_map_of_best_rates():
+    runs = tables(("relu",), (2, 8), rates=(0.01, 0.1, 1.0), seeds=range(4)).runs
+    skips = pd.CategoricalDtype(["none", "identity"], ordered=True)
+    runs = pd.concat(
+        [runs.assign(skip=name, run=runs["run"] + name) for name in ("identity", "none")]
+    ).astype({"skip": skips})
+    (panel,) = best_rate_map(FIGURES["score_at_best_rate"].data(only(runs=runs))).axes
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["none", "identity"]
+    assert panel.get_xlabel() == "skip"
+
+
 def test_cells_of_a_large_map_are_small_and_explained_by_a_legend():
     runs = tables(("relu", "tanh"), range(1, 41), epochs=0).runs
     figure = verdict_map(runs)
