@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from helpers import make_config
 
 from bpexp.config import Config
-from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS, Group, Key
+from bpexp.config.keys import Group, Key
+from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS
 from bpexp.nn import OPTIMIZERS, Choice
 
 

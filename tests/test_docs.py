@@ -19,7 +19,8 @@ import pytest
 from helpers import ROOT
 
 import bpexp
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import KEYS
 
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.M | re.S)

@@ -15,6 +15,7 @@ import yaml
 from bpexp.config import identity as _identity
 from bpexp.config.identity import flatten
 from bpexp.config.schema import KEYS, QUICK_EPOCHS, QUICK_EXAMPLES, checked
+from bpexp.config.sections import Checkpoint, Figures, Probe, section
 from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of, out_of_range
 from bpexp.nn import Architecture, Choice
@@ -27,54 +28,6 @@ from bpexp.training import check_stop
 
 LARGEST_NETWORK = 2**28  # parameters
 LARGEST_GRID = 100_000  # runs of a sweep
-
-
-@dataclass(frozen=True)
-class Probe:
-    """When, and on how many examples, a run is measured.
-
-    Attributes:
-        every: optimizer steps between probes; None: every epoch; 0: first and last only.
-        examples: size of the probe batch.
-        counts: the number of examples at which an instrument is measured, by the instrument's
-            `examples_key`; 0: it is not measured.
-    """
-
-    every: int | None
-    examples: int
-    counts: Mapping[str, int]
-
-    @classmethod
-    def of(cls, *, every: int | None, examples: int, **counts: int) -> Probe:
-        """Make it from the keys under `probe.`."""
-        return cls(every, examples, counts)
-
-    def nested(self) -> dict[str, int | None]:
-        """Return the keys under `probe.`."""
-        return {"every": self.every, "examples": self.examples, **self.counts}
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Epochs and seconds between checkpoints; one is written when either has passed."""
-
-    every: int | None
-    seconds: float | None
-
-    def nested(self) -> dict[str, float | None]:
-        """Return the keys under `checkpoint.`."""
-        return dict(vars(self))
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How figures are written."""
-
-    format: list[str]
-
-    def nested(self) -> dict[str, list[str]]:
-        """Return the keys under `figures.`."""
-        return {"format": [*self.format]}
 
 
 @dataclass(frozen=True)
@@ -141,7 +94,7 @@ class Config:
             if name not in mapping:
                 raise ConfigError(f"{name}: missing")
             if name in sections:
-                values[name] = sections[name](**_section(name, mapping[name]))
+                values[name] = sections[name](**section(name, mapping[name]))
             else:
                 values[name] = checked(name, mapping[name])
         config = cls(**values)
@@ -294,14 +247,3 @@ def defaults(conf: Path) -> dict[str, Any]:
     tree = yaml.safe_load((conf / "config.yaml").read_text())
     rows = [entry for entry in tree.pop("defaults") if isinstance(entry, dict)]
     return flatten(tree) | {key: name for row in rows for key, name in row.items()}
-
-
-def _section(name: str, mapping: object) -> dict[str, Any]:
-    """Return the checked values of the keys of a section, such as `probe`."""
-    keys = [key.removeprefix(f"{name}.") for key in KEYS if key.startswith(f"{name}.")]
-    if not isinstance(mapping, Mapping):
-        raise ConfigError(out_of_range(name, mapping, f"a group of keys: {', '.join(keys)}"))
-    for key in mapping:
-        if key not in keys:
-            raise ConfigError(one_of(name, key, keys))
-    return {key: checked(f"{name}.{key}", mapping.get(key)) for key in keys}

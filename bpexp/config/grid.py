@@ -13,7 +13,8 @@ import numpy as np
 
 from bpexp.config.config import LARGEST_GRID, Config, defaults, refuse_size
 from bpexp.config.identity import decides, nest
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import KEYS
 from bpexp.config.shipped import tree
 from bpexp.data import Dataset
 from bpexp.errors import ConfigError, one_of

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bpexp.config import defaults
-from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS, Group, Key
+from bpexp.config.keys import Group, Key
+from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS
 from bpexp.errors import ConfigError, one_of
 from bpexp.probes import INSTRUMENTS, Instrument
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, Group
+from bpexp.config.keys import ORIGINAL, Group
+from bpexp.config.schema import IDENTITY_KEYS, KEYS
 from bpexp.nn.choices import SOURCE, Value
 
 ALGORITHM = 6  # raised whenever a change alters the numbers of a run

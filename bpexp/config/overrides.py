@@ -12,8 +12,9 @@ from hydra.core.override_parser.types import Override
 
 from bpexp.config import defaults, refuse_depth, refuse_frozen
 from bpexp.config.config import refuse_size
+from bpexp.config.keys import Group, Key
 from bpexp.config.parsing import parsed, quoting_advice, unquoted, values_of
-from bpexp.config.schema import KEYS, RUNTIME_KEYS, Group, Key, checked
+from bpexp.config.schema import KEYS, RUNTIME_KEYS, checked
 from bpexp.config.studies import study_grid, study_settings
 from bpexp.errors import ConfigError, one_of, quoted
 

@@ -11,7 +11,8 @@ from hydra.core.override_parser.types import Override, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from bpexp.config.config import LARGEST_GRID
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import KEYS
 from bpexp.errors import ConfigError, quoted, reason
 
 TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text

@@ -11,8 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from bpexp.config.identity import flatten
+from bpexp.config.keys import Group
 from bpexp.config.parsing import parsed, values_of
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.schema import KEYS
 from bpexp.errors import ConfigError, one_of
 
 OVERRIDE = re.compile("^override /")  # precedes the group whose choice a study changes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from bpexp.analysis.averages import SHARE
 from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import compared_factor, levels, panel_factors, varies
 from bpexp.figures.parts.legends import legend
-from bpexp.figures.parts.lines import draw_lines, line_notes
+from bpexp.figures.parts.lines import MOST_INTERVALS, draw_lines, line_notes
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.panels import make_panels
 from bpexp.figures.parts.quantities import Quantity
@@ -44,8 +44,9 @@ def dead_by_rate(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     A line for each hidden layer; a panel for each activation, or init if only that varies; other
     settings that vary divide panels further. x: learning rate, log scale. y: share of a layer's
     units whose slope g' is 0 on the whole probe batch. Lines: arithmetic mean over seeds; two to
-    five seeds are also drawn one by one, for more seeds the 95 % interval of the mean. A run that
-    diverged has no slopes: the lines have a gap there, with dots for the other seeds.
+    five seeds are also drawn one by one, for more seeds and at most eight layers the 95 % interval
+    of the mean. A run that diverged has no slopes: the lines have a gap there, with dots for the
+    other seeds.
 
     Args:
         layers: columns run, activation, init, depth, seed, lr, step, layer, dead, delta_norm,
@@ -64,11 +65,13 @@ def dead_by_rate(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         alone=(4.0, 3.0),
         shows=lambda part: bool((part["dead"] > 0).any()),
     )
-    draw_lines(panels.parts, "lr", DEAD, "layer", palette, markersize=4, markeredgewidth=0.3)
+    marker = "o" if len(palette) <= MOST_INTERVALS else ""
+    marks: dict[str, Any] = {"marker": marker, "markersize": 4, "markeredgewidth": 0.3}
+    draw_lines(panels.parts, "lr", DEAD, "layer", palette, **marks)
     for panel, _ in panels.parts:
         panel.set(xscale="log", ylim=(-0.03, 1.03))
         log_ticks(panel.xaxis)
     panels.label("Dead units after training", x="learning rate", y="share of dead units")
-    notes = line_notes(rows, DEAD)
+    notes = line_notes(rows, DEAD, "layer")
     legend(panels, "layer", palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure

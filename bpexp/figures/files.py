@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from bpexp.config.schema import FORMATS
+from bpexp.config.keys import FORMATS
 from bpexp.figures.catalogue import FIGURES
 from bpexp.figures.instruments import of_instrument
 from bpexp.figures.parts.scores import file_name

@@ -77,7 +77,7 @@ def range_by_layer(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         integer_ticks(panel.xaxis)
     title = "Gradients outside the range of their dtype, before training"
     panels.label(title, x=LAYER, y=r"share of the entries of $\partial C/\partial W^{(l)}$")
-    notes = line_notes(rows, SHARE_OUT)
+    notes = line_notes(rows.assign(kind=None), SHARE_OUT, "kind")
     if _broken(rows).any():
         notes += [note_colour(colour, label) for label, colour in NOT_FINITE.items()]
     legend(panels, "entries", palette, notes=notes)
@@ -142,5 +142,5 @@ def precision_by_layer(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         integer_ticks(panel.xaxis)
     title = "float32 against float64, same draws"
     panels.label(title, x=LAYER, y="relative difference of the gradient norm")
-    legend(panels, "", palette, notes=line_notes(pairs, DIFFERENCE))
+    legend(panels, "", palette, notes=line_notes(pairs, DIFFERENCE, "when"))
     return panels.figure

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.figures.parts.cells import Cell, draw_word_map
+from bpexp.figures.parts.cells import Cell, draw_word_map, ordinate
 from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor
 from bpexp.figures.parts.look import Look
@@ -30,10 +30,10 @@ COLOURS = {
 def forecast_map(cells: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """Draw the forecast over depth and activation, with the outcomes once they are known.
 
-    Columns are initializations if only those vary; other settings that vary divide the runs into
-    panels. The text and the colour of a cell with several seeds are those of the majority. The
-    number is the predicted ratio of the signal in the first layer to that in the last layer, the
-    geometric mean over the cell's seeds.
+    Columns are initializations if only those vary, and rows those of another setting if depth does
+    not vary; further settings divide the runs into panels. The text and the colour of a cell with
+    several seeds are those of the majority. The number is the predicted ratio of the signal in the
+    first layer to that in the last layer, the geometric mean over the cell's seeds.
 
     Args:
         cells: columns run, activation, init, depth and other settings, trains (bool), trained
@@ -41,10 +41,11 @@ def forecast_map(cells: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         look: see `Look`.
     """
     across = compared_factor(cells)
-    panels = draw_word_map(cells, "depth", across, _cell, COLOURS, look, least=2.4)
+    down = ordinate(cells, across)
+    panels = draw_word_map(cells, down, across, _cell, COLOURS, look, least=2.4)
     known = ", and outcome" if cells["trained"].notna().any() else ""
     title = f"Forecast of theory{known}\nnumber: predicted signal, first layer / last"
-    panels.label(title, x=axis_label(across), y=axis_label("depth"))
+    panels.label(title, x=axis_label(across), y=axis_label(down))
     return panels.figure
 
 

@@ -66,7 +66,7 @@ def gradient_by_layer(
         panel.set_xlim(0.4, max(depths, default=0) + 1.6)  # excludes a tick at 0
         integer_ticks(panel.xaxis)
     panels.label(f"Gradient norm of each layer {_when(rows, step)}", x=LAYER, y=NORM)
-    notes = line_notes(rows, GRADIENT)
+    notes = line_notes(rows, GRADIENT, "depth")
     legend(panels, "hidden layers", palette, notes=notes)
     return panels.figure
 

@@ -151,7 +151,7 @@ def _draw(
             integer_ticks(panel.xaxis, most=5)
     label = "share of values as large or larger" if x == "share" else x
     panels.label(title, x=label, y=_words(y))
-    notes = line_notes(rows, quantity)
+    notes = line_notes(rows, quantity, hue)
     legend(panels, axis_label(hue), palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure
 

@@ -53,7 +53,7 @@ def jacobian_spectrum(spectra: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         x="share of singular values as large or larger",
         y=r"singular value of $\partial z^{(L-1)}/\partial z^{(1)}$",
     )
-    notes = line_notes(rows, VALUE)
+    notes = line_notes(rows, VALUE, factor)
     legend(panels, axis_label(factor), palette, dict.fromkeys(palette, ""), notes=notes)
     return panels.figure
 
@@ -112,5 +112,5 @@ def jacobian_moments(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         integer_ticks(panel.xaxis, levels(rows, "depth"))
     title = "Squared singular values of the Jacobian before training"
     panels.label(title, x=axis_label("depth"))
-    legend(panels, axis_label(factor), palette, shapes, notes=line_notes(rows, MOMENT))
+    legend(panels, axis_label(factor), palette, shapes, notes=line_notes(rows, MOMENT, factor))
     return panels.figure

@@ -74,7 +74,7 @@ def learning_curves(
         if above.yaxis.get_tick_params()["labelleft"]:
             above.set_ylabel(f"{split} loss{_unit(curves)}")
             below.set_ylabel(f"{split} {name}")
-    notes = line_notes(curves, loss, mean="mean (loss:\ngeometric mean)")
+    notes = line_notes(curves, loss, factor, mean="mean (loss:\ngeometric mean)")
     legend(panels, axis_label(factor), palette, shapes, notes=notes)
     panels.label(f"Loss and {name} on the {split} split through training", x="epoch")
     return panels.figure

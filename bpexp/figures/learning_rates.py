@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bpexp.analysis.rates import CHOOSING, at_best_rate
 from bpexp.analysis.scores import with_score
-from bpexp.figures.parts.cells import Cell, draw_word_map
+from bpexp.figures.parts.cells import Cell, draw_word_map, ordinate
 from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
 from bpexp.figures.parts.legends import over_seeds
@@ -67,10 +67,11 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     found = with_score(runs_at_best_rate(runs), "test")
     across = _across(found)
     cells = found.drop(columns="lr").assign(rate=found["lr"])
-    panels = draw_word_map(cells, "depth", across, _cell, COLOURS, look, least=2.4, explained=True)
+    down = ordinate(cells, across)
+    panels = draw_word_map(cells, down, across, _cell, COLOURS, look, least=2.4, explained=True)
     title = f"Test {score_name(found, 'test')} at the best learning rate"
     note = f"{over_seeds(n_seeds(found))}; in brackets: the rates that train"
-    panels.label(f"{title}\n{note}", x=axis_label(across), y=axis_label("depth"))
+    panels.label(f"{title}\n{note}", x=axis_label(across), y=axis_label(down))
     return panels.figure
 
 

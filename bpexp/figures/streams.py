@@ -63,7 +63,7 @@ def signal_propagation(layers: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     for panel in panels.axes:
         integer_ticks(panel.xaxis)
     panels.label("Signal propagation at the first probe", x=LAYER, y="mean square")
-    legend(panels, "", palette, notes=line_notes(long, MOMENT))
+    legend(panels, "", palette, notes=line_notes(long, MOMENT, "moment"))
     return panels.figure
 
 

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from bpexp.analysis.scores import with_score
 from bpexp.analysis.verdict import AXES, VERDICTS, gradient_words
-from bpexp.figures.parts.cells import Cell, draw_word_map
+from bpexp.figures.parts.cells import Cell, draw_word_map, ordinate
 from bpexp.figures.parts.drawing import styled
-from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
+from bpexp.figures.parts.factors import axis_label, compared_factor
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import score_name
 
@@ -59,8 +59,7 @@ def verdict_map(
     """
     known = with_score(runs, "test").dropna(subset=["verdict"])
     across = columns or compared_factor(known)
-    others = panel_factors(known, [across])
-    down = rows or ("depth" if varies(known, "depth") or not others else others[0])
+    down = rows or ordinate(known, across)
     panels = draw_word_map(
         known, down, across, _cell, COLOURS, look, width=1.35, least=1.6, fontsize=7.5
     )

@@ -20,7 +20,6 @@ A run that is continued after its end has further observations and another end l
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import time
@@ -35,6 +34,7 @@ from bpexp.record.export import write_config, write_tables
 from bpexp.record.files import make_folder, replacing, space
 from bpexp.record.history import History, JournalError, read
 from bpexp.record.layout import CHECKPOINT, CONFIG, JOURNAL
+from bpexp.record.locks import lock
 from bpexp.record.metrics import final_metrics, start_metrics
 from bpexp.record.observations import as_line, as_observation
 from bpexp.secrets import without_secrets
@@ -47,9 +47,6 @@ class InUseError(JournalError):
 
 class Journal:
     """A run's journal opened for writing, with a lock against other processes.
-
-    The lock is the operating system's (flock), which releases it when the process ends, even if it
-    is killed.
 
     Attributes:
         folder: the run's folder.
@@ -162,26 +159,23 @@ def _locked(file: IO[bytes]) -> bool:
     """
     deadline = time.monotonic() + 0.1
     while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
-        else:
+        if lock(file, wait=False):
             return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
 
 
 def in_use(folder: Path) -> bool:
-    """Return whether a process has a run's journal open for writing."""
+    """Return whether a process has a run's journal open for writing.
+
+    It is False on a file system without locks.
+    """
     try:
         with (folder / JOURNAL).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not lock(file, shared=True, wait=False)
     except FileNotFoundError:
-        pass
-    return False
+        return False
 
 
 def read_checkpoint(folder: Path) -> dict[str, NDArray[Any]] | None:

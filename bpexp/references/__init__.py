@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import KEYS
 from bpexp.probes import INSTRUMENTS
 from bpexp.references.bibliography import REFERENCES, Reference, find_cited
 from bpexp.theory import (

@@ -21,6 +21,7 @@ from bpexp.nn.tasks import find_task
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.finished import list_finished
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
+from bpexp.record.locks import has_locks
 from bpexp.record.order import begun
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
@@ -92,6 +93,11 @@ def run_sweep(
         default_uri(root)  # refuses a wrong address in the environment before training
     folder = _begin(plan, multirun, command)
     _list_finished(plan, {})
+    if not has_locks(folder / SWEEP):
+        warn(
+            "runs: this file system has no locks (flock), so nothing keeps a second command from "
+            "training the same runs at the same time; start one command at a time"
+        )
     cells = None
     if runtime.forecast != "off":
         from bpexp.sweeping import forecast_report

@@ -27,8 +27,9 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from bpexp.config import Config
+from bpexp.config.keys import Group
 from bpexp.config.overrides import refuse_swept_runtime_key
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.schema import KEYS
 from bpexp.errors import ConfigError, reason
 from bpexp.register import registered
 from bpexp.sweeping.hydra_private import BasicSweeper

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from bpexp.record.history import count_lines
+from bpexp.record.locks import lock
 from bpexp.secrets import without_secrets
 from bpexp.tracking.address import database
 
@@ -31,8 +31,8 @@ def initialising(uri: str) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with path.with_name(path.name + ".lock").open("w") as file:
+        lock(file)
         with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         yield
@@ -50,8 +50,8 @@ def mirroring(folder: Path) -> Iterator[bool]:
     """
     path = folder / LOCK
     first = not path.exists()
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with path.open("a") as file:
+        lock(file)
         yield first
 
 

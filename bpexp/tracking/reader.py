@@ -13,7 +13,8 @@ import pandas as pd
 
 from bpexp.analysis.verdict import AXES
 from bpexp.config.identity import completed, configuration, flatten, nest, recorded_algorithm
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import KEYS
 from bpexp.errors import BpexpError
 from bpexp.record.metrics import NO_START, Part, final_names, flat_name
 from bpexp.record.run import newest

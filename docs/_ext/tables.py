@@ -19,7 +19,8 @@ from bpexp.analysis.signal import GRADIENT
 from bpexp.analysis.verdict import TRAINING, VERDICTS
 from bpexp.commands import COMMANDS
 from bpexp.config import defaults
-from bpexp.config.schema import IDENTITY_KEYS, KEYS, ORIGINAL, RUNTIME_KEYS, Group, Key
+from bpexp.config.keys import ORIGINAL, Group, Key
+from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS
 from bpexp.errors import BpexpError
 from bpexp.figures import FIGURES
 from bpexp.nn.tasks import TASKS

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from math import prod
 
 import harness
+import numpy as np
 import pytest
 import training
 from harness import row
@@ -153,7 +154,7 @@ def test_stacks(benchmark, shape, bare, faster):
     ],
 )
 def test_probes(benchmark, what, shape, target):
-    """A look at every epoch, as a share of the epoch without looks and tests."""
+    """A probe at every epoch, as a share of the epoch without probes and tests."""
     trainer = training.trainer(shape, test=10000 if shape.inputs == 784 else 360)
 
     def epoch() -> None:
@@ -163,14 +164,18 @@ def test_probes(benchmark, what, shape, target):
     epoch()  # there must be one to be scored
     batch = Shape(shape.inputs, shape.width, shape.depth, 512)
     products = training.products(batch, steps=1)
-    peers = {"look": trainer.measure, "bare": products, "close": trainer.close_epoch}
+    peers = {
+        "probe": lambda: trainer.measure(np.array([True])),
+        "bare": products,
+        "close": trainer.close_epoch,
+    }
     medians = harness.interleaved(benchmark, epoch, peers, rounds=9)
     row(
         "layer probes, share of the epoch",
         f"{what}, {shape}",
-        medians["look"] / medians["ours"],
+        medians["probe"] / medians["ours"],
         target,
-        f"{medians['look'] * 1e3:.2f} ms of {medians['ours'] * 1e3:.1f} ms; "
+        f"{medians['probe'] * 1e3:.2f} ms of {medians['ours'] * 1e3:.1f} ms; "
         f"its bare products {medians['bare'] * 1e3:.2f} ms; "
         f"scores with the test set {medians['close'] * 1e3:.2f} ms",
     )

@@ -11,7 +11,8 @@ from helpers import ROOT, defaults, make_config
 
 from bpexp.config import Config, flatten
 from bpexp.config.identity import ALGORITHM, identity
-from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import IDENTITY_KEYS, KEYS, RUNTIME_KEYS
 from bpexp.errors import ConfigError
 from bpexp.nn import Choice
 

@@ -14,7 +14,8 @@ from helpers import ROOT, defaults, make_config
 from bpexp.config import ALGORITHM, Config, flatten
 from bpexp.config import identity as module
 from bpexp.config.identity import completed, configuration, nest, recorded_algorithm
-from bpexp.config.schema import KEYS, ORIGINAL, Group
+from bpexp.config.keys import ORIGINAL, Group
+from bpexp.config.schema import KEYS
 
 FIRST = json.loads((ROOT / "tests" / "recorded" / "keys_0_1.json").read_text())
 OLD = ROOT / "tests" / "recorded" / "study_0_1" / "runs"

@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from bpexp.__main__ import main
 from bpexp.command_line import tree
 from bpexp.config.address import STORE
+from bpexp.config.keys import Group
 from bpexp.config.overrides import refuse
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.schema import KEYS
 from bpexp.data import load_once
 from bpexp.data.images import FILES
 from bpexp.errors import ConfigError

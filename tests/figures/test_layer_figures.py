@@ -67,13 +67,10 @@ def test_seeds_are_averaged_and_few_are_drawn_while_many_have_an_interval(n):
     first = layers[layers["layer"] == 1].pivot(index="epoch", columns="seed", values="grad_norm")
     assert_line(panel.lines[0], EPOCHS, stats.gmean(first, axis=1))
     if n > 5:
-        bands = [c for c in panel.collections if isinstance(c, PolyCollection)]
-        low, high = stats.t.interval(
-            0.95, n - 1, np.log(first).mean(axis=1), stats.sem(np.log(first), axis=1)
-        )
-        assert len(bands) == 4
-        corners = bands[0].get_paths()[0].vertices[:, 1]
-        assert {*np.exp([low, high]).ravel().round(9)} <= {*corners.round(9)}
+        bars = [c for c in panel.collections if isinstance(c, LineCollection)]
+        assert len(bars) == 4  # more than three lines of three points
+        ends = np.array([segment[:, 1] for segment in bars[0].get_segments()])
+        np.testing.assert_allclose(ends, interval(first, n), rtol=1e-12, atol=0)
     else:
         (drawn,) = panel.collections
         dots = drawn.get_offsets()[: n * len(EPOCHS)]  # those of layer 1 are the first
@@ -81,6 +78,43 @@ def test_seeds_are_averaged_and_few_are_drawn_while_many_have_an_interval(n):
         assert sorted(map(tuple, dots)) == sorted(
             (epoch, value) for (_, epoch), value in expected.items()
         )
+
+
+def interval(values, n):
+    """The 95 % interval of the geometric mean over n columns."""
+    logs = np.log(values)
+    ends = stats.t.interval(0.95, n - 1, logs.mean(axis=1), stats.sem(logs, axis=1))
+    return np.exp(np.transpose(ends))
+
+
+def test_up_to_three_lines_have_bands():
+    layers = table(("relu",), seeds=range(6), depth=2)
+    (panel,) = through_training(layers, instrument="grad_norm").axes
+    bands = [c for c in panel.collections if isinstance(c, PolyCollection)]
+    assert len(bands) == 3
+    first = layers[layers["layer"] == 1].pivot(index="epoch", columns="seed", values="grad_norm")
+    corners = bands[0].get_paths()[0].vertices[:, 1]
+    assert {*interval(first, 6).ravel().round(9)} <= {*corners.round(9)}
+
+
+@pytest.mark.parametrize(("depth", "shown"), [(8, True), (9, False)])
+def test_more_than_eight_lines_have_no_intervals(depth, shown):
+    layers = table(("relu",), seeds=range(6), depth=depth, rates=(0.1, 0.3))
+    figure = dead_by_rate(FIGURES["dead_by_rate"].data(only(layers=layers)))
+    (panel,) = figure.axes
+    assert len(panel.lines) == depth
+    assert len(panel.collections) == (depth if shown else 0)
+    words = [text.get_text() for text in legend_of(figure).get_texts()]
+    assert any("interval" in word for word in words) is shown
+
+
+def test_bars_are_beside_each_other_and_go_through_the_markers_of_their_lines():
+    layers = table(("relu",), seeds=range(6), depth=4, rates=(0.1, 0.3))
+    (panel,) = dead_by_rate(FIGURES["dead_by_rate"].data(only(layers=layers))).axes
+    places = [line.get_transform().transform((0.1, 0.5))[0] for line in panel.lines]
+    assert len({*np.round(places, 6)}) == 4
+    bars = [bar.get_transform().transform((0.1, 0.5))[0] for bar in panel.collections]
+    np.testing.assert_allclose(bars, places)
 
 
 def test_of_few_seeds_at_many_positions_each_is_a_line():

@@ -1,5 +1,7 @@
 """Maps: verdicts, forecasts, trainability and the phase diagram."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +112,27 @@ def test_the_forecast_map_tells_expectation_and_outcome():
     }
     two = pd.concat([cells.assign(lr=0.1), cells.assign(lr=1.0, run=list("efgh"), trained=False)])
     assert titles(forecast_map(two)) == ["lr 0.1", "lr 1"]
+
+
+def test_a_forecast_of_one_depth_has_rows_of_another_setting_and_legible_cells():
+    inits, rates = ("standard", "he_normal", "orthogonal", "lsuv", "lecun_normal"), (0.1, 1.0, 3.0)
+    activations = ("sigmoid", "tanh", "softsign", "relu", "selu", "gelu")
+    cells = pd.DataFrame(
+        [
+            {"run": f"{i}", "activation": activation, "init": init, "depth": 32, "lr": lr,
+             "trains": True, "trained": None, "first_to_last": 1.0}
+            for i, (activation, init, lr) in enumerate(product(activations, inits, rates))
+        ]
+    )  # fmt: skip
+    figure = forecast_map(cells)
+    figure.draw_without_rendering()
+    assert titles(figure) == ["lr 0.1", "lr 1", "lr 3"]
+    for panel in figure.axes:
+        assert [label.get_text() for label in panel.get_yticklabels()] == sorted(inits)
+        assert len(panel.texts) == 30
+        box, word = panel.get_window_extent(), panel.texts[0].get_window_extent()
+        assert word.width <= box.width / 6
+        assert word.height <= box.height / 5
 
 
 def run_table(seeds=(0, 1, 2)):

@@ -10,7 +10,8 @@ import pytest
 from helpers import ROOT, make_config
 
 from bpexp.commands import main
-from bpexp.config.schema import KEYS, Group
+from bpexp.config.keys import Group
+from bpexp.config.schema import KEYS
 from bpexp.figures import FIGURES
 from bpexp.probes import INSTRUMENTS
 from bpexp.references import REFERENCES, behind, find_cited

@@ -8,7 +8,7 @@ from itertools import compress
 
 WIDEST = 12.0  # largest width of a figure in inches, unless it has a given width
 HIGHEST = 16.2  # largest height
-LEAST = 0.45  # least scale of panels with which factors are rows and columns
+LEAST = 0.45  # least scale of panels
 FULL = 0.6  # least share of the places of rows and columns that are panels
 FLATTEST = 0.6  # least scale of a panel's height when its width is reduced
 
@@ -55,6 +55,7 @@ def arrange(
     columns: int,
     width: float | None,
     margin: tuple[float, float],
+    least: float = LEAST,
 ) -> Arrangement:
     """Return the places and sizes of panels.
 
@@ -64,6 +65,7 @@ def arrange(
         columns: the largest number of panels in a row, in reading order.
         width: width of the figure, in inches; if None it follows from the panels.
         margin: inches beside and above the panels.
+        least: the least scale of panels with which factors are rows and columns.
     """
     room = (width or WIDEST) - margin[0], HIGHEST - margin[1]
     keys = _varying(keys)
@@ -78,7 +80,7 @@ def arrange(
     scale, best = max(
         fitting, key=lambda fit: fit[0] * (1.25 if fit[1] == 0 else 1), default=(0, 0)
     )
-    if scale >= LEAST:
+    if scale >= least:
         heads, sides, places = crossings[best]
     else:
         heads, sides, places = [], [], _in_reading_order(len(keys), size, columns, room)

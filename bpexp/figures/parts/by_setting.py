@@ -45,5 +45,5 @@ def draw_by_setting(
     draw_lines(panels.parts, x, y, hue, palette, markers=shapes)
     for panel, _ in panels.parts:
         setting_ticks(panel.xaxis, levels(rows, x))
-    legend(panels, axis_label(hue), palette, shapes, notes=[*line_notes(rows, y), *notes])
+    legend(panels, axis_label(hue), palette, shapes, notes=[*line_notes(rows, y, hue), *notes])
     return panels

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 from numpy.typing import NDArray
 
-from bpexp.figures.parts.factors import levels, panel_factors, shown
+from bpexp.figures.parts.factors import levels, panel_factors, shown, varies
 from bpexp.figures.parts.legends import legend, note_colour
 from bpexp.figures.parts.look import Look, place_of_legend
 from bpexp.figures.parts.panels import LEGEND, MARGIN, Panels, make_panels
@@ -36,6 +36,12 @@ class Cell:
 
     kinds: Mapping[str, int]
     words: str
+
+
+def ordinate(rows: pd.DataFrame, across: str) -> str:
+    """Return the factor along the ordinate of a map: depth, or another if depth does not vary."""
+    others = panel_factors(rows, [across])
+    return "depth" if varies(rows, "depth") or not others else others[0]
 
 
 def draw_word_map(
@@ -86,6 +92,7 @@ def draw_word_map(
         columns=columns,
         most=columns * max(1, int(HIGHEST / high)),
         legend=explained or not legible,
+        least=0.8,
     )
     colours = chosen(colours, look)
     found: dict[str, None] = {}

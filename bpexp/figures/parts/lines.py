@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation
 
 from bpexp.analysis.averages import FEW, averages, per_draw
 from bpexp.figures.parts import legends, style
@@ -21,6 +22,8 @@ from bpexp.figures.parts.side_by_side import separate
 from bpexp.figures.parts.ticks import log_ticks
 
 MOST_DOTS = 12  # points of a line up to which seeds are dots; with more points they are thin lines
+MOST_BANDS, MOST_INTERVALS = 3, 8  # lines of a panel: more bands, or intervals, hide each other
+ASIDE = 3.0  # points between the interval bars of neighbouring lines
 
 
 def draw_lines(
@@ -40,7 +43,9 @@ def draw_lines(
     over seeds, as `bpexp.analysis.averages` computes it: it ends, or has a gap, where a seed has no
     finite value. Two to five seeds are also drawn one by one, as dots or thin lines. For more seeds
     a band shows the 95 % interval of the mean, and in gaps of the mean the seeds that have a value
-    are dots. A line of one seed is one network.
+    are dots. More than three lines of a few points have bars in place of bands, and are drawn
+    slightly aside of each other. More than eight lines have no intervals. A line of one seed is one
+    network.
 
     On a log axis an exact zero has no place. It is a cross in a grey strip at the lower edge; each
     line has a row of crosses. Rows whose `source` is "theory" are thin dashed lines in the same
@@ -65,6 +70,8 @@ def draw_lines(
     drawable, theory = rows.assign(**{y.name: values}), is_theory(rows)
     by = ["panel", hue, x]
     means = averages(drawable[~theory], by, y.name, mean=y.mean, within=y.within)
+    if not has_intervals(rows, hue):
+        means = means.assign(lower=np.nan, upper=np.nan)
     single = per_draw(drawable[~theory], by, y.name, mean=y.mean)
     drawn: list[tuple[Axes, list[Line2D]]] = []
     for i, (panel, _) in enumerate(parts):
@@ -98,19 +105,27 @@ def n_seeds(rows: pd.DataFrame) -> int:
     return int(rows.loc[~is_theory(rows), "seed"].nunique()) if "seed" in rows else 1
 
 
-def line_notes(rows: pd.DataFrame, y: Quantity, *, mean: str | None = None) -> list[Artist]:
+def has_intervals(rows: pd.DataFrame, hue: str) -> bool:
+    """Return whether `draw_lines` draws intervals if there are enough seeds."""
+    return int(rows[hue].nunique()) <= MOST_INTERVALS
+
+
+def line_notes(
+    rows: pd.DataFrame, y: Quantity, hue: str, *, mean: str | None = None
+) -> list[Artist]:
     """Return the notes of the legend on the marks that `draw_lines` draws from rows.
 
     Args:
         rows: the rows of all panels.
         y: the ordinate.
+        hue: the column whose levels are lines.
         mean: replaces the name of y's mean, for two ordinates with different means.
     """
     seeds = n_seeds(rows)
     found = [legends.note_mean(mean or y.mean.value, seeds)]
     if 1 < seeds <= FEW:
         found.append(legends.note_seeds())
-    if seeds > FEW:
+    if seeds > FEW and has_intervals(rows, hue):
         found.append(legends.note_interval())
     if is_theory(rows).any():
         found.append(legends.note_theory())
@@ -134,17 +149,29 @@ def _draw_means(
 ) -> list[Line2D]:
     """Draw a panel's means with their bands or seeds, and return their lines."""
     found, dots, order = list[Line2D](), list[pd.DataFrame](), levels(means, hue)
+    has_bars = len(order) > MOST_BANDS and means[x].nunique() <= MOST_DOTS
     for place, level in enumerate(order):
         line = means[means[hue] == level]
         if not line["n"].any():
             continue
         marks = {"marker": (markers or {}).get(level, "o"), **style.MEASURED, **kwargs}
         whole = line.loc[line[y].first_valid_index() : line[y].last_valid_index()]
-        if whole[y].notna().any():
-            found += panel.plot(whole[x], whole[y], color=palette[level], **marks)
+        own = (
+            panel.plot(whole[x], whole[y], color=palette[level], **marks)
+            if whole[y].notna().any()
+            else []
+        )
+        found += own
         if line["lower"].notna().any():
             ends = line["lower"], line["upper"]
-            panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
+            if has_bars:
+                points = ASIDE * (place - (len(order) - 1) / 2)
+                aside = ScaledTranslation(points / 72, 0, panel.figure.dpi_scale_trans)
+                bars = panel.vlines(line[x], *ends, color=palette[level], **style.BARS)
+                for artist in (bars, *own):
+                    artist.set_transform(panel.transData + aside)
+            else:
+                panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
         seeds = single[single[hue] == level].rename(columns={x: "x", y: "y"})
         gaps = set(line.loc[line[y].isna(), x])
         dots.append(_draw_seeds(panel, seeds, gaps, palette[level]).assign(colour=place))

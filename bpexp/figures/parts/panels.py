@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpec, SubplotSpec
 
-from bpexp.figures.parts.arrangement import Arrangement, arrange
+from bpexp.figures.parts.arrangement import LEAST, Arrangement, arrange
 from bpexp.figures.parts.drawing import Drawing
 from bpexp.figures.parts.factors import panel_title, parts
 from bpexp.figures.parts.look import Look, place_of_legend
@@ -103,6 +103,7 @@ def make_panels(
     sharex: Shared = True,
     sharey: Shared = True,
     legend: bool = True,
+    least: float = LEAST,
 ) -> Panels:
     """Divide rows into panels by factors, and title each panel with the values of its factors.
 
@@ -125,6 +126,7 @@ def make_panels(
         sharex: the panels with the same limits of x: all, those of a row or column, or none.
         sharey: the same for y.
         legend: whether the figure has a legend.
+        least: the least scale of panels with which factors are rows and columns of the grid.
     """
     divided = [
         (tuple(map(panel_title, factors, values)), part) for values, part in parts(rows, factors)
@@ -133,7 +135,7 @@ def make_panels(
     extent = alone if alone and len(kept) == 1 else size
     beside = LEGEND if legend and place_of_legend(look) == "right" else 0.0
     margin = MARGIN[0] + beside, MARGIN[1]
-    plan = arrange([key for key, _ in kept], extent, columns, look.get("width"), margin)
+    plan = arrange([key for key, _ in kept], extent, columns, look.get("width"), margin, least)
     figure = Drawing(figsize=plan.size, layout="constrained")
     grid = figure.add_gridspec(plan.rows * stack, plan.columns)
     stacks = _subplots(figure, grid, plan, stack, sharex, sharey)

@@ -31,7 +31,7 @@ def separate(panel: Axes, lines: Sequence[Line2D]) -> None:
             points = ((len(group) - 1) / 2 - place) * float(lines[i].get_linewidth())
             if points:
                 shift = ScaledTranslation(0, points / 72, panel.figure.dpi_scale_trans)
-                lines[i].set_transform(panel.transData + shift)
+                lines[i].set_transform(lines[i].get_transform() + shift)
 
 
 def _heights(panel: Axes, line: Line2D) -> dict[float, float]:
