@@ -19,7 +19,7 @@ from helpers import train_plan as go
 
 from bpexp.errors import DataError
 from bpexp.executors import EXECUTORS, Interrupt, worker
-from bpexp.executors.local import _Pool
+from bpexp.executors.pool import Pool
 from bpexp.record.history import read
 from bpexp.record.journal import Journal
 from bpexp.record.layout import TRACEBACK, WEIGHTS
@@ -295,7 +295,7 @@ def test_workers_are_not_forked_from_a_process_of_several_threads():
 
 def test_a_worker_that_dies_idle_costs_nothing(tmp_path, monkeypatch):
     plan = make_plan([*grid(2, jobs=2), *grid(2, jobs=2, depth=1)], tmp_path)
-    real, killed = _Pool._assign, []
+    real, killed = Pool._assign, []
 
     def assign(pool, worker):
         if not killed:
@@ -303,7 +303,7 @@ def test_a_worker_that_dies_idle_costs_nothing(tmp_path, monkeypatch):
             worker.join()
         real(pool, worker)
 
-    monkeypatch.setattr(_Pool, "_assign", assign)
+    monkeypatch.setattr(Pool, "_assign", assign)
     assert set(go(plan, jobs=2).values()) == {"FINISHED"}
 
 
