@@ -30,7 +30,7 @@ def shows(cell):
 def test_a_notebook_runs_on_a_fresh_study(path, tmp_path):
     notebook = read(path)
     for name in studies(notebook):
-        words = ["-m", f"experiment={name}", "quick=true", "seed=0,1", "tracking=off"]
+        words = ["-m", f"experiment={name}", "quick=true", "seed=0,1,2", "tracking=off"]
         subprocess.run([sys.executable, "-m", "bpexp", *words], cwd=tmp_path, check=True)
     committed = [shows(cell) for cell in code(notebook)]
     folder = tmp_path / "notebooks"

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bpexp.analysis.rates import CHOOSING, at_best_rate
 from bpexp.analysis.scores import with_score
+from bpexp.errors import ConfigError
 from bpexp.figures.parts.cells import Cell, draw_word_map, ordinate
 from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.factors import axis_label, compared_factor, panel_factors, varies
@@ -38,13 +39,17 @@ def runs_at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:
     """
     if "trains_from" in runs or "lr" not in runs:
         return runs if "trains_from" in runs else runs.head(0)
-    across = compared_factor(runs)
-    others = [name for name in panel_factors(runs, [across, "lr"]) if name != "lr"]
-    by = [across, *others]
+    by = _settings(runs)
     compares = any(varies(runs, name) for name in by)
     if not compares or runs["lr"].nunique() < FEWEST or n_seeds(runs) <= CHOOSING:
         return runs.head(0)
     return at_best_rate(runs, by)
+
+
+def _settings(runs: pd.DataFrame) -> list[str]:
+    """Return the keys that identify a configuration without its learning rate."""
+    across = compared_factor(runs)
+    return [across, *(name for name in panel_factors(runs, [across, "lr"]) if name != "lr")]
 
 
 @styled
@@ -64,7 +69,13 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
             `runs_at_best_rate` returns.
         look: see `Look`.
     """
-    found = with_score(runs_at_best_rate(runs), "test")
+    best = runs if "trains_from" in runs else at_best_rate(runs, _settings(runs))
+    if best.empty and not runs.empty:
+        raise ConfigError(
+            f"runs: have {n_seeds(runs)} seeds; at least {CHOOSING + 1} are needed, since "
+            f"{CHOOSING} choose the learning rates and are not shown"
+        )
+    found = with_score(best, "test")
     across = _across(found)
     cells = found.drop(columns="lr").assign(rate=found["lr"])
     down = ordinate(cells, across)

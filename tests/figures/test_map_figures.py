@@ -10,6 +10,7 @@ from figures.made_up import only, tables
 from matplotlib.colors import to_hex
 
 from bpexp.analysis.verdict import AXES
+from bpexp.errors import ConfigError
 from bpexp.figures import (
     FIGURES,
     best_rate_map,
@@ -223,6 +224,16 @@ def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train
     names = [text.get_text() for text in legend_of(figure).get_texts()]
     assert names == ["no rate trains", "one rate trains", "several rates train"]
     assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
+
+
+def test_a_map_of_best_rates_needs_seeds_to_choose_and_others_to_show():
+    runs = tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1), seeds=range(2)).runs
+    with pytest.raises(ConfigError, match="runs: have 2 seeds; at least 3 are needed"):
+        best_rate_map(runs)
+    (panel,) = best_rate_map(
+        tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1), seeds=range(3)).runs
+    ).axes
+    assert len(panel.texts) == 2
 
 
 def test_the_only_setting_that_varies_makes_the_columns_of_the_map_of_best_rates():
