@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 from harness import row
 from timed import Timed
 
@@ -29,7 +30,7 @@ STEPS = {
 def as_call(words: tuple[str, ...]) -> str:
     """The words of a command as arguments of `bpexp.sweep`."""
     pairs = (word.split("=", 1) for word in words)
-    return ", ".join(f"{key}={value.split(',')!r}" for key, value in pairs)
+    return ", ".join(f"{key}={yaml.safe_load(f'[{value}]')!r}" for key, value in pairs)
 
 
 def mebibytes(size: int) -> str:
