@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bpexp.config.identity import decides
 from bpexp.record.run import Run
 
 MOST = 2000
@@ -64,6 +65,7 @@ def sampled(runs: Sequence[Run], most: int = MOST) -> Sample:
 
 
 def _without_seed(run: Run) -> str:
-    """Return a text that is equal for runs that differ in nothing but their seeds."""
-    config = {key: value for key, value in run.start["config"].items() if key != "seed"}
-    return json.dumps([config, run.start.get("digest")], sort_keys=True)
+    """Return a text that is equal for runs whose numbers differ by their seeds alone."""
+    config = run.start["config"]
+    decisive = {key: config[key] for key in config if decides(key) and key != "seed"}
+    return json.dumps([decisive, run.start.get("digest")], sort_keys=True)

@@ -35,6 +35,8 @@ from bpexp.theory import Score
 from bpexp.tracking.client import default_uri
 from bpexp.tracking.process import MirrorProcess
 
+MANY = 5000  # runs: to read more takes seconds
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -115,6 +117,8 @@ def run_sweep(
                 plan, runtime, signals, mirror, import_figures if presented else lambda: None
             )
             _list_finished(plan, statuses)
+            if runtime.progress and len(plan.members) > MANY:
+                warn(f"reading {len(plan.members)} runs")
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
             if presented:
                 present(runs, varied(plan), folder, runtime, figures=not interrupt.requested)

@@ -15,7 +15,7 @@ from bpexp.sweeping.driver import run_sweep
 def grid(depths, seeds):
     """Runs as far as a sample needs them: seeds change fastest."""
     return [
-        SimpleNamespace(start={"config": {"depth": depth, "seed": seed}})
+        SimpleNamespace(start={"config": {"depth": depth, "seed": seed, "jobs": seed % 3}})
         for depth in range(depths)
         for seed in range(seeds)
     ]
