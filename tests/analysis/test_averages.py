@@ -67,7 +67,7 @@ def test_values_of_one_draw_count_once(mean):
 def test_squares_of_small_norms_do_not_underflow():
     rows = table({("a", 1): [3e-200, 4e-200]})
     (found,) = averages(rows, ["line", "x"], "y", mean=Mean.ROOT_MEAN_SQUARE)["y"]
-    assert found == pytest.approx(np.sqrt(12.5) * 1e-200, rel=1e-14)
+    assert found == pytest.approx(np.sqrt(12.5) * 1e-200, rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("line", ["a", None, np.nan])
@@ -87,6 +87,17 @@ def test_the_interval_of_a_root_mean_square_is_in_proportion_to_the_values(size)
     expected = np.array(interval(values, Mean.ROOT_MEAN_SQUARE))
     found = interval(size * values, Mean.ROOT_MEAN_SQUARE)
     np.testing.assert_allclose(found, size * expected, rtol=1e-12)
+
+
+def test_the_interval_of_a_root_mean_square_is_that_of_the_mean_of_a_log_normal_variable():
+    """Cox's interval of log-normal squares (Zhou & Gao 1997), written out for four values."""
+    logs = [2 * np.log(value) for value in (1.0, 2.0, 3.0, 5.0)]
+    mean = sum(logs) / 4
+    variance = sum((one - mean) ** 2 for one in logs) / 3
+    half = stats.t.ppf(0.975, 3) * (variance / 4 + variance**2 / 6) ** 0.5
+    ends = [np.exp((mean + variance / 2 + side * half) / 2) for side in (-1, 1)]
+    found = interval(np.array([1.0, 2.0, 3.0, 5.0]), Mean.ROOT_MEAN_SQUARE)
+    np.testing.assert_allclose(found, ends, rtol=1e-12)
 
 
 def test_intervals_without_bounds_are_students():

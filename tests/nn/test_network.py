@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cmath
 import json
 import math
 
 import numpy as np
+import oracles
 import pytest
 
 from bpexp.nn import COSTS, Architecture, Choice, Network
@@ -78,6 +80,19 @@ def test_outputs_are_probabilities_and_predictions_their_largest():
     outputs = network.outputs(x)
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-6)
     assert (network.predict(x) == outputs.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_loss_is_the_mean_cost(cost):
+    net = Network.create([3, 4, 2], activation="tanh", cost=cost, dtype="float64", seed=3)
+    x = np.linspace(-1.0, 2.0, 15).reshape(5, 3)
+    y = np.eye(2)[[0, 1, 1, 0, 1]]
+    layers = [(theta[1:].tolist(), theta[0].tolist()) for theta in net.layers]
+    parameters = net.architecture.cost.parameters
+    expected = oracles.mean_cost(
+        layers, x, y, cmath.tanh, lambda z, t: oracles.COSTS[cost](z, t, **parameters)
+    ).real
+    assert net.loss(x, y) == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_labels_and_one_hot_targets_are_the_same():
