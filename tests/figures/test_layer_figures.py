@@ -202,7 +202,7 @@ def test_a_mean_of_singular_values_ends_where_the_first_is_a_rounding_error():
         assert_line(line, [1 / 3, 2 / 3], [10.0, 1e-2])  # geometric mean over the examples
     (dots,) = figure.axes[0].collections  # of both activations
     heights = sorted(dots.get_offsets()[:, 1])
-    assert heights == pytest.approx([1e-13] * 4 + [1e-2] * 6 + [10] * 6, abs=0)
+    assert heights == pytest.approx([1e-13] * 4 + [1e-2] * 6 + [10] * 6, rel=1e-9, abs=0)
 
 
 def test_examples_of_one_network_are_one_draw():
