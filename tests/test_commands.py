@@ -162,11 +162,15 @@ DATA = [
         "missing.npz: no training example is of class 2\n")),
     row(f"{MINE} data.path=unsigned.npz", 0, "^relu"),
     row(f"{MINE} data.path=constant.npz depth=1", 0, "^relu .* dead "),  # all gradients are 0
+    row(f"{MINE} data.path=latin.npz depth=0", 0, "^relu", told=re.escape(
+        r"latin.npz: the labels caf\xe8, caf\xe9 are classes 0 to 1, in this order") + "\n"),
     row(f"{MINE} data.path=empty_label.npz depth=0", 0, "^relu",
         told=re.escape(f"empty_label.npz: {MAPPED.format(EMPTY, 1)}\n")),
     refused(f"{MINE} data.path=ones.npz", "ones.npz: all labels are 1: there is nothing to learn"),
     refused(f"{MINE} data.path=zeros.npz",
             "zeros.npz: all labels are 0: there is nothing to learn"),
+    refused(f"{MINE} data.path=empties.npz",
+            "empties.npz: all labels are '': there is nothing to learn"),
     refused(f"{MINE} data.path=sparse.npz", "sparse.npz: holds a sparse matrix and no y; "
             "numpy.savez saves x=matrix.toarray() and y"),
     refused(f"{MINE} data.path=only_x.npz",
@@ -198,6 +202,8 @@ def files(tmp_path_factory):
         np.savez(folder / f"{name}.npz", x=x, y=values)
     np.savez(folder / "constant.npz", x=np.zeros((60, 3)), y=y)
     np.savez(folder / "empty_label.npz", x=x, y=np.where(y, "a", ""))
+    np.savez(folder / "empties.npz", x=x, y=np.full(60, ""))
+    np.savez(folder / "latin.npz", x=x, y=np.where(y, b"caf\xe9", b"caf\xe8"))  # not UTF-8
     np.savez(folder / "extras.npz", x=x, y=y, names=np.array([None], object))
     np.savez(folder / "only_x.npz", x=x)
     np.savez(folder / "complex.npz", x=x * 1j, y=y)

@@ -45,7 +45,7 @@ def find_classes(source: str, splits: Sequence[NDArray[Any]]) -> Classes:
     Raises:
         DataError: labels have another shape or type, or are all of one class.
     """
-    splits = [np.char.decode(y, errors="replace") if y.dtype.kind == "S" else y for y in splits]
+    splits = [as_text(y) if y.dtype.kind == "S" else y for y in splits]
     for y in splits:
         if y.ndim != 1:
             raise DataError(f"{source}: labels of shape {y.shape} are not (N,)")
@@ -61,7 +61,7 @@ def find_classes(source: str, splits: Sequence[NDArray[Any]]) -> Classes:
     if not values:
         raise DataError(f"{source}: holds no examples")
     if len(values) == 1:
-        only = quoted(_name(values[0]))
+        only = listed([_name(values[0])])
         raise DataError(f"{source}: all labels are {only}: there is nothing to learn")
     numbers = {value: number for number, value in enumerate(values)}
     labels = []
@@ -70,6 +70,11 @@ def find_classes(source: str, splits: Sequence[NDArray[Any]]) -> Classes:
         labels.append(table[np.searchsorted(found, y)])
     plain = values == list(range(len(values))) and not isinstance(values[0], bool)
     return Classes(labels, len(values), None if plain else tuple(map(_name, values)))
+
+
+def as_text(labels: NDArray[np.bytes_]) -> NDArray[np.str_]:
+    r"""Return labels of bytes as text in UTF-8; a byte that is none is written as \xff."""
+    return np.char.decode(labels, "utf-8", "backslashreplace")
 
 
 def are_labels(y: NDArray[Any]) -> bool:

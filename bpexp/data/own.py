@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpexp.data.dataset import Array, Dataset, make_dataset
-from bpexp.data.labels import Classes, are_labels, find_classes, listed
+from bpexp.data.labels import Classes, are_labels, as_text, find_classes, listed
 from bpexp.data.preparation import split, standardised
 from bpexp.errors import ConfigError, DataError, one_of, quoted
 
@@ -127,7 +127,7 @@ def _named(source: str, ys: Sequence[Array], names: Sequence[object]) -> Classes
     for y in ys:
         if y.dtype.kind in "UTS":
             numbers = {name: number for number, name in enumerate(known)}
-            found = np.char.decode(y, errors="replace") if y.dtype.kind == "S" else y
+            found = as_text(y) if y.dtype.kind == "S" else y
             for value in np.unique(found).tolist():
                 if value not in numbers:
                     shown = listed(known)
