@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 
 from bpexp.config.shipped import tree
 from bpexp.console import SafeStream, say, warn
-from bpexp.errors import BpexpError, ConfigError, StorageError, one_of, require_folder
+from bpexp.errors import BpexpError, ConfigError, StorageError, one_of, out_of_range, require_folder
 from bpexp.register import load_plugins
 
 COMPLETION = ("install", "uninstall", "query")  # what Hydra does for a shell
@@ -157,6 +157,8 @@ def _check(given: Any, studies: Path) -> None:
     """Check the overrides; only their syntax if another configuration folder or file is given."""
     from bpexp.config import overrides, parsing
 
+    if given.config_dir and not os.path.isdir(given.config_dir):  # Hydra does not say so
+        raise ConfigError(out_of_range("--config-dir", given.config_dir, "a folder"))
     if given.config_path or given.config_name or given.config_dir:
         parsing.parsed(given.overrides)  # only Hydra knows that configuration's keys
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import shlex
 from collections.abc import Iterable
 
 from bpexp.secrets import without_secrets
@@ -54,8 +56,9 @@ def one_of(field: str, received: object, allowed: Iterable[str]) -> str:
     "activation: 'rleu' is not one of relu, tanh; did you mean 'relu'?"
     """
     names = sorted(allowed)
-    nearest = difflib.get_close_matches(str(received), names, n=1)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    lower = {name.lower(): name for name in names}
+    nearest = difflib.get_close_matches(str(received).lower(), lower, n=1)
+    hint = f"; did you mean '{lower[nearest[0]]}'?" if nearest else ""
     if nearest and len(names) > MOST_LISTED:
         return f"{quoted(field)}: {_shown(received)} is unknown{hint}"
     return f"{quoted(field)}: {_shown(received)} is not one of {', '.join(names)}{hint}"
@@ -78,6 +81,19 @@ def reason(error: BaseException) -> str:
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return _cut(without_secrets(str(text).strip().partition("\n")[0]), 200)
+
+
+def in_quotes(key: str, value: object) -> str:
+    r"""Return an override of text as a shell takes it, in quotes for Hydra and for the shell.
+
+    >>> print(in_quotes("study", 5))
+    'study="5"'
+    >>> print(in_quotes("data.path", 'a"b.npz'))
+    'data.path="a\"b.npz"'
+    """
+    # Hydra reads backslashes before a quote as escapes, and all others as they are.
+    escaped = re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + m[2].replace('"', '\\"'), str(value))
+    return shlex.quote(f'{key}="{escaped}"')
 
 
 def quoted(text: str) -> str:

@@ -132,6 +132,16 @@ WORDS = [
             "with special characters is quoted: 'data.path=\"ö.npz\"'"),
     refused("data=npz data.path=a,b.npz", "data.path=a,b.npz: several values are a sweep: python "
             "-m bpexp -m ...; text with special characters is quoted: 'data.path=\"a,b.npz\"'"),
+    refused("data=npz \"data.path=it's.npz\"", "data.path=it's.npz: token recognition error at: "
+            "''s.npz'; text with special characters is quoted: 'data.path=\"it'\"'\"'s.npz\"'"),
+    refused("data=npz 'data.path=a\"b.npz'", "data.path=a\"b.npz: token recognition error at: "
+            "'\"b.npz'; text with special characters is quoted: 'data.path=\"a\\\"b.npz\"'"),
+    refused("activation=ReLU", "activation: 'ReLU' is not one of "
+            f"{', '.join(sorted(ACTIVATIONS))}; did you mean 'relu'?"),
+    refused("DEPTH=1", "key: 'DEPTH' is unknown; did you mean 'depth'?"),
+    refused("-m depth=range(1,3),5",
+            "depth=range(1,3),5: a sweep within a list; a sweep is depth=a,b"),
+    refused("--config-dir nowhere depth=1", "--config-dir: 'nowhere' is not a folder"),
     refused("--help nothing", "key: 'nothing' is not one of " + ", ".join(
         sorted(bpexp.config.schema.KEYS))),
     refused("data=npz data.path=http://me:hunt3r2@host/x.npz",

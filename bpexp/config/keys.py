@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpexp.errors import ConfigError, one_of, out_of_range, quoted
+from bpexp.errors import ConfigError, in_quotes, one_of, out_of_range, quoted
 from bpexp.nn.choices import Value
 from bpexp.parameters import LARGEST, is_number
 from bpexp.probes import INSTRUMENTS
@@ -64,7 +64,7 @@ class Key:
             return None
         wide = float(value) if self.kind is float and is_number(value) else value  # type: ignore[arg-type]
         if self.kind is str and isinstance(value, bool | int | float):
-            raise ConfigError(f"{name}: {value!r} is not text; quote it: '{name}=\"{value}\"'")
+            raise ConfigError(f"{name}: {value!r} is not text; quote it: {in_quotes(name, value)}")
         if type(wide) is not self.kind or not self.holds(wide):
             raise ConfigError(out_of_range(name, value, self.allowed))
         return self.convert(name, wide) if self.convert else wide

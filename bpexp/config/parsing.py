@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from itertools import islice
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString, ValueType
+from hydra.core.override_parser.types import Override, QuotedString, Sweep, ValueType
 from hydra.errors import HydraException
 
 from bpexp.config.config import LARGEST_GRID
 from bpexp.config.keys import Group
 from bpexp.config.schema import KEYS
-from bpexp.errors import ConfigError, quoted, reason
+from bpexp.errors import ConfigError, in_quotes, quoted, reason
 
 TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
 PATHS = ("data.path", "data.root")
@@ -62,7 +62,7 @@ def quoting_advice(argument: str) -> str:
     key, _, value = argument.partition("=")
     if key not in TEXTS or value[:1] in ("'", '"'):
         return ""
-    return f"; text with special characters is quoted: '{key}=\"{value}\"'"
+    return f"; text with special characters is quoted: {in_quotes(key, value)}"
 
 
 def values_of(override: Override) -> list[object]:
@@ -82,6 +82,8 @@ def values_of(override: Override) -> list[object]:
         values = [unquoted(value) for value in iterator]
     except (HydraException, ValueError) as error:
         raise ConfigError(f"{override.input_line}: {reason(error)}") from None
+    if any(isinstance(value, Sweep) for value in values):
+        raise ConfigError(f"{override.input_line}: a sweep within a list; a sweep is {key}=a,b")
     if not values:
         raise ConfigError(f"{override.input_line}: no values")
     return values

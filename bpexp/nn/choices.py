@@ -81,7 +81,7 @@ def as_choice(choice: object, key: str, table: Mapping[str, Callable[..., object
     if not isinstance(chosen, Choice):
         raise ValueError(f"{key}: {choice!r} is not a name or a bpexp.Choice")
     if chosen.name not in table:
-        nearest = get_close_matches(str(chosen.name), table, n=1)
+        nearest = get_close_matches(str(chosen.name).lower(), table, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         allowed = ", ".join(sorted(table))
         raise ValueError(f"{key}: {chosen.name!r} is not one of {allowed}{hint}")
