@@ -13,12 +13,14 @@ from bpexp.record.layout import FINISHED_RUNS
 def listed(study: Path) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of all that a study's folder holds, and which of them are finished runs.
 
-    The list may lack finished runs. A run that it has is finished, because a run that was finished
-    stays so until its folder is deleted.
+    The list may lack finished runs. A run that it has is finished: a run that was finished stays so
+    until its folder is deleted. Journals are not read, so that a plan needs one file for any number
+    of runs.
 
     Args:
         study: the study's folder, which need not exist.
     """
+    # The folder is read before the list: a run leaves the list before its folder is created again.
     try:
         names = frozenset(os.listdir(study))
     except (FileNotFoundError, NotADirectoryError):

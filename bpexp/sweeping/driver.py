@@ -8,7 +8,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ def run_sweep(
     if tracked and uri is None:
         default_uri(root)  # refuses a wrong address in the environment before training
     folder = _begin(plan, multirun, command)
-    _list_finished(plan, {})
+    _list_finished(plan, [member.folder.name for member in plan.members if member.finished])
     if not has_locks(folder / SWEEP):
         warn(
             "runs: this file system has no locks (flock), so nothing keeps a second command from "
@@ -116,10 +116,10 @@ def run_sweep(
             statuses = train_plan(
                 plan, runtime, signals, mirror, import_figures if presented else lambda: None
             )
-            _list_finished(plan, statuses)
             if runtime.progress and len(plan.members) > MANY:
                 warn(f"reading {len(plan.members)} runs")
             runs = [run for member in plan.members if (run := Run.at(member.folder))]
+            _check_finished(plan, statuses, runs)
             if presented:
                 present(runs, varied(plan), folder, runtime, figures=not interrupt.requested)
             scored = None
@@ -173,20 +173,36 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
     return folder
 
 
-def _list_finished(plan: Plan, statuses: Mapping[str, str]) -> None:
+def _list_finished(plan: Plan, finished: Collection[str]) -> None:
     """Write the list of the study's finished runs, from which the next plan takes them.
 
     Args:
         plan: the plan.
-        statuses: the statuses of the runs that were trained, by identity.
+        finished: the names of the folders of those of its runs that are finished.
     """
-    finished = [
-        member.folder.name
-        for member in plan.members
-        if member.finished or statuses.get(member.identity) == "FINISHED"
-    ]
     study = plan.members[0].folder.parent
     list_finished(study, [member.folder.name for member in plan.members], finished)
+
+
+def _check_finished(plan: Plan, statuses: Mapping[str, str], runs: Sequence[Run]) -> None:
+    """List the runs that are finished now, and warn of runs that were listed and are not finished.
+
+    The plan does not read the journals of listed runs. Someone may have replaced or deleted them.
+
+    Args:
+        plan: the plan.
+        statuses: the statuses of the runs that were trained, by identity.
+        runs: the runs as they are recorded now.
+    """
+    planned = {member.identity for member in plan.members if member.finished}
+    trained = {identity for identity, status in statuses.items() if status == "FINISHED"}
+    finished = {run.identity: run.folder.name for run in runs if run.finished}
+    _list_finished(plan, [finished[each] for each in planned | trained if each in finished])
+    if lost := len(planned - finished.keys()):
+        warn(
+            f"{lost} of the runs that were finished have no end in their journals any more; the "
+            "same command trains them"
+        )
 
 
 def _command_line() -> str:

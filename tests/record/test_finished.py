@@ -6,7 +6,7 @@ import pytest
 from helpers import make_config
 
 from bpexp.record.finished import listed
-from bpexp.record.layout import FINISHED_RUNS
+from bpexp.record.layout import FINISHED_RUNS, JOURNAL, WEIGHTS
 from bpexp.sweeping import member as member_module
 from bpexp.sweeping.driver import run_sweep
 from bpexp.sweeping.plan import make_plan
@@ -70,6 +70,25 @@ def test_the_list_is_written_before_training(root, monkeypatch):
     assert gone.name not in seen[0]
     assert len(seen[0]) == 3
     assert gone.name not in listed(gone.parent)[1], "it was not trained"
+
+
+def test_a_listed_run_whose_journal_was_replaced_is_named_and_trained_by_the_next_command(
+    root, capsys
+):
+    members = make_plan(CONFIGS, root).members
+    journal = members[1].folder / JOURNAL
+    before = (members[1].folder / WEIGHTS).read_bytes()
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:2]))  # an older copy
+    (members[2].folder / JOURNAL).unlink()
+    assert all(member.finished for member in make_plan(CONFIGS, root).members)
+    sweep(root)
+    lost = "2 of the runs that were finished have no end in their journals any more"
+    assert lost in capsys.readouterr().err
+    assert [member.finished for member in make_plan(CONFIGS, root).members] == [1, 0, 0, 1]
+    sweep(root)
+    assert all(member.finished for member in make_plan(CONFIGS, root).members)
+    assert (members[1].folder / WEIGHTS).read_bytes() == before
+    assert "any more" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, b"", b"\xff\xfe\x00", b"of another study\n"])
