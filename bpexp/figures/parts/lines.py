@@ -23,6 +23,7 @@ from bpexp.figures.parts.ticks import log_ticks
 
 MOST_DOTS = 12  # points of a line up to which seeds are dots; with more points they are thin lines
 MOST_BANDS, MOST_INTERVALS = 3, 8  # lines of a panel: more bands, or intervals, hide each other
+MOST_BARS = 40  # of a panel: more stand too close
 ASIDE = 3.0  # points between the interval bars of neighbouring lines
 
 
@@ -44,8 +45,8 @@ def draw_lines(
     finite value. Two to five seeds are also drawn one by one, as dots or thin lines. For more seeds
     a band shows the 95 % interval of the mean, and in gaps of the mean the seeds that have a value
     are dots. More than three lines of a few points have bars in place of bands, and are drawn
-    slightly aside of each other. More than eight lines have no intervals. A line of one seed is one
-    network.
+    slightly aside of each other; of more points the bands are pale. More than eight lines have no
+    intervals. A line of one seed is one network.
 
     On a log axis an exact zero has no place. It is a cross in a grey strip at the lower edge; each
     line has a row of crosses. Rows whose `source` is "theory" are thin dashed lines in the same
@@ -149,7 +150,8 @@ def _draw_means(
 ) -> list[Line2D]:
     """Draw a panel's means with their bands or seeds, and return their lines."""
     found, dots, order = list[Line2D](), list[pd.DataFrame](), levels(means, hue)
-    has_bars = len(order) > MOST_BANDS and means[x].nunique() <= MOST_DOTS
+    many = len(order) > MOST_BANDS
+    has_bars = many and len(order) * means[x].nunique() <= MOST_BARS
     for place, level in enumerate(order):
         line = means[means[hue] == level]
         if not line["n"].any():
@@ -171,7 +173,8 @@ def _draw_means(
                 for artist in (bars, *own):
                     artist.set_transform(panel.transData + aside)
             else:
-                panel.fill_between(line[x], *ends, color=palette[level], **style.BAND)
+                band = style.PALE_BAND if many else style.BAND
+                panel.fill_between(line[x], *ends, color=palette[level], **band)
         seeds = single[single[hue] == level].rename(columns={x: "x", y: "y"})
         gaps = set(line.loc[line[y].isna(), x])
         dots.append(_draw_seeds(panel, seeds, gaps, palette[level]).assign(colour=place))

@@ -25,6 +25,7 @@ MEASURED: dict[str, Any] = {
     "markeredgewidth": 0.75,
 }
 BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
+PALE_BAND: dict[str, Any] = {"alpha": 0.1, "linewidth": 0}
 BARS: dict[str, Any] = {"alpha": 0.5, "linewidth": 1.5, "zorder": 1.9}
 SEED_DOTS: dict[str, Any] = {"s": 9, "alpha": 0.5, "linewidths": 0, "zorder": 2.2}
 SEED_LINES: dict[str, Any] = {"alpha": 0.45, "linewidths": 0.6, "zorder": 1.8}
