@@ -63,7 +63,7 @@ def test_one_run_then_the_same_command_again(empty):
     (journal,) = empty.glob("runs/bpexp/*/journal.jsonl")
     before = journal.read_bytes()
     again = run(*SMALL, cwd=empty)
-    assert "1 of 1 runs are finished already" in again.stdout
+    assert "1 of 1 runs is finished already" in again.stdout
     assert journal.read_bytes() == before
     table = [line for line in first.stdout.splitlines() if line.startswith("relu")]
     assert table == [line for line in again.stdout.splitlines() if line.startswith("relu")]

@@ -47,7 +47,8 @@ def rm(options: argparse.Namespace) -> int:
         stored = _delete_stored(study, None if whole else runs, options.tracking_uri, options.root)
     for folder in [study.folder] if whole else [run.folder for run in runs]:
         shutil.rmtree(folder)
-    say(f"deleted {len(runs)} runs of {study.name}, and {stored} in MLflow")
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    say(f"deleted {count} of {study.name}, and {stored} in MLflow")
     return 0
 
 

@@ -107,7 +107,9 @@ def inputs(source: str, tables: Sequence[pa.Table]) -> tuple[list[NDArray[np.flo
             width += len(kinds)
             _check_size(source, len(columns[0]), width)
             columns = [values[:, None] == kinds for values in columns]
-            notes.append(f"{source}: column {quoted(name)} is {len(kinds)} inputs, one a value")
+            notes.append(
+                f"{source}: column {quoted(name)} is {len(kinds)} inputs, one for each value"
+            )
         for part, values in zip(parts, columns, strict=True):
             part.append(values.astype(np.float64))
     if not names:

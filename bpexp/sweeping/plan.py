@@ -78,7 +78,7 @@ def _member(
         attempt += 1
         folder = attempt_folder(study, identity, attempt)
     member = Member(config, identity, attempt, folder, name, finished=False, epoch=0)
-    if folder.name in finished:
+    if folder.name in finished and not config.force:
         return replace(member, finished=True, epoch=config.epochs)
     return member.refreshed() if folder.name in begun else member
 

@@ -41,7 +41,9 @@ def train_plan(
     waiting = [member for stack in plan.stacks for member in stack]
     finished = len(plan.members) - len(waiting)
     if finished:
-        say(f"{finished} of {len(plan.members)} runs are finished already; force=true trains anew")
+        verb = "is" if finished == 1 else "are"
+        count = f"{finished} of {len(plan.members)} runs"
+        say(f"{count} {verb} finished already; force=true trains anew")
     if not waiting:
         return {}
     epochs = sum(member.config.epochs - member.epoch for member in waiting)

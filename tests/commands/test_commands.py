@@ -215,7 +215,7 @@ def test_rm_deletes_runs_on_disk_and_in_mlflow(made, tmp_path):
     assert stored(folder)[1] == ["relu", "relu", "sigmoid", "sigmoid", "sweep"]
     done = rm("relu-d0", "--yes")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "deleted 1 runs of mine, and 1 in MLflow\n"
+    assert done.stdout == "deleted 1 run of mine, and 1 in MLflow\n"
     assert stored(folder)[1] == ["relu", "sigmoid", "sigmoid", "sweep"]
     assert len([*folder.glob("runs/mine/*/journal.jsonl")]) == 3
     done = rm("--yes")

@@ -113,6 +113,14 @@ def test_force_trains_anew_and_lists_the_new_attempt(root):
     assert {first.name, f"{first.name}-2"} < listed(first.parent)[1]
 
 
+def test_force_trains_a_listed_run_without_weights(root):
+    first = make_plan(CONFIGS, root).members[0].folder
+    (first / WEIGHTS).unlink()
+    assert make_plan(grid(1, force=True), root).stacks
+    sweep(root, grid(1, force=True))
+    assert (first / WEIGHTS).exists()
+
+
 def test_a_plan_alone_writes_nothing(root):
     study = make_plan(CONFIGS, root).members[0].folder.parent
     (study / FINISHED_RUNS).unlink()

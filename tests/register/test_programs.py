@@ -135,7 +135,7 @@ def test_the_command_of_a_run_starts_the_script(script):
     (command,) = {html.unescape(found) for found in re.findall(rf"{own}[^<]*", page)}
     code, shown = run(script.parent, *shlex.split(command)[1:], "tracking=off", "progress=false")
     assert code == 0, shown
-    assert "1 of 1 runs are finished already" in shown  # it is the run
+    assert "1 of 1 runs is finished already" in shown  # it is the run
     code, shown = run(script.parent, "my_study.py", "remedies", "bpexp", "squareplus-d1")
     assert shown.startswith("squareplus-d1: "), shown
     row = "bpexp.load_runs('bpexp').query('activation == \"squareplus\"').iloc[0]"
@@ -182,7 +182,7 @@ def test_an_edited_activation_is_another_run(script):
     words = (script, "activation=squareplus", "depth=1", *SMALL, *DIGITS)
     assert run(script.parent, *words)[0] == 0
     code, shown = run(script.parent, *words)
-    assert "1 of 1 runs are finished already" in shown
+    assert "1 of 1 runs is finished already" in shown
     script.write_text(
         "# a comment\n" + script.read_text().replace("FACTOR = 0.5", "FACTOR = 1 / 2")
     )
