@@ -106,5 +106,10 @@ def _shown(value: object) -> str:
     return _cut(without_secrets(" ".join(repr(value).splitlines())), 80)
 
 
+def ending(text: str, limit: int) -> str:
+    """Return text of at most `limit` characters; of a longer one, the end after three dots."""
+    return text if len(text) <= limit else f"...{text[3 - limit :]}"
+
+
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

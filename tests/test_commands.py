@@ -277,6 +277,20 @@ def test_the_first_table_is_no_wider_than_a_terminal(here, monkeypatch, capsys):
         assert any(shown in line for line in lines)
 
 
+def test_a_table_of_long_values_and_many_keys_fits_a_terminal(here, monkeypatch, capsys):
+    folder = here / "a folder with a long name" / "of data"
+    folder.mkdir(parents=True)
+    for name in ("plain", "from_one"):
+        (folder / f"{name}.npz").symlink_to(here / f"{name}.npz")
+    paths = ",".join(f'"{folder / name}.npz"' for name in ("plain", "from_one"))
+    monkeypatch.setenv("COLUMNS", "80")
+    command = f"-m {MINE} depth=1 lr=0.1,0.2 init=normal,lecun_normal 'data.path={paths}'"
+    assert run(command, monkeypatch) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("from_one.npz" in line for line in lines) == 4
+
+
 def test_a_thread_may_run_it(here, monkeypatch, capsys):
     """A server has no main thread to spare, and Python sets no signal handlers elsewhere."""
     codes = []

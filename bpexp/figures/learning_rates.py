@@ -71,6 +71,8 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     """
     best = runs if "trains_from" in runs else at_best_rate(runs, _settings(runs))
     if best.empty and not runs.empty:
+        if n_seeds(runs) > CHOOSING:
+            raise ConfigError("runs: none has a score of the seeds that choose the learning rates")
         raise ConfigError(
             f"runs: have {n_seeds(runs)} seeds; at least {CHOOSING + 1} are needed, since "
             f"{CHOOSING} choose the learning rates and are not shown"

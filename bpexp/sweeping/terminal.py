@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpexp.analysis.verdict import AXES, gradient_words
 from bpexp.console import aligned
+from bpexp.errors import ending
 from bpexp.nn.tasks import TASKS
 from bpexp.record.run import Run
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 WIDEST = 10_000  # characters of a line if there is no terminal
 ROWS = 50  # further rows are in summary.csv
 WORDS = ("verdict", "gradient", "training")
-SPARE = ("training", "gradient", "ratio")  # columns that are left out in a narrow terminal
+# Columns that are left out in a narrow terminal, in this order, and characters of a value there.
+SPARE = ("training", "gradient", "ratio", "seconds", "|dC/dWL|", "|dC/dW1|", "loss")
+NARROW = 20
 
 
 def summary(runs: pd.DataFrame, swept: Sequence[str]) -> str:
@@ -29,7 +32,7 @@ def summary(runs: pd.DataFrame, swept: Sequence[str]) -> str:
 
     Returns:
         A line for each of the first 50 runs, with a column for the primary metric of each task.
-        Columns are left out if the terminal is too narrow.
+        If the terminal is too narrow, long values are cut and columns are left out.
     """
     rows = [{str(k): v for k, v in row.items()} for row in runs.head(ROWS).to_dict("records")]
     tasks = set(runs["task"])
@@ -48,6 +51,10 @@ def summary(runs: pd.DataFrame, swept: Sequence[str]) -> str:
     body = [[*(_text(row.get(key)) for key in keys), *_numbers(row, metrics)] for row in rows]
     width = shutil.get_terminal_size((WIDEST, 0)).columns
     lines = aligned(head, body, {*keys, *WORDS})
+    if len(max(lines, key=len)) > width:
+        n = len(keys)
+        body = [[*(ending(cell, NARROW) for cell in cells[:n]), *cells[n:]] for cells in body]
+        lines = aligned(head, body, {*keys, *WORDS})
     for name in SPARE:
         if len(max(lines, key=len)) > width:
             place = head.index(name)

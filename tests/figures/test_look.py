@@ -165,6 +165,22 @@ def test_a_file_written_by_hand_has_300_dpi_and_truetype_fonts(tmp_path):
     assert b"/Type3" not in content
 
 
+def test_a_path_as_a_label_is_cut_and_no_mathematics(tmp_path):
+    """A label of any length would leave the axes no room, and $ would begin a formula."""
+    path = "/home/somebody/with/a/long/name/and/many/folders/of/data/sets/spirals_{}.npz"
+    runs = pd.concat(
+        [
+            tables(("relu", "tanh"), (2, 4), epochs=1).runs.assign(**{"data.path": name})
+            for name in (path.format("a"), path.format("$x_{$"))
+        ]
+    )
+    figure = score_by_depth(runs.assign(run=range(len(runs))))
+    figure.savefig(tmp_path / "figure.png")
+    assert titles(figure) == [
+        r"...f/data/sets/spirals_\$x_{\$.npz", "...rs/of/data/sets/spirals_a.npz",
+    ]  # fmt: skip
+
+
 def test_lines_that_coincide_stand_side_by_side_and_keep_their_data():
     runs = tables(("relu", "leaky", "tanh"), (2, 4, 8)).runs
     runs["accuracy/test"] = np.where(runs["activation"] == "tanh", 0.5, 0.9)

@@ -230,9 +230,10 @@ def test_a_map_of_best_rates_needs_seeds_to_choose_and_others_to_show():
     runs = tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1), seeds=range(2)).runs
     with pytest.raises(ConfigError, match="runs: have 2 seeds; at least 3 are needed"):
         best_rate_map(runs)
-    (panel,) = best_rate_map(
-        tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1), seeds=range(3)).runs
-    ).axes
+    runs = tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1), seeds=range(3)).runs
+    with pytest.raises(ConfigError, match="runs: none has a score of the seeds that choose"):
+        best_rate_map(runs.assign(**{"accuracy/train": np.nan, "diverged_at": np.nan}))
+    (panel,) = best_rate_map(runs).axes
     assert len(panel.texts) == 2
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 
 from bpexp.config.schema import IDENTITY_KEYS
+from bpexp.errors import ending
 from bpexp.figures.parts.numbers import number
 
 SYMBOLS = {"sigma_w2": r"$\sigma_w^2$", "sigma_b2": r"$\sigma_b^2$"}
+LONGEST = 32  # characters of a label
 WORDS = {"depth": "hidden layers", "lr": "learning rate", "init": "initialization"}
 
 
@@ -116,10 +118,19 @@ def describe(factor: str, value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as text: a number as `number` writes it, a switch as in a command."""
+    """Return a value as text: a number as `number` writes it, a switch as in a command.
+
+    Of long text, such as a path, the end is returned: a label of any length leaves a figure no
+    room for its axes.
+
+    >>> shown("/home/somebody/projects/spirals/five_arms.npz")
+    '...rojects/spirals/five_arms.npz'
+    """
     if isinstance(value, bool):
         return str(value).lower()
-    return number(value) if isinstance(value, int | float) else str(value)
+    if isinstance(value, int | float):
+        return number(value)
+    return ending(str(value), LONGEST).replace("$", r"\$")  # matplotlib reads $...$ as mathematics
 
 
 def panel_title(factor: str, value: object) -> str:
@@ -132,6 +143,8 @@ def panel_title(factor: str, value: object) -> str:
     """
     if value == "none":
         return f"no {factor}"
+    if isinstance(value, str):
+        return shown(value)
     symbol = SYMBOLS.get(factor.split(".")[-1])
     return f"{symbol} = {shown(value)}" if symbol else describe(factor, value)
 
