@@ -309,6 +309,15 @@ def test_runs_that_is_a_file_is_one_line(here, monkeypatch, capsys):
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("file", ["finished.txt", "finished.txt.tmp"])
+def test_a_folder_in_the_place_of_a_file_is_one_line(file, here, monkeypatch, capsys):
+    (here / "runs" / "bpexp" / file).mkdir(parents=True)
+    assert run(f"{Q} depth=1", monkeypatch) == 1
+    told = capsys.readouterr().err
+    assert told.endswith(f"/{file}: a folder is in the place of a file\n")
+    assert told.count("\n") == 1
+
+
 def test_a_deleted_folder_is_one_line(here, monkeypatch, capsys):
     gone = here / "gone"
     gone.mkdir()

@@ -71,6 +71,9 @@ def space(folder: Path) -> Iterator[None]:
             ) from None
         if isinstance(error, FileExistsError | NotADirectoryError):
             raise StorageError(f"{folder}: a file is in the place of a folder") from None
+        if isinstance(error, IsADirectoryError):
+            path = error.filename2 or error.filename
+            raise StorageError(f"{path}: a folder is in the place of a file") from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise StorageError(f"{folder}: cannot be written: {error.strerror}") from None
         raise
