@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from bpexp.data.dataset import Dataset
 from bpexp.data.own import check_kind, make_own_dataset
 from bpexp.data.tables import column, inputs
-from bpexp.errors import ConfigError, DataError, one_of, reason
+from bpexp.errors import ConfigError, DataError, one_of, out_of_range, reason
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +58,8 @@ def dataset(
         ConfigError: an argument out of range.
         DataError: the examples are no data set.
     """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise ConfigError(out_of_range("seed", seed, "an integer of at least 0"))
     pairs = [_pair(x, y, "y")]
     if test is not None:
         is_pair = isinstance(test, tuple | list) and len(test) == 2
@@ -73,7 +76,7 @@ def dataset(
         task=task,
         names=names,
         standardize=standardize,
-        seed=seed,
+        seed=int(seed),
         notes=notes,
         spelled=lambda parameter, value: f'{parameter}="{value}"',
     )  # fmt: skip
@@ -126,6 +129,8 @@ def _array(name: str, value: Any) -> NDArray[Any]:
     try:
         if hasattr(value, "toarray"):  # a sparse matrix
             value = value.toarray()
+        if np.ma.is_masked(value):  # asarray would return what the mask hides
+            raise DataError(f"{SOURCE}: {name} is a masked array: values are missing")
         foreign = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
         array = np.from_dlpack(value) if foreign else np.asarray(value)
         return _of_objects(name, array) if array.dtype == object else array

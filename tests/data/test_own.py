@@ -134,6 +134,8 @@ def test_the_test_split_may_be_given_and_nothing_of_the_caller_is_changed():
         (([[1, 2], [3]], [0, 1]), "dataset: x cannot be read as an array: .*inhomogeneous.*"),
         ((np.where(X == X[7, 1], np.nan, X), Y), r"dataset: x\[7, 1\] is NaN: .*missing"),
         ((X, np.where(Y + 0.5 == 9, 0, [*[0.5] * 59, np.nan])), r"dataset: y\[59\] is NaN.*"),
+        ((np.ma.masked_equal(X, X[7, 1]), Y), "dataset: x is a masked array: values are missing"),
+        ((X, np.ma.masked_equal(Y, 1)), "dataset: y is a masked array: values are missing"),
         ((X, [*"ab" * 29, "a", None]), r"dataset: y\[59\] is None: a value is missing"),
         ((X, [object()] * 60), "dataset: y holds object, not numbers or text"),
         ((X.astype(complex), Y), "dataset: x holds complex numbers, not real numbers"),
@@ -155,6 +157,12 @@ def test_what_is_no_data_set_is_refused_in_one_line(arguments, line):
 def test_names_that_do_not_fit_are_refused(y, names, line):
     with pytest.raises(DataError, match=f"^dataset: {line}$"):
         bpexp.dataset(X, y, names=names)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, None, "0"])
+def test_a_seed_that_is_no_integer_is_refused(seed):
+    with pytest.raises(ConfigError, match=f"^seed: {seed!r} is not an integer of at least 0$"):
+        bpexp.dataset(X, Y, seed=seed)
 
 
 FRAME = pd.DataFrame(
