@@ -35,18 +35,20 @@ def from_torch(
     `bpexp.nn.skips`. Flatten, Identity and, in evaluation mode, Dropout are ignored. The module may
     be nested, and `forward` may use functions if torch.fx can trace them.
 
-    Outputs are probabilities, also if the module ends before the softmax, as CrossEntropyLoss
-    requires. A layer without a bias has a bias of 0 in the network, which training changes.
+    With cross_entropy the outputs of the network are probabilities, even if the module returns
+    logits, as CrossEntropyLoss requires. A layer without a bias gets a bias of 0, which training
+    then updates.
 
     Args:
         module: the module; its parameters are copied.
-        cost: the cost, a name or a Choice with parameters. None: cross_entropy; for a module that
-            ends with Sigmoid binary_cross_entropy, with another activation squared_error with this
-            output; for regression squared_error.
+        cost: the cost, a name or a Choice with parameters. None selects squared_error for
+            regression. For classification it selects binary_cross_entropy if the module ends with
+            Sigmoid, squared_error with this output if it ends with another activation, and
+            cross_entropy otherwise.
         task: classification or regression.
 
     Raises:
-        BridgeError: the module has operations without an equivalent, which are named.
+        BridgeError: the module has operations without an equivalent; the message names them.
     """
     network: Network = _file("reading").convert(module, cost, task)
     return network
@@ -66,7 +68,7 @@ def to_torch(network: Network, *, logits: bool = False) -> nn.Sequential:
             `Network.outputs`.
 
     Raises:
-        BridgeError: PyTorch has no equivalent of a layer or an activation, which is named.
+        BridgeError: PyTorch has no equivalent of a layer or an activation; the message names it.
     """
     return _file("writing").convert(network, logits)
 
@@ -75,10 +77,10 @@ def diagnose(module: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any)
     """Measure each layer of any PyTorch module, in one forward and one backward pass.
 
     A layer is a call of a linear function or a convolution. z is the argument of the activation
-    that follows, after a norm or the sum of a skip connection. The instruments are those of
-    `bpexp.load_layers`, if they are defined. Factors of the backward signal are defined between
-    consecutive layers of modules without skip connections. delta is the gradient with respect to z.
-    Layers inside fused functions, such as attention, are left out.
+    that follows, after a norm or the sum of a skip connection. delta is the gradient with respect
+    to z. The instruments are those of `bpexp.load_layers` that are defined for the module. The
+    factors of the backward signal are measured only between consecutive layers, in modules without
+    skip connections. Layers inside fused functions, such as attention, are left out.
 
     Parameters, their `grad`, buffers and the random state do not change.
 
@@ -113,9 +115,9 @@ def watch(
             ...  # the loop
         bpexp.load_layers(study)
 
-    Every `every` steps of an optimizer of the module, from step 0, the layers are measured in the
-    loop's own forward and backward pass, on its batch, as `bpexp.diagnose` does. Other steps are
-    only counted. The loss is the number whose `backward` is called. The score is the accuracy on
+    The layers are measured as in `bpexp.diagnose`, at step 0 and then every `every` optimizer
+    steps, in the loop's own forward and backward pass on its batch. Other steps are only counted.
+    The loss is the tensor whose `backward` method the loop calls. The score is the accuracy on
     the batch if cross_entropy or nll_loss computes the loss, and R2 if mse_loss does. The run's
     tables and its verdict are written at the end; without a score there is no verdict. `python -m
     bpexp.sync` copies the run into MLflow.

@@ -1,4 +1,4 @@
-"""The start line of a watched or diagnosed module: its configuration under the keys of a run."""
+"""The start line of a watched or diagnosed module, with the configuration keys of a run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def start_line(
         "algorithm": ALGORITHM,
         "name": name,
         "config": config,
-        "digest": identity,  # no two such runs supersede each other
+        "digest": identity,  # unique, so that no such run supersedes another
         "data": {"name": "own", "source": "the batches of a program"},
         "sizes": [int(layers[0].weight[0].numel()), *widths],
         "task": "classification" if "accuracy/train" in found else "regression",

@@ -32,13 +32,13 @@ class Diagnosis:
 
     Attributes:
         names: the names of the layers, first layer first.
-        layers: measurements with a row for each layer, in the columns of `bpexp.load_layers`,
-            source "measured", and predictions of mean field, source "theory".
+        layers: a frame with the columns of `bpexp.load_layers` and two rows for each layer: the
+            measurements have source "measured", the mean-field predictions source "theory".
         summaries: metrics by name: loss/train and accuracy/train of the batch,
             gradient/decay_rate, gradient/first_to_last, ...
-        verdict: the word for the gradient, of `bpexp.analysis.signal.GRADIENT`.
+        verdict: the word for the gradient, one of `bpexp.analysis.signal.GRADIENT`.
         evidence: the reason, as a sentence.
-        observation: the measurements.
+        observation: the measurements, as a training loop would record them.
     """
 
     names: tuple[str, ...]

@@ -1,6 +1,7 @@
 """Mean-field predictions for the layers of a module, from the variances of their weights.
 
-With sigma_w2 = n_in Var W and sigma_b2 = Var b of the weights as they are, layer by layer
+With sigma_w2 = n_in Var W and sigma_b2 = Var b of each layer's current weights, where Var is the
+mean of squares,
 
     q^(l+1) = sigma_w2 E[g(z^(l))^2] + sigma_b2,   z^(l) ~ N(0, q^(l))
     weight_factor^(l) = sqrt(n_l Var W^(l+1)),     slope_factor^(l) = sqrt(E[g'(z^(l))^2])

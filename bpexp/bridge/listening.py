@@ -90,19 +90,20 @@ class _Place:
 class Listener(TorchFunctionMode):
     """A context that records the layers of the functions that are called in it.
 
-    Functions return copies, so that in-place operations do not change recorded tensors.
+    Linear layers, norms, activations and sums return copies of their results, so that later
+    in-place operations do not change recorded tensors.
 
     Attributes:
         layers: the layers, in the order of their calls.
         loss: the last loss function that was called.
-        residual: whether two results were added.
+        residual: whether the forward pass adds the results of layers.
     """
 
     def __init__(self, module: nn.Module, on_backward: Callable[[Any], None] | None = None) -> None:
         """Begin without layers.
 
         Args:
-            module: the module with the names of the layers.
+            module: the module; the names of its submodules are the names of the layers.
             on_backward: called before the first call of `backward`, with its tensor.
         """
         super().__init__()

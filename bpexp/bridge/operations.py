@@ -1,7 +1,7 @@
 """The operations of a PyTorch module on its input, as a list, from torch.fx's trace.
 
-Each operation takes the result of the one before it. A sum also takes an earlier result, where a
-skip connection starts.
+The input of each operation is the result of the one before it. A sum has a second operand: the
+earlier result at which a skip connection starts.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Operation:
 
     Attributes:
         kind: LINEAR, NORM, ACTIVATION, SOFTMAX, FACTOR or SUM.
-        place: the module's name in the whole, or the function, with its type, for messages.
-        what: the module, or of FACTOR the number or parameter that is multiplied by.
-        start: of SUM, the index of the operation whose result is added; -1 for the input.
+        place: the name in messages: a submodule's name and type, or a function's name.
+        what: the module; for FACTOR the number or parameter to multiply by; None for SUM.
+        start: for SUM the index of the operation whose result is added; -1 for the input.
     """
 
     kind: str
@@ -65,7 +65,7 @@ def operations(module: nn.Module) -> list[Operation]:
     """Return the operations of a module on its input.
 
     Raises:
-        BridgeError: it cannot be traced, or has operations of other kinds, which are named.
+        BridgeError: it cannot be traced, or has operations of other kinds; the message names them.
     """
     try:
         graph = fx.Tracer().trace(module)
@@ -119,7 +119,7 @@ class _Reading:
         else:
             return self._refuse(node, name)
         if not self._is_last(node.args[0]):
-            return self._refuse(node, f"{place}: it reads an earlier result")
+            return self._refuse(node, f"{place}: its input is an earlier result")
         if _is_identity(module):
             self._results[node] = len(self._found) - 1
             return None
@@ -127,7 +127,7 @@ class _Reading:
             return self._refuse(node, place + _hint(module))
         read = node.args[0]
         if getattr(module, "inplace", False) and isinstance(read, fx.Node) and len(read.users) > 1:
-            return self._refuse(node, f"{place}: inplace=True changes what others read")
+            return self._refuse(node, f"{place}: inplace=True overwrites an input of others")
         return self._add(node, Operation(KINDS[type(module)], place, module))
 
     def _sum(self, node: fx.Node) -> None:
@@ -135,7 +135,7 @@ class _Reading:
         if not self._is_last(below):
             below, other = other, below
         if node.kwargs or not (self._is_last(below) and isinstance(other, fx.Node)):
-            return self._refuse(node, f"{node.name}: a sum of other than two results")
+            return self._refuse(node, f"{node.name}: a sum that is not of two results")
         if other not in self._results:
             return self._refuse(node, f"{node.name}: a sum with a parameter")
         return self._add(node, Operation(SUM, node.name, start=self._results[other]))
@@ -149,7 +149,7 @@ class _Reading:
         if isinstance(number, torch.Tensor):
             is_scalar = number.numel() == 1 and name != "truediv"
         if not (self._is_last(below) and is_scalar):
-            return self._refuse(node, f"{node.name}: a product with other than one number")
+            return self._refuse(node, f"{node.name}: a product that is not with a number")
         factor = 1 / number if name == "truediv" else number  # type: ignore[operator]
         return self._add(node, Operation(FACTOR, node.name, factor))
 

@@ -113,10 +113,10 @@ class _Shape:
 
     @classmethod
     def of(cls, found: Sequence[Operation]) -> _Shape:
-        """Find the order of the operations.
+        """Return the layers, with the order of skip connections that the operations match.
 
         Raises:
-            BridgeError: they are in none.
+            BridgeError: the operations match no order.
         """
         kinds = "".join(operation.kind for operation in found)
         if PLAIN.fullmatch(kinds):
@@ -128,7 +128,7 @@ class _Shape:
                     return cls(_layers(found, order), order, every)
         listed = ", ".join(operation.place for operation in found)
         raise BridgeError(
-            f"module: no network here is in the order {listed}; see bpexp.nn.skips for the orders"
+            f"module: no Network has layers in the order {listed}; bpexp.nn.skips lists the orders"
         )
 
     def skip(self) -> Choice:
@@ -176,10 +176,10 @@ def _layers(found: Sequence[Operation], order: str) -> list[_Layer]:
 
 
 def _cost(ending: Operation | None, cost: str | Choice | None, task: str) -> Choice:
-    """Return the cost, whose outputs are those of the module's last operation.
+    """Return the cost that has the output activation of the module.
 
     Raises:
-        BridgeError: the two differ.
+        BridgeError: the given cost has another output activation.
     """
     if ending is None:
         name = "none"

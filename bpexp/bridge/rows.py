@@ -1,4 +1,4 @@
-"""Activations and norms of PyTorch, and the choices of the same function."""
+"""Convert activations and norms between PyTorch modules and choices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
     "silu": (nn.SiLU, {}),
     "gelu": (nn.GELU, {}),
 }
-"""The module of each activation, and the module's name of each parameter."""
+"""The module class of each activation, and the module's name for each of its parameters."""
 
 
 def activation(place: str, module: nn.Module) -> Choice:
@@ -36,7 +36,7 @@ def activation(place: str, module: nn.Module) -> Choice:
         module: an activation.
 
     Raises:
-        BridgeError: there is no equal.
+        BridgeError: no activation of bpexp computes the same function.
     """
     if isinstance(module, nn.GELU) and module.approximate != "tanh":
         raise BridgeError(
@@ -54,7 +54,7 @@ def activation_module(choice: Choice) -> Any:
     """Return the module of an activation.
 
     Raises:
-        BridgeError: there is none.
+        BridgeError: PyTorch has no such module.
     """
     if choice.name not in ACTIVATIONS:
         raise BridgeError(f"network: PyTorch has no equivalent of activation={choice}")
@@ -73,7 +73,7 @@ def norm(place: str, module: Any) -> Choice:
         module: a BatchNorm1d, LayerNorm or RMSNorm.
 
     Raises:
-        BridgeError: there is no equal.
+        BridgeError: no norm of bpexp computes the same function.
     """
     if isinstance(module, nn.BatchNorm1d):
         if module.momentum is None or not module.track_running_stats:
@@ -83,7 +83,7 @@ def norm(place: str, module: Any) -> Choice:
         given = {"affine": module.affine, "eps": module.eps, "momentum": module.momentum}
         return Choice("batch", given)
     if len(module.normalized_shape) != 1:
-        raise BridgeError(f"module: no equivalent of {place}: it normalises more than the units")
+        raise BridgeError(f"module: no equivalent of {place}: it normalises over several axes")
     affine = bool(module.elementwise_affine)
     if isinstance(module, nn.RMSNorm):
         dtype = module.weight.dtype if affine else torch.get_default_dtype()
@@ -111,7 +111,7 @@ def equal(choices: Sequence[tuple[str, Choice]], what: str) -> Choice:
         what: names the quantity in the message.
 
     Raises:
-        BridgeError: two differ; both are named.
+        BridgeError: two layers differ; the message names both.
     """
     (first, choice), *others = choices
     for place, other in others:

@@ -16,8 +16,8 @@ def from_sklearn(estimator: Any) -> Network:
     """Return a network with the function, the parameters and the dtype of a fitted perceptron.
 
     `Network.outputs` equals `predict_proba` of an MLPClassifier and `predict` of an MLPRegressor.
-    Gradients are those of its loss without the penalty `alpha`. For two classes the network has two
-    outputs, the first before the softmax being 0, where the estimator has one.
+    Gradients are those of its loss without the penalty `alpha`. For two classes the estimator has
+    one output and the network has two, of which the first is 0 before the softmax.
 
     Args:
         estimator: a fitted sklearn.neural_network.MLPClassifier or MLPRegressor.
@@ -37,7 +37,7 @@ def from_sklearn(estimator: Any) -> Network:
         task, cost = "regression", Choice("squared_error", {"output": "identity", "factor": 0.5})
         if output != "identity":
             raise BridgeError(f"estimator: no equivalent of its output activation {output}")
-    elif output == "logistic" and estimator.n_outputs_ > 1:  # several labels an example
+    elif output == "logistic" and estimator.n_outputs_ > 1:  # several labels per example
         task, cost = "classification", Choice("binary_cross_entropy")
     else:
         task, cost = "classification", Choice("cross_entropy")

@@ -34,8 +34,9 @@ from bpexp.training import Observation
 class Watch:
     """A context that records the training of a module.
 
-    A step is measured in the loop's own passes: from the module's forward pass, in training mode
-    and with gradients, to the next `backward`. Other steps are counted only.
+    A step is measured in the loop's own passes. Recording begins with a forward pass of the module
+    in training mode with gradients enabled, and ends with the next call of `backward`. Other steps
+    are only counted.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Watch:
         self._start: dict[str, Any] = {}
         self._listener: Listener | None = None
         self._pending: tuple[Observation, Listener] | None = None
-        self._measured = -1  # the last step
+        self._measured = -1  # the last step that was measured
         self._watched: list[tuple[Any, Any]] = []  # weight and bias of each layer
         self._initial: list[Any] = []
         self._before: list[Any] = []
@@ -175,7 +176,7 @@ class Watch:
             self._listener = None
 
     def _write_pending(self, settings: Mapping[str, Any]) -> None:
-        """Write the observation; the first one after a start line with the optimizer's settings."""
+        """Write the observation, and before the first one the start line with these settings."""
         if self._pending is None:
             return
         observation, heard = self._pending
@@ -198,7 +199,7 @@ class Watch:
         self._journal.observe(observation)
 
     def _verdict(self, seen: Sequence[Observation]) -> dict[str, str]:
-        """Return the verdict, if the score of every batch is known."""
+        """Return the verdict; empty if a batch has no score."""
         task = TASKS[self._start["task"]]
         metrics = [observation.metrics for observation in seen]
         if not all(f"{task.metric}/train" in found for found in metrics):
