@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from bpexp.secrets import has_secret, without_user
 
 SQLITE = "sqlite:///"
-PORT = 5000  # the default of `mlflow ui`; used unless another program has it
+PORT = 5000  # the default of `mlflow ui`; used unless another program listens on it
 TRIED = 20  # number of ports tried, from PORT on
 
 

@@ -84,7 +84,7 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
     pages = dict.fromkeys(path.parents[1] for path in runs)
     failed: set[Path] = set()
     shown: set[str] = set()
-    terminal = SafeStream(sys.stderr).isatty()  # a log needs the last line alone
+    terminal = SafeStream(sys.stderr).isatty()  # a log gets the last line only
     with begin("mirroring", len(runs), "run", shown=terminal) as progress:
         for path in [*runs, *sweeps, *pages]:
             try:

@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 
 class Experiment:
-    """A study's experiment and its runs that are known.
+    """A study's experiment, with a cache of its runs.
 
     Attributes:
         id: MLflow's id of the experiment.
@@ -103,10 +103,10 @@ class Experiment:
         return run
 
     def draft(self, start: dict[str, Any], end: dict[str, Any], shown: dict[str, str]) -> Run:
-        """Return the run of a journal that has ended, without writing it; `add` it once it is.
+        """Return the run of a journal that has ended, without writing it; call `add` after writing.
 
-        Its id depends on the journal's start alone. A mirror that begins again after it was killed
-        uses the same artifact folder, and a store refuses to have the run twice.
+        Its id is computed from the journal's start line only. A mirror that is restarted after it
+        was killed uses the same artifact folder, and the store refuses a second run of this id.
         """
         from mlflow.entities import Run, RunData, RunInfo, RunTag
 
@@ -116,7 +116,7 @@ class Experiment:
         info = RunInfo(
             run_id=run_id,
             experiment_id=self.id,
-            user_id="unknown",  # as the client calls it
+            user_id="unknown",  # the value that the client writes
             status=status(end),
             start_time=begun,
             end_time=milliseconds(end["time"]),
@@ -127,11 +127,11 @@ class Experiment:
         return Run(info, RunData(tags=[RunTag(*tag) for tag in tags.items()]))
 
     def add(self, start: dict[str, Any], run: Run) -> None:
-        """Add the run of a journal to those that are known to be in the store."""
+        """Add the run of a journal to the cache of runs that are in the store."""
         self._runs[_key(start)] = run
 
     def update_tags(self, run: Run, tags: dict[str, str]) -> None:
-        """Set those tags of a run whose values differ, in one call; none of a deleted run."""
+        """Set those tags of a run whose values differ, in one call; skip a deleted run."""
         from mlflow.entities import RunTag
 
         changed = {k: v for k, v in tags.items() if run.data.tags.get(k) != v}

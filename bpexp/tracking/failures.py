@@ -1,7 +1,7 @@
 """Exceptions of the mirror: trouble with the store, or a defect of the mirror.
 
-Trouble is temporary or the user can end it, so its message is one line about the store. The message
-of a defect names the exception and the file that holds the traceback.
+Trouble is temporary or can be fixed by the user, so its message is one line about the store. The
+message of a defect names the exception and the file that holds the traceback.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def trouble(error: Exception, uri: str) -> str:
 
 
 def _refusal(error: Exception) -> str:
-    """Return why a server with a login refused a request; empty if it is not that."""
-    # A request of MLflow's interface or, with an artifact, an HTTP error of requests.
+    """Return why a server with a login refused a request; empty for other errors."""
+    # MLflow raises exceptions of its own, and for artifacts an HTTPError of the package requests.
     ask = getattr(error, "get_http_status_code", None)
     status = ask() if ask else getattr(getattr(error, "response", None), "status_code", None)
     if status == 403 and "Permission denied" not in str(error):  # MLflow checks the host name too

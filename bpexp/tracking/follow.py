@@ -93,7 +93,7 @@ class _Followed:
         self._defect: str | None = None  # the first one
 
     def write(self, mirror: Mirror, over: bool) -> None:
-        """Mirror the runs that have ended or were not written for LIVE seconds; all if it is over.
+        """Mirror runs that have ended or were not written for LIVE seconds; all runs if `over`.
 
         A run whose mirroring raises a defect is reported once and then skipped.
         """

@@ -93,7 +93,8 @@ class Mirror:
         start = first(folder)
         if not start:
             return False
-        experiment = self._experiment(start["config"]["study"])  # it locks runs, so before the lock
+        # Before the lock of this run, because opening an experiment may lock runs.
+        experiment = self._experiment(start["config"]["study"])
         shown = place_tags(start, self._place(folder))
         with mirroring(folder) as new:
             run = self._runs.setdefault(folder, RunMirror(self._client, folder))
@@ -108,7 +109,7 @@ class Mirror:
     def _create(
         self, experiment: Experiment, start: dict[str, Any], shown: dict[str, str], run: RunMirror
     ) -> StoredRun:
-        """Create a run in the store. One that has ended is written whole where that is possible."""
+        """Create a run in the store; into a local store write an ended run in one transaction."""
         if not (self._database and local_folder(experiment.artifacts) and run.end):
             return experiment.create(start, shown)
         stored = experiment.draft(start, run.end, shown)
@@ -162,7 +163,7 @@ class Mirror:
             "members": " ".join(member["name"] for member in sweep["members"])[:LONGEST_TAG],
             NOTE: sweep_description(sweep, runs, folder, run_id),
         }
-        # A metric cannot be deleted: a count of what no run is any more becomes 0.
+        # MLflow cannot delete a metric, so a count that applies to no run any more is set to 0.
         counted = {name: 0.0 for name in run.data.metrics if name.startswith(COUNTS)}
         self._client.log_batch(
             run_id,
@@ -171,7 +172,8 @@ class Mirror:
                 for name, value in {**counted, **sweep_metrics(sweep, runs)}.items()
                 if run.data.metrics.get(name) != value  # equal if the command is repeated
             ],
-            # A param cannot be changed. The same values in another order are the same sweep.
+            # MLflow cannot change a param. A sweep repeated with its values in another order has
+            # the same id, and keeps the params of the first time.
             [Param(*p) for p in sweep_params(sweep).items() if p[0] not in run.data.params],
             [RunTag(*tag) for tag in tags.items()],
         )
@@ -194,7 +196,7 @@ class Mirror:
             folder = attempt_folder(self._root / RUNS / study, identity, attempt)
             if not folder.exists():
                 continue
-            with mirroring(folder):  # another mirror may be about to end it
+            with mirroring(folder):  # another mirror may be writing its end
                 end = ends(folder)[1]
                 if end is None and not in_use(folder):
                     RunMirror(self._client, folder).write_status(stored, end)

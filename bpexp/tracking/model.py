@@ -23,7 +23,7 @@ class ServedNetwork(PythonModel):
     """Maps inputs (N, n_0) to the outputs (N, K) of the trained network."""
 
     def load_context(self, context: Any) -> None:
-        """Read the weights, and import what registers the activation if it is none of bpexp's."""
+        """Read the weights, and import the script that registers its activation if there is one."""
         from bpexp.nn import Network
         from bpexp.register import load_plugins
 
@@ -48,15 +48,15 @@ class ServedNetwork(PythonModel):
 def log_model(run: Run, step: int, note: str, sources: Sequence[Path] = ()) -> str:
     """Log a run's network as the model `network` of MLflow's active run and return the model's id.
 
-    The network is described from the run's record and not loaded: this process need not know its
-    activation.
+    The network is described from the run's record and not loaded, so that a registered activation
+    need not be imported in this process.
 
     Args:
         run: the run, which has weights.
         step: the last step, whose metrics MLflow gives to the model.
         note: its description in Markdown.
-        sources: files of a script that registered the network's activation. They become part of the
-            model, which imports them when it is served; nothing else does.
+        sources: files of a script that registered the network's activation. They are copied into
+            the model and are imported only when it is served.
     """
     import mlflow
     from mlflow.models import ModelSignature

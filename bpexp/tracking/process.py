@@ -74,7 +74,7 @@ class MirrorProcess:
         return messages
 
     def finish(self, stopped: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-        """Tell the process that the sweep has ended, and yield its messages until it exits.
+        """Signal the end of the sweep to the process, and yield its messages until it exits.
 
         Args:
             stopped: returns whether to abandon the process instead of waiting.

@@ -1,8 +1,8 @@
 """Mirror one run: write what its journal and files hold so far into MLflow.
 
 MLflow's metric rows are unique by key, step, timestamp and value. The timestamps are the journal's,
-so writing a point twice changes nothing. A run takes few calls: one to create it, one for each 900
-points, one to end it; into a local store one that has ended is written by `bpexp.tracking.whole`.
+so writing a point twice changes nothing. A run is written in few calls: one to create it, one for
+each 900 points, and one to end it. `bpexp.tracking.whole` writes ended runs into local stores.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Dataset, Metric
     from mlflow.entities import Run as StoredRun
 
-# Points a call. MLflow's client sends tags in a separate, earlier call if points, params and tags
-# are more than 1000 together.
+# Points per call. If points, params and tags are more than 1000 together, MLflow's client sends the
+# tags in a separate, earlier call.
 BATCH = 900
 CURVES = "curves"  # a table that is not uploaded: its columns are metrics
 
@@ -38,7 +38,7 @@ class RunMirror:
     """Writes one run's journal and files into a store."""
 
     def __init__(self, client: MlflowClient, folder: Path) -> None:
-        """Begin with the journal's first line.
+        """Prepare to read the journal from its first line.
 
         Args:
             client: the client of the store.
@@ -171,14 +171,14 @@ class RunMirror:
         return [Metric(name, value, begun, 0) for name, value in view.run_metrics(run).items()]
 
     def _end_tags(self, run: Run, stored: StoredRun, lines: int) -> dict[str, str]:
-        """Return the tags of a run that has ended and of which `lines` lines are in the store."""
+        """Return the tags of an ended run; `lines` lines of its journal are in the store."""
         return view.run_tags(run, stored.info.run_id) | {"mirrored": str(lines)}
 
     def _moments(self, stored: StoredRun) -> dict[int, int]:
         """Return the timestamp of each step that the store holds.
 
         A power cut may remove lines from a journal that were mirrored already. Their steps are
-        computed again later, and with another timestamp they would be added as other points.
+        computed again later, and with other timestamps MLflow would store them as further points.
         """
         if not stored.data.metrics:
             return {}
@@ -219,11 +219,11 @@ class RunMirror:
             [stored.info.experiment_id], f"source_run_id = '{run_id}'"
         )
         for model in logged:
-            if model.status != "READY":  # its mirror was killed
+            if model.status != "READY":  # the mirror that created it was killed
                 self._client.delete_logged_model(model.model_id)
         if not any(model.status == "READY" for model in logged):
             mlflow.set_tracking_uri(self._client.tracking_uri)
-            self._written = "RUNNING", None  # start_run sets it, and a wrong end time at its exit
+            self._written = "RUNNING", None  # start_run sets it, and at its exit a wrong end time
             run = Run(self._folder, *ends(self._folder))
             # MLflow attaches the points of one step to the model and refuses to attach a point
             # twice. `_log_results` attaches those of step 0.

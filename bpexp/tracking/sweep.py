@@ -21,7 +21,7 @@ from bpexp.tracking.view import LONGEST_PARAM, artifact
 LONGEST, SHOWN_COMMAND = 7500, 1000
 MAIN = ("verdicts", "gradient_norm_by_layer", "score_by_depth", "score_by_setting", "forecast")
 REPORT = "report.html"
-COUNTS = ("runs/", "verdict/")  # how the names of the numbers of runs begin
+COUNTS = ("runs/", "verdict/")  # prefixes of the metrics that are numbers of runs
 
 
 def sweep_params(sweep: Mapping[str, Any]) -> dict[str, str]:

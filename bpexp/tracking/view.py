@@ -29,7 +29,7 @@ def place_tags(start: dict[str, Any], place: Place) -> dict[str, str]:
     """Return the tags for a run's sweep, its order in the table of runs, and its colour.
 
     Colours are those of figures: by activation, or by the first swept key if that is not swept.
-    Without a sweep there is no tag `sweep`, so that the run keeps the one that it has.
+    A run without a sweep gets no tag `sweep`, so that an existing tag is not overwritten.
     """
     swept = {key: values for key, values in place.swept.items() if key != "seed"}
     factor = "activation" if "activation" in swept or not swept else next(iter(swept))
@@ -50,7 +50,7 @@ def step_metrics(line: dict[str, Any]) -> dict[str, float]:
 def run_metrics(run: Run) -> dict[str, float]:
     """Return the metrics of a run's row as final/... and start/...; empty unless it is finished.
 
-    A run that was stopped may be continued, and MLflow cannot delete a point.
+    Other runs have none, because a stopped run may be continued and MLflow cannot delete a point.
     """
     if not run.finished:
         return {}

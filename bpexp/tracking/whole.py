@@ -1,8 +1,8 @@
 """Write a whole run into a local SQLite store in one transaction, without MLflow's client.
 
-The client takes ten transactions and 60 statements to write a run, nine tenths of the time that
-mirroring it takes, and has no call for a whole run. This module writes the same rows into MLflow's
-tables itself. It is used only if the tables have the columns known here; otherwise, and for all
+The client writes a run in ten transactions of 60 statements, which is nine tenths of the time of
+mirroring, and has no call that writes a whole run. This module writes the same rows into MLflow's
+tables itself. It is used only if the tables have the columns in COLUMNS; otherwise, and for all
 other stores, runs are written with the client.
 """
 
@@ -38,7 +38,7 @@ COLUMNS = {
         "input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step",
     ),
 }  # fmt: skip
-"""The columns of MLflow's tables that a run's rows are in."""
+"""MLflow's tables that hold a run, and their columns."""
 
 LONGEST_TAG = 8000  # MLflow cuts longer values
 NAME = "mlflow.runName"  # the tag in which MLflow repeats a run's name
