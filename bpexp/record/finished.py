@@ -1,4 +1,4 @@
-"""The list of a study's finished runs: with it a plan need not read the journal of each of them."""
+"""The list of a study's finished runs, so that a plan need not read the journal of each."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from bpexp.record.layout import FINISHED_RUNS
 
 
 def listed(study: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of all that a study's folder holds, and which of them are finished runs.
+    """Return the names of all entries of a study's folder, and of those that are finished runs.
 
-    The list may lack finished runs. A run that it has is finished: a run that was finished stays so
-    until its folder is deleted. Journals are not read, so that a plan needs one file for any number
+    Finished runs may be missing in the list. A listed run is finished, because a run stays finished
+    until its folder is deleted. Journals are not read, so that a plan reads one file for any number
     of runs.
 
     Args:
         study: the study's folder, which need not exist.
     """
-    # The folder is read before the list: a run leaves the list before its folder is created again.
+    # The folder is read before the list: a run is removed from the list before its folder is
+    # created again.
     try:
         names = frozenset(os.listdir(study))
     except (FileNotFoundError, NotADirectoryError):
@@ -33,7 +34,7 @@ def listed(study: Path) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def list_finished(study: Path, runs: Collection[str], finished: Collection[str]) -> None:
-    """Write the list of a study's finished runs. Runs whose folders were deleted leave it.
+    """Write the list of a study's finished runs, without runs whose folders were deleted.
 
     Args:
         study: the study's folder.

@@ -24,7 +24,8 @@ LINES = {
 }
 TAIL = 4096  # bytes read first to find the last line; an end line is rarely longer
 
-DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of a damaged line
+# Exceptions that parsing a damaged line raises.
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class JournalError(BpexpError):
@@ -210,7 +211,7 @@ class Follower:
 
 
 def _parse(path: Path, lines: Sequence[bytes], after: int) -> list[dict[str, Any]]:
-    """Parse consecutive lines; `after` lines are before them."""
+    """Parse consecutive lines; `after` is the number of lines before them."""
     try:
         parsed: list[dict[str, Any]] = json.loads(b"[%s]" % b",".join(lines))  # shares their keys
         if len(parsed) != len(lines):

@@ -153,9 +153,9 @@ class Journal:
 
 
 def _locked(file: IO[bytes]) -> bool:
-    """Take a journal's lock and return whether that succeeded.
+    """Lock a journal and return whether that succeeded.
 
-    It tries for 0.1 s, because `in_use` holds the lock for a moment.
+    The lock is tried for 0.1 s, because `in_use` of another process holds it for a moment.
     """
     deadline = time.monotonic() + 0.1
     while True:

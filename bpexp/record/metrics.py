@@ -69,7 +69,7 @@ def flat_name(metric: str) -> str:
 NO_START = {f"start/{flat_name(name)}": np.nan for name in START}
 
 Part = tuple[dict[str, Any], Columns]
-"""A run's own columns, one value each, and its rows."""
+"""A run's identifying columns, one value each, and its table."""
 
 
 def summary_metrics(line: dict[str, Any]) -> dict[str, float]:
