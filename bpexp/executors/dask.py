@@ -1,4 +1,4 @@
-"""Training on the workers of a Dask cluster, which somebody has started."""
+"""Training on the workers of a running Dask cluster."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 POLL = 0.1  # seconds to wait for messages
 TIMEOUT = 10.0  # seconds for a scheduler to answer
-RETRY = 2.0  # seconds between tries to reach a scheduler that was lost
+RETRY = 2.0  # seconds between attempts to connect to a scheduler again
 
 
 class DaskExecutor:
-    """Train on the workers of a Dask scheduler, at the address at which it listens."""
+    """Train on the workers of a Dask scheduler, which is found by its address."""
 
     def __init__(self, *, address: str = "", shared: bool = True) -> None:
-        """Take what the configuration says.
+        """Store the settings.
 
         Args:
-            address: of the scheduler, such as tcp://host:8786.
-            shared: whether workers see this machine's folders under the same paths. If not, the
-                record of each run is sent back while it grows.
+            address: the address of the scheduler, such as tcp://host:8786.
+            shared: whether this machine's folders have the same paths on the workers. If not, the
+                record of each run is sent to this machine during training.
 
         Raises:
             ValueError: the package distributed is not installed.
@@ -48,13 +48,14 @@ class DaskExecutor:
 
     @property
     def least_operations(self) -> float:
-        """About half a second's, as long as the messages of a stack take."""
+        """About half a second of training, which is the time for sending a stack."""
         return 5e8
 
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
         """Train all stacks; see `Executor.run`.
 
-        If the scheduler dies, this waits until one listens at its address again.
+        If the connection to the scheduler is lost, training waits for a scheduler at the same
+        address.
         """
         client = self._connected()
         session.note(f"dask: {self._address}; dashboard: {client.dashboard_link}")
@@ -66,7 +67,7 @@ class DaskExecutor:
                     connection.follow()
                     return work.statuses
             except (OSError, _SchedulerLostError):
-                session.note(f"dask: the scheduler {self._address} is gone; waiting for it")
+                session.note(f"dask: no connection to {self._address}; waiting for a scheduler")
             while (found := self._again(session)) is None:
                 if session.interrupt.requested:
                     return work.statuses
@@ -87,7 +88,7 @@ class DaskExecutor:
             ) from None
 
     def _again(self, session: Session[Run]) -> Client | None:
-        """Wait, and return a client of the scheduler if it listens by then."""
+        """Wait for RETRY seconds, then return a client, or None without a scheduler."""
         end = time.monotonic() + RETRY
         while time.monotonic() < end and not session.interrupt.requested:
             time.sleep(POLL)
@@ -97,11 +98,11 @@ class DaskExecutor:
 
 
 class _SchedulerLostError(Exception):
-    """The scheduler died, or has forgotten what was sent to it."""
+    """The connection to the scheduler, or a task that was sent to it, is lost."""
 
 
 class _Work(Generic[Run]):
-    """What is to be trained, and the statuses so far. It outlives a scheduler."""
+    """The stacks that wait and the statuses so far, which are kept if the scheduler is lost."""
 
     def __init__(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> None:
         self.session = session
@@ -114,7 +115,7 @@ class _Work(Generic[Run]):
         self.statuses |= self.held.keep_deferred(stack, [outcome[run.identity] for run in stack])
 
     def retry(self, stack: RunStack[Run], why: str) -> None:
-        """Put back the runs of a stack whose workers died, each alone and once."""
+        """Queue the unfinished runs of a stack whose workers died, each alone and only once."""
         for planned in stack:
             run = planned.refreshed()
             if run.finished:
@@ -127,7 +128,7 @@ class _Work(Generic[Run]):
                 self.waiting.append((run,))
 
     def put_back(self, stacks: Sequence[RunStack[Run]]) -> None:
-        """Put back stacks that the scheduler lost."""
+        """Queue the unfinished runs of stacks that a lost scheduler had."""
         for stack in stacks:
             done = [run for run in stack if run.refreshed().finished]
             self.statuses |= {run.identity: "FINISHED" for run in done}
@@ -135,7 +136,7 @@ class _Work(Generic[Run]):
 
 
 class _Connection(Generic[Run]):
-    """The stacks that one scheduler has, and the messages of its workers."""
+    """A connection to one scheduler: the stacks that were sent, and the workers' messages."""
 
     def __init__(self, client: Client, work: _Work[Run], shared: bool) -> None:
         from distributed import Event, Queue
@@ -147,7 +148,7 @@ class _Connection(Generic[Run]):
         self._stopping = False
         self._sent: dict[Future, RunStack[Run]] = {}
         self._runs = {run.identity: run for stack in work.waiting for run in stack}
-        self._attempts: dict[str, str] = {}  # the attempt that trains a run, by its identity
+        self._attempts: dict[str, str] = {}  # the worker's attempt that trains each run, by identity
         self._locks = ExitStack()
 
     def __enter__(self) -> _Connection[Run]:
@@ -160,10 +161,10 @@ class _Connection(Generic[Run]):
         self._work.put_back([*self._sent.values()])
 
     def follow(self) -> None:
-        """Train until nothing is left, or a signal has stopped what was in training.
+        """Train until all stacks have ended, or a signal has stopped those in training.
 
         Raises:
-            _SchedulerLostError: the scheduler died.
+            _SchedulerLostError: the connection to the scheduler, or a task, is lost.
         """
         work, session = self._work, self._work.session
         while True:
@@ -199,7 +200,7 @@ class _Connection(Generic[Run]):
         self._sent[future] = stack
 
     def _collect(self, future: Future, stack: RunStack[Run]) -> None:
-        """Take the outcome of a task that is over."""
+        """Record the statuses of an ended task; queue its runs again if its worker died."""
         if future.status in ("cancelled", "lost"):
             self._sent[future] = stack
             raise _SchedulerLostError
@@ -208,7 +209,7 @@ class _Connection(Generic[Run]):
             self._work.finish(stack, future.result())
         else:
             error: Any = future.exception()
-            if type(error).__name__ != "KilledWorker":  # our own, such as StorageError
+            if type(error).__name__ != "KilledWorker":  # raised in training, such as StorageError
                 raise error
             self._work.retry(stack, f"the Dask workers that trained it died ({reason(error)})")
 
@@ -217,7 +218,7 @@ class _Connection(Generic[Run]):
             pass
 
     def _receive(self) -> bool:
-        """Handle the messages that are there, and return whether there were any."""
+        """Handle the messages received so far, and return whether there were any."""
         try:
             messages = self._messages.get(timeout=POLL, batch=True)
         except TimeoutError:
@@ -234,11 +235,11 @@ class _Connection(Generic[Run]):
         if message.get("epochs"):
             self._work.session.report(message["epochs"])
         for identity, changes in message.get("files", {}).items():
-            if self._attempts.get(identity) == attempt:  # not of a worker taken for dead
+            if self._attempts.get(identity) == attempt:  # else another worker has replaced this one
                 apply(changes, self._runs[identity].folder)
 
     def _begin(self, attempt: str, identities: Sequence[str]) -> None:
-        """Answer a worker that begins: the files of the runs that it may train."""
+        """Send a worker that begins a stack the files of the runs that it may train."""
         from distributed import Queue
 
         files = {}

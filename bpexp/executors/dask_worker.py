@@ -1,4 +1,4 @@
-"""A stack in training on a Dask worker, with messages to the process that sent it."""
+"""Training of a stack on a Dask worker, with messages to the sweep's process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from bpexp.executors.remote import check_versions, import_all, train_rest
 from bpexp.executors.transfer import FolderChanges, apply
 
 INTERVAL = 0.5  # seconds between messages
-ANSWER = 60.0  # seconds for the sweep's process to send a run's files
-ONE = threading.Lock()  # one stack at a time: the number of BLAS threads is the process's
+ANSWER = 60.0  # seconds to wait for the files of runs from the sweep's process
+# One stack at a time, because the number of BLAS threads is a setting of the whole process.
+ONE = threading.Lock()
 
 
 def train_stack_for(
@@ -32,15 +33,15 @@ def train_stack_for(
 
     Args:
         train: trains a stack.
-        stack: the runs as they were planned. If another worker died with them, training continues
-            from its checkpoints.
-        token: names the queue and the event of the sweep's process.
-        shared: whether the runs' folders are this machine's too.
-        expected: the versions with which the sweep was planned.
+        stack: the runs as they were planned. If they were trained before on a worker that died,
+            training continues from their checkpoints.
+        token: the prefix of the names of the sweep's queues and event.
+        shared: whether the runs' folders have the same paths on this machine.
+        expected: the versions on the sweep's machine.
         imports: modules to import first.
 
     Raises:
-        ExecutorError: another version is installed here.
+        ExecutorError: this machine has other versions.
     """
     check_versions(expected)
     import_all(imports)
@@ -61,7 +62,7 @@ def train_stack_for(
 
 
 class _Link(Interrupt):
-    """The messages to the sweep's process, and whether training must stop."""
+    """Messages to the sweep's process; an interrupt that this process can set."""
 
     def __init__(self, token: str) -> None:
         from distributed import Event, Queue, get_client
@@ -84,13 +85,13 @@ class _Link(Interrupt):
         return answer
 
     def follow(self, runs: Sequence[PlannedRun]) -> None:
-        """Send what changes in the folders of these runs from now on."""
+        """Begin to record the changes in the folders of these runs, for `send`."""
         self._folders = {run.identity: FolderChanges(run.folder) for run in runs}
         for changes in self._folders.values():
             changes.read()
 
     def report(self, epochs: int) -> None:
-        """Count epochs; send a message and look for a stop if the last one was long ago."""
+        """Count epochs; every INTERVAL seconds send a message and check for a stop."""
         self._epochs += epochs
         if time.monotonic() - self._sent >= INTERVAL:
             self.send()
@@ -98,7 +99,7 @@ class _Link(Interrupt):
                 self.signal = -1
 
     def send(self) -> None:
-        """Send the epochs done and what has changed in the folders."""
+        """Send the number of epochs and the changes in the folders since the last message."""
         self._sent = time.monotonic()
         files = {key: found for key, of in self._folders.items() if (found := of.read())}
         self._put({"kind": "progress", "epochs": self._epochs, "files": files})

@@ -15,18 +15,18 @@ class HeldRuns(Generic[Run]):
     """The runs that another process holds, until it releases them or exits."""
 
     def __init__(self, session: Session[Run]) -> None:
-        """Begin without any."""
+        """Begin without runs."""
         self._session = session
         self._runs: list[Run] = []
         self._checked = 0.0
         self._warned = False
 
     def __bool__(self) -> bool:
-        """Return whether there are any such runs."""
+        """Return whether another process holds any of the runs."""
         return bool(self._runs)
 
     def keep_deferred(self, stack: RunStack[Run], outcome: Sequence[str]) -> dict[str, str]:
-        """Add a stack's deferred runs, and return the statuses of the others by identity."""
+        """Store a stack's deferred runs, and return the statuses of the others by identity."""
         results = list(zip(stack, outcome, strict=True))
         self._runs += [run for run, status in results if status == DEFERRED]
         return {run.identity: status for run, status in results if status != DEFERRED}

@@ -22,7 +22,7 @@ class LocalExecutor:
 
     @property
     def least_operations(self) -> float:
-        """None: sending a stack over a pipe takes no time."""
+        """0, because sending a stack over a pipe takes negligible time."""
         return 0.0
 
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:

@@ -16,9 +16,9 @@ from bpexp.executors.worker import Worker
 
 
 class Pool(Generic[Run]):
-    """Worker processes, the stacks that wait for them, and the statuses of the runs so far.
+    """Worker processes, the queue of stacks, and the statuses of the runs so far.
 
-    If a worker dies, each of its runs is tried once more, alone.
+    If a worker dies, each of its unfinished runs is trained once more, alone.
     """
 
     def __init__(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> None:
@@ -68,7 +68,7 @@ class Pool(Generic[Run]):
         return Worker(session.train, session.interrupt, self._workers, session.imports)
 
     def _assign(self, worker: Worker[Run]) -> None:
-        """Give a worker its next stack, if there is one."""
+        """Send a worker the next stack of the queue, if there is one."""
         if self._waiting and not self._session.ending(self._statuses):
             if not worker.send(self._waiting.popleft()):  # it died while it was idle
                 self._replace(worker)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 DEFERRED = "DEFERRED"
-"""Returned instead of a status: another process trains the run, or trained it since it was planned.
+"""Returned instead of a status if another process trains the run, or has trained it since the plan.
 """
 
 
 class PlannedRun(Protocol):
-    """A run that is to be trained: the part of its interface that executors use."""
+    """The part of a run's interface that executors use."""
 
     @property
     def identity(self) -> str:
@@ -34,11 +34,11 @@ class PlannedRun(Protocol):
 
     @property
     def operations(self) -> float:
-        """Multiplications and additions that are left, counted roughly."""
+        """Estimate of the multiplications and additions that remain."""
 
     @property
     def memory(self) -> int:
-        """Bytes that training takes in its process, counted roughly."""
+        """Estimate of the memory of training, in bytes."""
 
     def refreshed(self) -> Self:
         """Return the run with `epoch` and `finished` read again from its folder."""
@@ -53,9 +53,9 @@ class PlannedRun(Protocol):
         """
 
     def away(self, folder: Path) -> Self:
-        """Return the run with another folder, where it is saved at least once a second.
+        """Return the run with another folder and a checkpoint at least once per second.
 
-        A checkpoint is written after an epoch, so that this means each epoch if one takes longer.
+        Checkpoints are written only at the end of an epoch, so longer epochs have one each.
         """
 
 
@@ -94,15 +94,15 @@ class Session(Generic[Run]):
     """The functions and settings of a sweep that its executor uses.
 
     Attributes:
-        train: trains one stack; can be pickled, so that other processes receive it.
+        train: trains one stack; can be pickled, so that it can be sent to other processes.
         fail: records a run as failed, with a text whose last line is the error.
-        report: receives progress, in this process; 0 epochs, now and then, let the display go on.
+        report: called in this process with the epochs done; 0 epochs update the display only.
         interrupt: set when training is to stop; no stack is started after that.
-        note: shows the user a line.
+        note: prints a line for the user.
         jobs: the number of stacks to train at once.
         fail_fast: start no stack after the first run that failed.
-        imports: modules that a process must import before it trains, since they register what is
-            trained; "__main__" is the program itself.
+        imports: modules to import before training, because they register functions that runs use;
+            "__main__" is the program itself.
         meanwhile: work for this process while others train; not called if this process trains.
     """
 
@@ -125,7 +125,7 @@ class Executor(Protocol):
     """Trains the stacks of a sweep."""
 
     def workers(self) -> int:
-        """Return how many stacks it trains at once if `jobs` is null.
+        """Return the number of stacks to train at once if `jobs` is null.
 
         Raises:
             ExecutorError: the engine does not answer.
@@ -133,9 +133,9 @@ class Executor(Protocol):
 
     @property
     def least_operations(self) -> float:
-        """Operations below which a stack is not divided among workers, for what sending it takes.
+        """Least operations of a stack; smaller stacks are not divided, because sending takes time.
 
-        See `PlannedRun.operations`; a core does some 10^9 a second.
+        See `PlannedRun.operations`; a core computes about 10^9 per second.
         """
 
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What an engine runs on another machine: a stack that may have been trained in part before."""
+"""Training on another machine of a stack that may be partly trained already."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from itertools import groupby
 from bpexp.errors import ExecutorError
 from bpexp.executors.protocol import Interrupt, Report, Run, RunStack, Train
 
-CHECKED = ("bpexp", "numpy")  # packages whose version decides a run's numbers
+CHECKED = ("bpexp", "numpy")  # packages whose versions affect a run's numbers
 
 
 def require_package(package: str, extra: str) -> None:
     """Check that an engine's package is installed.
 
     Args:
-        package: its name.
-        extra: the name of this package's extra that installs it, also the executor's name.
+        package: the package's name.
+        extra: the extra of bpexp that installs the package, and the executor's name.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: the package is not installed.
     """
     if importlib.util.find_spec(package) is None:
         raise ValueError(f"name: {extra} needs the package {package}: pip install 'bpexp[{extra}]'")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what decides a run's numbers, and the kind of processor."""
+    """Return the versions of the packages that affect a run's numbers, and the processor type."""
     found = {"machine": platform.machine()}
     for package in CHECKED:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # it is on the path, and not installed
+        except PackageNotFoundError:  # imported from the path without being installed
             found[package] = "unknown"
     return found
 
 
 def check_versions(expected: dict[str, str]) -> None:
-    """Refuse to train where runs would have other numbers.
+    """Compare the versions on this machine with those on the sweep's machine.
 
     Raises:
-        ExecutorError: a version is not the one with which the sweep was planned.
+        ExecutorError: a version differs, so that runs could have other numbers.
     """
     here = versions()
     for name, wanted in expected.items():
@@ -58,15 +58,15 @@ def check_versions(expected: dict[str, str]) -> None:
 def train_rest(
     train: Train[Run], stack: RunStack[Run], report: Report, interrupt: Interrupt
 ) -> dict[str, str]:
-    """Train what is left of a stack and return each run's status by identity.
+    """Train the unfinished runs of a stack and return each run's status by identity.
 
-    Runs that are not at the same epoch, since a worker died between two checkpoints, are trained
-    apart.
+    Runs at different epochs are trained as separate stacks. Epochs differ if a worker died between
+    the checkpoints of two runs.
 
     Args:
         train: trains a stack whose runs are at the same epoch.
         stack: the runs as they were when the work was sent.
-        report: receives the epochs done.
+        report: called with the number of epochs done.
         interrupt: stops training.
     """
     runs = [run.refreshed() for run in stack]
@@ -86,7 +86,7 @@ def import_all(modules: Sequence[str]) -> None:
 
 
 def regrouped(stacks: Sequence[RunStack[Run]]) -> list[RunStack[Run]]:
-    """Return what is left of some stacks, as stacks whose runs are at the same epoch."""
+    """Return the unfinished runs of stacks, as stacks whose runs are at the same epoch."""
     found: list[RunStack[Run]] = []
     for stack in stacks:
         runs = sorted((run.refreshed() for run in stack), key=_epoch)

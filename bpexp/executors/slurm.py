@@ -1,4 +1,4 @@
-"""Training in jobs of a Slurm cluster, which live on without the process that submitted them."""
+"""Training in jobs of a Slurm cluster, which continue if the process that submitted them exits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bpexp.executors.remote import require_package
 from bpexp.executors.slurm_job import Bundle, BundleJob
 from bpexp.executors.slurm_jobs import Jobs
 
-FOLDER = "slurm"  # in the study's folder: submitted work, logs, and what became of it
+FOLDER = "slurm"  # in the study's folder: the jobs submitted, their logs and outcomes
 WORKERS = 32  # jobs at once, if `jobs` is null
-PROCESS = 0.5  # GiB of a process before it has read any data
-RATE, SLOWEST = 1e9, 1e8  # operations a second of a core, and of a slow one that others disturb
-LEAST_MINUTES = 10  # of a time limit
+PROCESS = 0.5  # GiB of a process without data
+RATE, SLOWEST = 1e9, 1e8  # operations per second of a core, and of a slow core under other load
+LEAST_MINUTES = 10  # the least time limit
 
 
 class SlurmExecutor:
@@ -34,15 +34,16 @@ class SlurmExecutor:
         cores: int = 1,
         least_seconds: float = 60.0,
     ) -> None:
-        """Take what the configuration says.
+        """Store the settings.
 
         Args:
-            partition: of the cluster; null: its default.
-            account: to charge; null: the user's default.
-            minutes: the time limit of a job; null: by the size of the largest one.
-            memory: of a job, GiB; null: by the size of the largest one.
-            cores: of a job. A run uses as many as its key `threads` says.
-            least_seconds: of a job's work, roughly. Stacks that take less share a job.
+            partition: the partition of the cluster; null: the cluster's default.
+            account: the account to charge; null: the user's default.
+            minutes: the time limit of a job; null: estimated from the largest job.
+            memory: the memory of a job in GiB; null: estimated from the largest job.
+            cores: the number of cores of a job. A run uses `threads` of them.
+            least_seconds: the least time of a job's training, approximately. Stacks that take less
+                are trained together in one job.
 
         Raises:
             ValueError: a number is out of range, or the package submitit is not installed.
@@ -66,13 +67,13 @@ class SlurmExecutor:
 
     @property
     def least_operations(self) -> float:
-        """Those of `least_seconds`."""
+        """The operations of one core in `least_seconds`."""
         return RATE * self._least_seconds
 
     def run(self, stacks: Sequence[RunStack[Run]], session: Session[Run]) -> dict[str, str]:
         """Train all stacks; see `Executor.run`.
 
-        A signal ends the waiting. The jobs go on, and the same command finds them again.
+        After a signal this returns while the jobs continue. The same command then waits for them.
         """
         slurm_queue.require()
         session.meanwhile()
@@ -83,7 +84,7 @@ class SlurmExecutor:
     def _submit(
         self, folder: Path, session: Session[Run], bundles: Sequence[Bundle[Run]]
     ) -> list[tuple[str, Path]]:
-        """Submit an array of jobs; return each job's number and its outcome's file."""
+        """Submit an array of jobs; return the number and the outcome file of each job."""
         import submitit
 
         executor = submitit.AutoExecutor(folder=folder / "%A", cluster="slurm")
@@ -108,6 +109,6 @@ def _minutes(bundle: Bundle[Run]) -> int:
 
 
 def _memory(bundle: Bundle[Run]) -> float:
-    """Return GiB for a job, twice what the arrays of its largest stack take."""
+    """Return the memory of a job in GiB, with twice the estimate for its largest stack."""
     largest = max(sum(run.memory for run in stack) for stack in bundle)
     return round(PROCESS + 2 * largest / 2**30, 2)

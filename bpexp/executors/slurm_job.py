@@ -1,4 +1,4 @@
-"""Stacks in training in a Slurm job."""
+"""Training of stacks in a Slurm job."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Bundle = Sequence[RunStack[Run]]
 class BundleJob:
     """The job of submitit, which trains stacks and writes each run's status to a file.
 
-    If Slurm preempts the job, or its time is over, submitit puts it into the queue again, and
-    training continues from the runs' checkpoints.
+    If Slurm preempts the job, or its time limit is reached, submitit submits it again, and training
+    continues from the runs' checkpoints.
     """
 
     def __init__(self, train: Train[Any], imports: Sequence[str]) -> None:
-        """Take the function that trains a stack, and modules to import first."""
+        """Store the function that trains a stack, and the modules to import first."""
         self._train, self._imports = train, list(imports)
 
     def __call__(self, bundle: Bundle[Any], outcome: Path) -> None:
-        """Train what is left of a bundle.
+        """Train the unfinished runs of a bundle.
 
         Args:
             bundle: the stacks.
@@ -41,7 +41,7 @@ class BundleJob:
         temporary.replace(outcome)
 
     def checkpoint(self, bundle: Bundle[Any], outcome: Path) -> Any:
-        """Return what submitit is to run after it has put the job into the queue again."""
+        """Return the call with which submitit submits the job again."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, bundle, outcome)

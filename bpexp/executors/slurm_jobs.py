@@ -1,4 +1,4 @@
-"""The Slurm jobs of a sweep, followed by the queue and by what they leave in a folder."""
+"""The Slurm jobs of a sweep: submit them, and poll the queue and their outcome files."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from bpexp.executors.remote import regrouped
 from bpexp.executors.slurm_job import Bundle
 
 JOBS = "jobs.jsonl"
-POLL = 2.0  # seconds between questions to Slurm's controller
-GRACE = 20.0  # seconds for files to be seen through a shared file system
+POLL = 2.0  # seconds between queries of Slurm's controller
+GRACE = 20.0  # seconds until a file is visible on a shared file system
 
 Submit = Callable[[Sequence[Bundle[Run]]], list[tuple[str, Path]]]
-"""Submits an array of jobs and returns each job's number and the file of its outcome."""
+"""Submits an array of jobs and returns the number and the outcome file of each job."""
 
 
 class Jobs(Generic[Run]):
-    """The jobs of a sweep: those submitted now, and those of the same command before."""
+    """The jobs of a sweep, submitted by this command or earlier by the same command."""
 
     def __init__(
         self, folder: Path, session: Session[Run], submit: Submit[Run], least: float
     ) -> None:
-        """Begin without any job.
+        """Begin without jobs.
 
         Args:
-            folder: of the outcomes, and of the record of what was submitted.
-            session: the sweep's.
+            folder: the folder of the outcome files and of the list of submitted jobs.
+            session: the functions and settings of the sweep.
             submit: submits jobs.
-            least: operations of a bundle, see `bundled`.
+            least: the least operations of a bundle, see `bundled`.
         """
         self._folder, self._session = folder, session
         self._submit_array, self._least = submit, least
         self._held = HeldRuns(session)
         self._statuses: dict[str, str] = {}
         self._alive: dict[str, tuple[Bundle[Run], Path]] = {}
-        self._missing: dict[str, float] = {}  # since when a job has not been in the queue
+        self._missing: dict[str, float] = {}  # the time at which a job was first not in the queue
         self._retried: set[str] = set()
-        self._submitted: dict[str, int] = {}  # the epoch from which a run's last job began
+        self._submitted: dict[str, int] = {}  # the epoch at which a run's last job began
         self._seen: dict[str, int] = {}  # the epoch of the last report
 
     def run(self, stacks: Sequence[RunStack[Run]]) -> dict[str, str]:
@@ -64,7 +64,7 @@ class Jobs(Generic[Run]):
             slurm_queue.cancel([*self._alive])
         elif self._alive:
             session.note(
-                f"slurm: {len(self._alive)} jobs go on; the same command waits for them, and "
+                f"slurm: {len(self._alive)} jobs continue; the same command waits for them, and "
                 f"`scancel {' '.join(sorted({job.partition('_')[0] for job in self._alive}))}` "
                 "ends them"
             )
@@ -92,9 +92,9 @@ class Jobs(Generic[Run]):
             )
 
     def _without_submitted(self, stacks: Sequence[RunStack[Run]]) -> Iterator[RunStack[Run]]:
-        """Yield what is to be submitted; runs of jobs that are in the queue are waited for."""
+        """Yield the runs to submit; add the jobs that are in the queue already to the others."""
         queued = slurm_queue.states() or {}
-        fresh = [run.refreshed() for stack in stacks for run in stack]  # jobs may have ended by now
+        fresh = [run.refreshed() for stack in stacks for run in stack]  # a job may have ended since the plan
         self._statuses |= {run.identity: "FINISHED" for run in fresh if run.finished}
         runs = {run.identity: run for run in fresh if not run.finished}
         for job, line in _recorded(self._folder):
@@ -104,7 +104,7 @@ class Jobs(Generic[Run]):
             else:
                 runs |= {run.identity: run for run in ours}
         if self._alive:
-            self._session.note(f"slurm: {len(self._alive)} jobs of an earlier command go on")
+            self._session.note(f"slurm: {len(self._alive)} jobs of an earlier command continue")
         for stack in stacks:
             yield from regrouped([tuple(run for run in stack if run.identity in runs)])
 
@@ -114,7 +114,7 @@ class Jobs(Generic[Run]):
             time.sleep(0.1)
 
     def _check(self, waiting: deque[RunStack[Run]]) -> None:
-        """Take the outcomes of jobs that are over, and put back what died."""
+        """Read the outcomes of ended jobs, and queue the runs of jobs that died."""
         queued = slurm_queue.states()
         for job, (bundle, path) in [*self._alive.items()]:
             if path.exists():
@@ -124,7 +124,7 @@ class Jobs(Generic[Run]):
                     self._statuses |= self._held.keep_deferred(stack, statuses)
                 del self._alive[job]
                 self._report(bundle)
-            elif queued is None:  # the controller does not answer, and jobs may be well
+            elif queued is None:  # the controller does not answer; the job may be running
                 continue
             elif job in queued:
                 self._missing.pop(job, None)
@@ -135,7 +135,7 @@ class Jobs(Generic[Run]):
                 self._put_back(job, bundle, waiting)
 
     def _put_back(self, job: str, bundle: Bundle[Run], waiting: deque[RunStack[Run]]) -> None:
-        """Put back the runs of a job that ended without an outcome, unless it was cancelled."""
+        """Queue the runs of a job that ended without an outcome, unless it was cancelled."""
         state = slurm_queue.final_state(job)
         runs = [run.refreshed() for run in _runs(bundle)]
         self._statuses |= {run.identity: "FINISHED" for run in runs if run.finished}
@@ -150,7 +150,7 @@ class Jobs(Generic[Run]):
                     self._retry(run, f"{job}: {state}", waiting)
 
     def _retry(self, run: Run, why: str, waiting: deque[RunStack[Run]]) -> None:
-        """Put back a run whose job died, alone and once."""
+        """Queue a run whose job died, alone and only once."""
         if run.identity in self._retried:
             self._session.fail(run, f"its Slurm job died twice ({why})")
             self._statuses[run.identity] = "FAILED"
@@ -159,7 +159,7 @@ class Jobs(Generic[Run]):
             waiting.append((run,))
 
     def _report(self, bundle: Bundle[Run]) -> None:
-        """Report the epochs that checkpoints and finished runs show."""
+        """Report the epochs done, according to checkpoints and finished runs."""
         for run in _runs(bundle):
             epoch = run.refreshed().epoch
             self._session.report(epoch - self._seen.get(run.identity, epoch))
@@ -167,7 +167,7 @@ class Jobs(Generic[Run]):
 
 
 def _recorded(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the jobs that were submitted from a study's folder, the newest first."""
+    """Yield the listed jobs of a folder, newest first: each job's number and its line."""
     path = folder / JOBS
     lines = path.read_text().splitlines() if path.exists() else []
     for text in reversed(lines):
@@ -180,7 +180,7 @@ def _runs(bundle: Bundle[Run]) -> list[Run]:
 
 
 def bundled(stacks: Sequence[RunStack[Run]], least: float) -> list[Bundle[Run]]:
-    """Return stacks in bundles of at least so many operations each, but for the last one."""
+    """Return stacks in bundles of at least `least` operations each; the last may have fewer."""
     bundles: list[list[RunStack[Run]]] = [[]]
     done = 0.0
     for stack in stacks:

@@ -1,4 +1,4 @@
-"""Questions to Slurm's controller. None needs its accounting, which small clusters do not have."""
+"""Commands to Slurm's controller. None needs accounting, which small clusters do not have."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from bpexp.errors import ExecutorError
 
 TIMEOUT = 60.0  # seconds for the controller to answer
-MOST_TASKS = 1000  # of an array, if the controller does not say
+MOST_TASKS = 1000  # jobs of an array, if the controller's limit is not known
 
 
 def require() -> None:
-    """Check that Slurm's commands are here.
+    """Check that Slurm's commands are installed and that its controller answers.
 
     Raises:
-        ExecutorError: they are not.
+        ExecutorError: a command is missing, or the controller does not answer.
     """
     if shutil.which("sbatch") is None:
         raise ExecutorError("executor=slurm: there is no sbatch here; is this a login node?")
@@ -29,7 +29,7 @@ def states() -> dict[str, str] | None:
     """Return the state of each job of this user in the queue, such as {"12_3": "RUNNING"}.
 
     Returns:
-        The states, None if the controller does not answer.
+        The states, or None if the controller does not answer.
     """
     text = _ask("squeue", "--me", "--array", "--noheader", "--format=%i %T")
     return None if text is None else dict(line.split() for line in text.splitlines())
@@ -38,7 +38,7 @@ def states() -> dict[str, str] | None:
 def final_state(job: str) -> str:
     """Return the state of a job that has ended: COMPLETED, CANCELLED, TIMEOUT, and others.
 
-    The controller knows a job for some minutes after its end; UNKNOWN if it does no longer.
+    The controller keeps a job's state for some minutes after its end; later it is UNKNOWN.
     """
     text = _ask("scontrol", "show", "job", job, "--oneliner") or ""
     found = re.search(r"\bJobState=(\w+)", text)
@@ -46,7 +46,7 @@ def final_state(job: str) -> str:
 
 
 def largest_array() -> int:
-    """Return how many jobs an array may have."""
+    """Return the largest number of jobs that an array may have."""
     found = re.search(r"\bMaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "")
     return min(MOST_TASKS, int(found[1]) - 1) if found else MOST_TASKS
 

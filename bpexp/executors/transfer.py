@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import IO
 
 Change = tuple[str, int | None, bytes | None]
-"""A file's name; where its bytes belong, None for a whole file; the bytes, None if it is gone."""
+"""A change of a file: its name, the offset of the bytes (None to replace the whole file), and the
+bytes (None if the file was deleted)."""
 
 
 def apply(changes: Iterable[Change], folder: Path) -> None:
-    """Make the changes to a folder that `FolderChanges.read` found in another one."""
+    """Apply to a folder the changes that `FolderChanges.read` returned for another folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, begin, content in changes:
         path = folder / name
         if content is None:
             path.unlink(missing_ok=True)
-        elif begin is None:  # a reader sees the old file or the whole new one
+        elif begin is None:  # atomic: a reader sees the old file or the complete new one
             temporary = path.with_name(f"{name}.tmp")
             temporary.write_bytes(content)
             temporary.replace(path)
@@ -30,20 +31,21 @@ def apply(changes: Iterable[Change], folder: Path) -> None:
 
 
 class FolderChanges:
-    """What has changed in a folder since the last time.
+    """The changes of the files in a folder between calls of `read`.
 
-    A file that has only grown, as a journal does, yields what was added. One that another file has
-    replaced is yielded whole. Files whose names end in .tmp are not complete, and left out.
+    For a file that has grown, such as a journal, the change is the bytes that were added. For a
+    file that was replaced or has become shorter, it is the whole file. Files whose names end in
+    .tmp are incomplete and are left out.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Begin with all files unknown."""
+        """Begin without known files; the first `read` returns all files."""
         self._folder = folder
-        # Open files: another file cannot have the number (inode) of one that is open.
+        # Files are kept open, because the inode number of an open file is not used again.
         self._known: dict[str, IO[bytes]] = {}
 
     def read(self) -> list[Change]:
-        """Return the changes since the last call."""
+        """Return the changes since the last call, and all files in the first."""
         paths = {
             path.name: path
             for path in sorted(self._folder.iterdir())

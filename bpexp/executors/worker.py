@@ -22,7 +22,7 @@ from bpexp.executors.protocol import Interrupt, Run, RunStack, Train
 
 
 class Worker(Generic[Run]):
-    """A worker process, as its parent process controls it.
+    """The parent process's control of one worker process.
 
     Attributes:
         pipe: receives the worker's messages: epochs done, a stack's statuses, or a StorageError.
@@ -52,8 +52,8 @@ class Worker(Generic[Run]):
         context: Any = multiprocessing.get_context(_start_method())
         self.pipe, theirs = context.Pipe()
         forked = context.get_start_method() == "fork"
-        # A pipe stays open while any process holds a copy of its end. If workers kept copies, the
-        # other workers would wait for ever after this process died.
+        # A pipe stays open while any process holds a copy of its end. If workers kept copies, a
+        # worker would not detect the end of this process and would wait for ever.
         inherited = [self.pipe, *(worker.pipe for worker in others)] if forked else []
         self._process = context.Process(
             target=_work, args=(theirs, inherited, train, interrupt, imports), daemon=True
@@ -73,20 +73,20 @@ class Worker(Generic[Run]):
         return True
 
     def stop(self) -> None:
-        """Request that it stops at the end of the epoch."""
+        """Request that the worker stops at the end of the epoch."""
         if self._process.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
 
     def end(self) -> None:
-        """End it: kill it if it trains, else let it return."""
+        """End the process: kill it if it trains, else request that it returns."""
         if self.stack is None:
             self.send(None)
         else:
             self._process.kill()
 
     def join(self) -> int | None:
-        """Wait for its end and return its exit code."""
+        """Wait until the process has ended and return its exit code."""
         self._process.join()
         code: int | None = self._process.exitcode
         return code
@@ -96,8 +96,8 @@ class Worker(Generic[Run]):
 def _without_main() -> Iterator[None]:
     """Hide the main script, so that a new interpreter does not import it.
 
-    Unless the script registers what is trained, a worker needs this package alone, and a script
-    that has no `if __name__ == "__main__"` would start its sweep again.
+    A worker needs the script only if it registers functions that runs use. The import of a script
+    without `if __name__ == "__main__"` would start its sweep again.
     """
     main = sys.modules["__main__"]
     hidden = {name: vars(main).pop(name) for name in ("__file__",) if name in vars(main)}

@@ -68,7 +68,7 @@ def test_jobs_outlive_what_submitted_them(tmp_path, slurm):
     assert alive
     process, output = run_command(folder, *grid(), *WORDS, env=slurm.environment)
     assert process.returncode == 0, output
-    assert re.search(r"slurm: \d+ jobs? of an earlier command go on", output)
+    assert re.search(r"slurm: \d+ jobs? of an earlier command continue", output)
     compare(tmp_path, "slurm-runs")
 
 
@@ -80,7 +80,7 @@ def test_a_signal_leaves_the_jobs_and_the_same_command_waits_for_them(tmp_path, 
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 130, output
-    assert "jobs go on; the same command waits for them" in output
+    assert "jobs continue; the same command waits for them" in output
     assert jobs(slurm, "RUNNING")
     process, output = run_command(folder, *words, env=slurm.environment)
     assert process.returncode == 0, output
