@@ -12,7 +12,7 @@ class Log:
     interval = 30.0
 
     def __init__(self) -> None:
-        """Print nothing; the first `draw` prints the label."""
+        """Begin without output; the first `draw` prints the label."""
         self._begun = False
 
     def draw(self, state: State) -> None:

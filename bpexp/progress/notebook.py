@@ -17,7 +17,7 @@ class Notebook:
     interval = 0.25
 
     def __init__(self) -> None:
-        """Draw nothing; the first `draw` adds the output."""
+        """Begin without output; the first `draw` adds it to the cell."""
         self._place: Any = None
 
     def draw(self, state: State) -> None:

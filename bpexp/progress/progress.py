@@ -1,4 +1,4 @@
-"""Progress of work: it is reported by the worker and drawn on a screen at most once an interval."""
+"""Progress of work: reported by calls of `advance` and drawn at most once per interval."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bpexp.progress.state import Result, Screen, State
 class Progress:
     """A context in which the progress of work is shown.
 
-    Progress is drawn when it is reported, so no thread is needed.
+    Progress is drawn within the calls that report it, so no thread is needed.
     """
 
     def __init__(self, screen: Screen | None, label: str, total: int, unit: str) -> None:
-        """Begin with no units done; see `begin`.
+        """Store the settings; no units are done yet.
 
         Args:
             screen: the screen to draw on; None for no drawing.

@@ -33,7 +33,7 @@ class State:
         unit: the name of a unit.
         done: the number of units that are done.
         results: the latest results.
-        begun: the time at which it began, by `time.monotonic`.
+        begun: the time of the beginning, from `time.monotonic`.
     """
 
     label: str
@@ -55,12 +55,12 @@ class State:
 
     @property
     def taken(self) -> str:
-        """The time since the beginning, as text."""
+        """The elapsed time, as text."""
         return clock(time.monotonic() - self.begun)
 
     @property
     def left(self) -> str:
-        """The expected time to the end if all units take equally long; empty if it is not known."""
+        """The expected time left if all units take equally long; empty if it is not known."""
         if not 0 < self.share < 1:
             return ""
         return clock((time.monotonic() - self.begun) * (1 / self.share - 1))

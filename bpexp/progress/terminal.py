@@ -24,7 +24,7 @@ class Terminal:
         """Store a stream that is a terminal."""
         self._live = Live(
             console=_Console(file=stream, highlight=False),  # type: ignore[arg-type]
-            auto_refresh=False,  # it would start a thread, and workers are forked without threads
+            auto_refresh=False,  # it starts a thread, and workers are forked only without threads
             redirect_stdout=False,
             redirect_stderr=False,
             vertical_overflow="crop",
@@ -47,7 +47,7 @@ class Terminal:
 
 
 class _Console(Console):
-    """A console that does not hide the cursor, since a killed process could not show it again."""
+    """A console that does not hide the cursor, because a killed process leaves it hidden."""
 
     def show_cursor(self, show: bool = True) -> bool:
         """Do nothing."""
