@@ -1,4 +1,4 @@
-"""`bpexp list`, `show`, `rm`, `export`, `remedies`, `cite`: what has a word of its own."""
+"""The subcommands `bpexp list`, `show`, `rm`, `export`, `remedies` and `cite`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Command:
 
     Attributes:
         summary: one line of help.
-        add: adds its arguments to a parser.
-        run: runs it and returns the exit code.
+        add: adds the subcommand's arguments to a parser.
+        run: runs the subcommand and returns the exit code.
     """
 
     summary: str

@@ -14,7 +14,7 @@ from bpexp.record.files import replacing
 from bpexp.record.layout import RUNS
 from bpexp.record.studies import Study
 
-COMPRESSED = {".parquet", ".npz", ".png", ".pdf"}  # not compressed again
+COMPRESSED = {".parquet", ".npz", ".png", ".pdf"}  # stored without further compression
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:

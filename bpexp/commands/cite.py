@@ -19,7 +19,7 @@ def add_cite(parser: argparse.ArgumentParser) -> None:
 
 
 def cite(options: argparse.Namespace) -> int:
-    """Print BibTeX entries of the papers that a configuration and its figures rest on.
+    """Print BibTeX entries of the papers that describe a configuration's methods and its figures.
 
     Raises:
         ConfigError: an override is not valid.

@@ -19,14 +19,14 @@ def add_remedies(parser: argparse.ArgumentParser) -> None:
 
 
 def remedies(options: argparse.Namespace) -> int:
-    """Print what would have trained; the exit code is 1 if nothing did.
+    """Print the changes that make the run train; the exit code is 1 if there are none.
 
     Raises:
         BpexpError: there is no such run, or its data have changed.
         ConfigError: an option is out of range.
     """
     run = Study.named(options.study, options.root).find(options.run)
-    from bpexp.remedying import remedies as try_changes  # pandas and matplotlib, which others spare
+    from bpexp.remedying import remedies as try_changes  # imports pandas and matplotlib
 
     found = try_changes(run, seconds=options.seconds, seeds=options.seeds, progress=True)
     say(found.text())

@@ -30,8 +30,8 @@ def rm(options: argparse.Namespace) -> int:
     """Delete a study or some of its runs: in MLflow first, then the folders.
 
     Raises:
-        BpexpError: there is no such study or run, a process trains one, there is no terminal to
-            ask on, or MLflow does not answer. Nothing is deleted from the disk then.
+        BpexpError: there is no such study or run, a process trains one of the runs, confirmation
+            needs a terminal, or MLflow does not answer. Then nothing is deleted from the disk.
     """
     study = Study.named(options.study, options.root)
     whole = not options.run
@@ -53,7 +53,7 @@ def rm(options: argparse.Namespace) -> int:
 
 
 def _agreed(study: Study, runs: list[Run], whole: bool, keep: bool) -> bool:
-    """Ask whether to delete.
+    """Ask the user for confirmation and return the answer.
 
     Raises:
         BpexpError: standard input is not a terminal.
