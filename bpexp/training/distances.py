@@ -40,6 +40,6 @@ class Distances:
 
 
 def _distance(theta: Array, initial: Array) -> float:
-    """Return the distance of one layer: 0 if it did not move, infinite if it moved from 0."""
+    """Return the distance of one layer: 0 without a change, infinite for a change from 0."""
     moved = norm(np.subtract(theta, initial, dtype=np.float64))
     return float(np.divide(moved, norm(initial))) if moved else 0.0

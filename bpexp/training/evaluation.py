@@ -26,7 +26,7 @@ Scores = dict[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Examples in the layout that propagation reads.
+    """Examples in the layout that propagation needs.
 
     Attributes:
         rows: inputs with the constant unit, (N, n_0 + 1), in the run's dtype.
@@ -99,7 +99,7 @@ class EpochScore:
     Scoring each batch would take more calls than the step itself; storing z^(L) takes one copy.
 
     Attributes:
-        z: z^(L) of the epoch's examples in the order of training, (R, K, N); the steps write it.
+        z: z^(L) of the epoch's examples in the order of training, (R, K, N); written by the steps.
     """
 
     def __init__(self, stack: Stack, targets: Targets) -> None:

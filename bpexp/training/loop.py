@@ -76,7 +76,7 @@ def train(
 ) -> History:
     """Train one network in place and return its observations.
 
-    The numbers are those of a run of the same configuration, except that nothing is written.
+    The numbers equal those of a run of the same configuration. Nothing is written.
 
     >>> from bpexp.data import load
     >>> net = Network.create([64, 16, 10], activation="tanh", init="glorot_normal")
@@ -200,7 +200,7 @@ def _record(
     ended: NDArray[np.bool_] | bool = False,
     diverged_at: NDArray[np.int64] | int = 0,
 ) -> Record:
-    """Measure the runs if they are due, else only those that end, and return the record."""
+    """Return the record; measure all runs if a probe is due, else only those that end."""
     runs = len(trainer.rows)
     ended = np.broadcast_to(ended, runs)
     probed = ended | due

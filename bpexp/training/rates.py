@@ -15,22 +15,22 @@ from bpexp.training.schedules import Schedule
 class LearningRates:
     """The learning rates of R networks under one schedule.
 
-    A rate is the product of two factors (see `bpexp.nn.optimizers`): one that backpropagation
-    multiplies by, divided by B, and the remaining one, which the update multiplies by.
+    A rate is the product of two factors (see `bpexp.nn.optimizers`). The gradient is multiplied by
+    the first one, divided by B, in backpropagation and by the remaining one in the update.
 
     Attributes:
         varies: whether the rates change from step to step.
-        remaining: the remaining factor, (R, 1), or () for one network, which is twice as fast; None
-            if it is 1 in every step. `write` changes it.
+        remaining: the remaining factor, set by `write`: (R, 1), or () for one network, because a
+            scalar is twice as fast; None if it is 1 in every step.
     """
 
     def __init__(
         self, largest: Rates, optimizer: Optimizer, schedule: Schedule, dtype: DTypeLike
     ) -> None:
-        """Allocate.
+        """Allocate the arrays of rates.
 
         Args:
-            largest: lr of each network, (R, 1); no schedule raises a rate above it.
+            largest: lr of each network, (R, 1), which is the largest rate of every schedule.
             optimizer: determines which factor of a rate enters backpropagation.
             schedule: determines the factor of lr in each step.
             dtype: the dtype of the networks.

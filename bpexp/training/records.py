@@ -51,13 +51,13 @@ class Record:
     """Metrics and measurements of R runs at one step.
 
     Attributes:
-        rows: the indices of these runs among those that the trainer began with, (R,).
+        rows: the indices of these runs among the networks at step 0, (R,).
         step: optimizer steps so far.
         epoch: epochs so far; a fraction within an epoch.
         metrics: numbers by name, (R,) each; empty within an epoch.
         measured: R values of each instrument, by name; empty if no run was measured.
         probed: whether each run was measured, (R,).
-        ended: whether each run ends here, by its last epoch, its stop rule or divergence, (R,).
+        ended: whether each run ends here: last epoch, stop rule or divergence, (R,).
         diverged_at: the step of the first non-finite cost, 0 if all were finite, (R,).
     """
 

@@ -39,7 +39,7 @@ class Steps:
         slots: Array,
         lowest: int,
     ) -> None:
-        """Allocate, and record the update.
+        """Allocate the buffers and record the calls of the update.
 
         Args:
             stack: R networks, whose parameters and state the steps change.
@@ -86,7 +86,7 @@ class Steps:
             trains=True,
         )
         columns, forward, backward = passes.columns, passes.forward, passes.backward
-        # np.take looks the method up, which takes four times as long for small batches.
+        # Methods, because the look-up in np.take makes a call four times as slow for small batches.
         take_rows, take_targets = examples.rows.take, examples.targets.table.take
         rescale, update = passes.rescale, self._update.play
 

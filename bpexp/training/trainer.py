@@ -25,7 +25,7 @@ from bpexp.training.rates import LearningRates
 from bpexp.training.schedules import SCHEDULES
 from bpexp.training.steps import Steps
 
-SCORES = "accuracies"  # the key of the scores in checkpoints; version 0.1 knew no other score
+SCORES = "accuracies"  # the key of the scores in checkpoints, named in version 0.1
 
 Metrics = dict[str, NDArray[np.float64]]
 
@@ -35,7 +35,7 @@ class Trainer:
 
     Attributes:
         stack: the networks that are still in training.
-        rows: their indices among the networks that the trainer began with.
+        rows: their indices among the networks at step 0.
         epoch: epochs done.
         step: optimizer steps done.
         costs: loss/train of the epochs done, (R,) each.
@@ -166,7 +166,7 @@ class Trainer:
         """
         metrics, diverged_at = self.score_epoch()
         metrics |= self._test_metrics() | self._distances(self.stack)
-        # The last update of the epoch can make a network diverge that no batch shows as diverged.
+        # A divergence by the last update of the epoch is not visible in the costs of its batches.
         late = ~np.isfinite(metrics["loss/test"]) & (diverged_at == 0)
         return metrics, np.where(late, self.step, diverged_at)
 
