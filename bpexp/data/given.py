@@ -1,4 +1,4 @@
-"""A data set from what is in memory: arrays, lists, frames, Bunches and tensors."""
+"""A data set from examples in memory: arrays, lists, frames, Bunches and tensors."""
 
 from __future__ import annotations
 
@@ -30,33 +30,35 @@ def dataset(
     standardize: bool = False,
     seed: int = 0,
 ) -> Dataset:
-    """Return a data set of examples in memory, for `train` and everything else that takes one.
+    """Return a data set of examples in memory, for functions such as `bpexp.train`.
 
     >>> dataset([[0, 1], [1, 0]] * 10, ["even", "odd"] * 10)
     <Dataset dataset: 16 and 4 examples of 2 inputs, 2 classes even, odd>
 
-    Arrays are whatever NumPy converts (`__array__`) or imports (DLPack): NumPy arrays, lists,
-    tensors of PyTorch and arrays of JAX in the processor's memory; sparse matrices of SciPy are
-    made dense. Frames are those of pandas and others that have `__arrow_c_stream__`; a column of
-    text or categories becomes one input for each of its values. The values are copied.
+    An array is any object that NumPy converts (`__array__`) or imports (DLPack): NumPy arrays,
+    lists, and PyTorch tensors and JAX arrays in the processor's memory. Sparse matrices of SciPy
+    are converted to dense arrays. A frame is one of pandas or of another library that has
+    `__arrow_c_stream__`; a column of text or categories becomes one input for each of its values.
+    The values are copied.
 
     Args:
-        x: inputs (N, ...), numbers; or a frame; or a Bunch of scikit-learn, or another mapping with
-            `data` and `target`, and no y.
-        y: labels (N,), integers, booleans, text or whole numbers, or targets (N,) or (N, K); or the
-            name of the column of a frame x. Labels are distinguished as in an npz file.
-        test: the test split: a pair (x, y), or one frame or Bunch like x. None: a fifth of the
-            examples, every class by itself.
+        x: numeric inputs (N, ...); or a frame; or, without y, a Bunch of scikit-learn or another
+            mapping with `data` and `target`.
+        y: labels (N,), integers, booleans, text or whole numbers, or targets (N,) or (N, K); or, if
+            x is a frame, the name of its column. Labels and targets are distinguished as in
+            `bpexp.data.arrays.npz`.
+        test: the test split: a pair (x, y), or one frame or Bunch like x. None: a random fifth of
+            the examples, of each class in classification.
         names: the name of each class; labels are then these names or the numbers 0 .. K - 1.
             None: the `target_names` of a Bunch, else the labels as text, in sorted order.
-        task: classification or regression; None: by what occurs in y.
-        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
-            the training split; the test split has the same shift and scale.
-        seed: of the split.
+        task: classification or regression; None: determined from the values of y.
+        standardize: shift and scale each input, and each target of a regression, to mean 0 and
+            variance 1 over the training split; the test split has the same shift and scale.
+        seed: the seed of the split.
 
     Raises:
-        ConfigError: an argument out of range.
-        DataError: the examples are no data set.
+        ConfigError: an argument is out of range.
+        DataError: shapes, types or values of the examples are invalid.
     """
     if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(out_of_range("seed", seed, "an integer of at least 0"))
@@ -100,7 +102,7 @@ def _pair(x: Any, y: Any, argument: str) -> tuple[Any, Any]:
 
 
 def _inputs(xs: Sequence[Any]) -> tuple[list[NDArray[Any]], list[str]]:
-    """Return the inputs of each split, and notes for people."""
+    """Return the inputs of each split, and messages for the user."""
     if all(map(_is_frame, xs)):
         tables, notes = inputs(SOURCE, [_table(x) for x in xs])
         return [*tables], notes
@@ -111,7 +113,7 @@ def _inputs(xs: Sequence[Any]) -> tuple[list[NDArray[Any]], list[str]]:
 
 
 def _targets(y: Any) -> NDArray[Any]:
-    """Return labels or targets; a column (N, 1) of labels is (N,)."""
+    """Return labels or targets; labels (N, 1) become (N,)."""
     array = check_kind(SOURCE, "y", _array("y", y))
     _refuse_nan("y", array)
     column_of_labels = array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind != "f"
@@ -136,12 +138,12 @@ def _array(name: str, value: Any) -> NDArray[Any]:
         return _of_objects(name, array) if array.dtype == object else array
     except DataError:
         raise
-    except Exception as error:  # each library has kinds of its own
+    except Exception as error:  # each library raises exceptions of its own
         raise DataError(f"{SOURCE}: {name} cannot be read as an array: {reason(error)}") from None
 
 
 def _of_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return what pandas keeps as Python objects, text or numbers, in a dtype of its own."""
+    """Convert an array of Python objects, as pandas has for text, to text or numbers."""
     values = array.ravel().tolist()
     for position, value in enumerate(values):
         if value is None or type(value).__name__ == "NAType" or value is np.nan:
@@ -159,7 +161,7 @@ def _is_frame(x: object) -> bool:
 
 
 def _table(frame: Any) -> pa.Table:
-    """Return a frame as a table; the index of pandas is no column."""
+    """Return a frame as a table without the index of pandas."""
     import pyarrow as pa
 
     if isinstance(frame, pa.Table):
@@ -169,5 +171,5 @@ def _table(frame: Any) -> pa.Table:
             frame = frame.reset_index(drop=True)
             frame.columns = frame.columns.map(str)
         return pa.table(frame)
-    except Exception as error:  # mixed kinds in a column, for one
+    except Exception as error:  # for example a column of mixed types
         raise DataError(f"{SOURCE}: x cannot be read as a table: {reason(error)}") from None

@@ -23,7 +23,7 @@ DEEPEST = 3  # levels of folders that are searched: root, MNIST, raw
 MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 
-# SHA-256 of the files as they are served, gzipped.
+# SHA-256 of the gzipped files for download.
 MNIST_SERVED = dict(
     zip(
         FILES,
@@ -181,7 +181,7 @@ def _letters(name: str) -> str:
 
 
 def _download(name: str, file: str, url: str, checksum: str) -> Path:
-    """Download a file into the cache, unless it is there.
+    """Return a file of the cache, after downloading it if it is missing.
 
     pooch writes a temporary file, checks it, and moves it into place. A failed download is repeated
     twice.

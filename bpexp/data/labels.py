@@ -73,12 +73,12 @@ def find_classes(source: str, splits: Sequence[NDArray[Any]]) -> Classes:
 
 
 def as_text(labels: NDArray[np.bytes_]) -> NDArray[np.str_]:
-    r"""Return labels of bytes as text in UTF-8; a byte that is none is written as \xff."""
+    r"""Decode labels of bytes as UTF-8; bytes that are not valid UTF-8 are written as \xff."""
     return np.char.decode(labels, "utf-8", "backslashreplace")
 
 
 def are_labels(y: NDArray[Any]) -> bool:
-    """Return whether y holds labels: no floats, or whole floats with several examples a class.
+    """Return whether y holds labels: other than floats, or whole floats with enough per class.
 
     Args:
         y: labels or targets, any shape.
@@ -94,7 +94,7 @@ def is_whole(y: NDArray[Any]) -> bool:
 
 
 def listed(names: Sequence[object]) -> str:
-    """Return the names separated by commas; of many names the middle ones are left out."""
+    """Return the names separated by commas; if there are many, the middle ones are left out."""
     shown = [quoted(str(name)) or "''" for name in names]
     if len(shown) > MOST_LISTED:
         shown = [*shown[: MOST_LISTED - 2], "...", shown[-1]]

@@ -1,4 +1,4 @@
-"""A user's own examples, from a file or from memory, as a Dataset: task, classes, split, scale."""
+"""Make a Dataset of a user's own examples: determine the task and classes, split and scale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = {"c": "complex numbers", "U": "text", "S": "text", "M": "dates", "m": "t
 
 
 def as_data_key(parameter: str, value: str) -> str:
-    """Return a parameter as the command line spells it."""
+    """Return a parameter and its value as an override of the command line."""
     return f"data.{parameter}={value}"
 
 
@@ -36,26 +36,26 @@ def make_own_dataset(
     notes: Sequence[str] = (),
     spelled: Callable[[str, str], str] = as_data_key,
 ) -> Dataset:
-    """Return a data set of what was given.
+    """Return a data set of one array of examples, which is split, or of two splits.
 
     Args:
-        name: of the loader.
-        source: where the examples came from.
-        xs: inputs (N, ...) float32 or float64, which are split 80/20; or those of the training and
-            of the test split.
-        ys: labels (N,), or targets (N,) or (N, K), in the same number.
-        task: classification or regression; None: by what occurs in ys.
-        names: the name of each class, where the data say no others; None: the labels as text.
-        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
-            the training split, before `limit`; the test split has the same shift and scale.
-        seed: of the split.
+        name: the loader's name.
+        source: a description of the examples' origin.
+        xs: inputs (N, ...) float32 or float64: one array, which is split 80/20, or those of the
+            training and of the test split.
+        ys: labels (N,), or targets (N,) or (N, K): as many arrays as xs.
+        task: classification or regression; None: determined from the values of ys.
+        names: the name of each class; None: the labels as text.
+        standardize: shift and scale each input, and each target of a regression, to mean 0 and
+            variance 1 over the training split, before `limit`; the test split likewise.
+        seed: the seed of the split.
         limit: keep the first examples of the training split only.
-        notes: what a user should know of how the examples were read.
-        spelled: spells a parameter and its value, for messages.
+        notes: messages for the user about how the examples were read.
+        spelled: returns a parameter and its value as the user writes them, for messages.
 
     Raises:
-        ConfigError: a parameter out of range.
-        DataError: the arrays are no data set.
+        ConfigError: a parameter is out of range.
+        DataError: shapes, types or values of the arrays are invalid.
     """
     check_task(task, spelled("task", "").rstrip('="'))
     notes, classes = [*notes], None
@@ -92,20 +92,20 @@ def make_own_dataset(
 
 
 def check_task(task: str | None, field: str = "data.task") -> None:
-    """Refuse what is no task, before a file is read.
+    """Check the name of a task before a file is read.
 
     Raises:
-        ConfigError: with the names of the tasks.
+        ConfigError: there is no such task; the message lists the tasks.
     """
     if task is not None and task not in TASKS:
         raise ConfigError(one_of(field, task, TASKS))
 
 
 def check_kind(source: str, name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array named x... as floating-point numbers, and one named y... as it is.
+    """Return an array named x... as floating-point numbers, and one named y... unchanged.
 
     Raises:
-        DataError: it holds something else than numbers, or labels.
+        DataError: x holds no numbers, or y neither labels nor targets.
     """
     inputs = name.startswith("x")
     if array.dtype.kind not in ("biuf" if inputs else "biufUST"):
@@ -119,7 +119,7 @@ def check_kind(source: str, name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _named(source: str, ys: Sequence[Array], names: Sequence[object]) -> Classes:
-    """Return labels, numbers 0 .. K - 1 or names of classes, as numbers of the classes named."""
+    """Return labels, which are class names or numbers 0 .. K - 1, as the numbers of `names`."""
     known = tuple(map(str, names))
     if len(known) < 2 or len({*known}) < len(known):
         raise DataError(f"{source}: names: {listed(known)} are not two or more different names")
@@ -145,7 +145,7 @@ def _named(source: str, ys: Sequence[Array], names: Sequence[object]) -> Classes
 
 
 def _standardised(train: Array, test: Array) -> tuple[Array, Array]:
-    """Standardise columns in float64; arrays that are no data set are refused later, by name."""
+    """Standardise columns in float64; return invalid arrays as they are, for a later check."""
     if train.shape[1:] != test.shape[1:] or not train.size:
         return train, test
     columns = [array.reshape(*array.shape[:1], -1).astype(np.float64) for array in (train, test)]

@@ -17,7 +17,7 @@ def readable(path: Path) -> Path:
     """Return the path after checking that it is a regular file.
 
     Raises:
-        DataError: it does not exist, or is a folder, a device or a pipe, whose reading may not end.
+        DataError: it does not exist or is a folder, a device or a pipe; reading could block.
     """
     try:
         kind = path.stat().st_mode

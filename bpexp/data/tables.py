@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LARGEST = 2**29  # numbers of a table: 4 GiB
 FEWEST_LIMITED = 20  # categories of a column; more may be at most half the rows
 DELIMITERS = ",;\t"
-INDEX = re.compile(r"__index_level_\d+__")  # how pandas writes the index of a frame
+INDEX = re.compile(r"__index_level_\d+__")  # columns in which pandas writes the index of a frame
 
 
 def csv(
@@ -81,11 +81,11 @@ def parquet(
 
 
 def inputs(source: str, tables: Sequence[pa.Table]) -> tuple[list[NDArray[np.float64]], list[str]]:
-    """Return the columns of tables of one data set as inputs (N, n), and notes for people.
+    """Return the columns of tables of one data set as inputs (N, n), and messages for the user.
 
     Args:
-        source: where they came from, for messages.
-        tables: one, or those of the training and the test split.
+        source: a description of the tables' origin, for messages.
+        tables: one table, or those of the training and the test split.
 
     Raises:
         DataError: a value is missing, or a column holds neither numbers nor categories.
@@ -121,7 +121,7 @@ def column(source: str, table: pa.Table, name: str) -> NDArray[Any]:
     """Return a column (N,): numbers, booleans or text.
 
     Raises:
-        DataError: a value is missing, or it holds something else.
+        DataError: a value is missing or of another type.
     """
     import pyarrow as pa
 
@@ -156,11 +156,11 @@ def _from_file(
         table = read(readable(Path(os.path.expanduser(path))))
     except DataError:
         raise
-    except Exception as error:  # pyarrow raises kinds of its own, OSError and ValueError
+    except Exception as error:  # pyarrow raises its own exceptions, OSError and ValueError
         raise DataError(f"{path}: cannot be read: {reason(error)}") from None
     try:
         names = table.column_names
-    except UnicodeDecodeError:  # pyarrow checks the rows only
+    except UnicodeDecodeError:  # pyarrow checks the encoding of the rows only
         raise DataError(f"{path}: cannot be read: the names of columns are not UTF-8") from None
     if len({*names}) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -199,18 +199,18 @@ def _check_size(source: str, rows: int, columns: int) -> None:
 
 
 def _categories(source: str, name: str, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the values that occur, sorted; refuse what is an identifier rather than a category."""
+    """Return the distinct values, sorted; refuse a column with too many of them, such as an id."""
     kinds, rows = np.unique(np.concatenate(columns)), sum(map(len, columns))
     if len(kinds) > max(FEWEST_LIMITED, rows // 2):
         raise DataError(
             f"{source}: column {quoted(name)} holds {len(kinds)} different texts in {rows} rows, "
-            "which are no categories; leave it out"
+            "too many for categories; leave it out"
         )
     return kinds
 
 
 def _refuse_numbers_in_text(source: str, name: str, text: NDArray[Any]) -> None:
-    """Refuse a column that is text because of a few values such as '?' among numbers."""
+    """Refuse a column of numbers that was read as text because of a few values such as '?'."""
     numeric = np.array([_is_number(value) for value in text.tolist()], bool)
     if 2 * numeric.sum() > len(text) and not numeric.all():
         row = int((~numeric).argmax())
