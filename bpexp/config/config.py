@@ -203,7 +203,7 @@ class Config:
 
 @lru_cache(maxsize=256)
 def _architecture(*arguments: Any) -> Architecture:
-    """Return `Architecture.dense(*arguments)`; the many runs of a sweep have few of them."""
+    """Return `Architecture.dense(*arguments)`, cached because many runs of a sweep share one."""
     return Architecture.dense(*arguments)
 
 
@@ -227,7 +227,7 @@ def refuse_frozen(frozen: int, depth: int) -> None:
 
 
 def refuse_depth(depth: int, skip: Choice) -> None:
-    """Refuse a depth that is no whole number of blocks.
+    """Refuse a depth that is not a whole number of blocks.
 
     Raises:
         ConfigError: depth - 1 is not divisible by `skip.every`.

@@ -123,7 +123,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        # A list that is too long, or has no end, is cut here and refused later.
+        # Too long or endless iterables are cut here and refused later.
         return [_plain(entry) for entry in islice(value, LARGEST_GRID + 1)]
     return value
 

@@ -36,7 +36,7 @@ def identity(config: Mapping[str, Any], digest: str, algorithm: int) -> str:
 
 
 def configuration(config: Mapping[str, Any], digest: str) -> str:
-    """Return the hash of the same without the algorithm; arguments as `identity`."""
+    """Return the hash of `identity` without the algorithm, for the same arguments."""
     return _hash({"digest": digest, **_decisive(config)})
 
 
@@ -67,8 +67,8 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
 def recorded_algorithm(config: Mapping[str, Any], digest: str, found: str) -> int:
     """Return the algorithm of a run of version 0.1, whose journals do not name it; 0 if unknown.
 
-    It is the number with which the recorded keys, which that version hashed all, give the recorded
-    identity.
+    Version 0.1 hashed all recorded keys. The result is the number for which this hash equals the
+    recorded identity.
 
     Args:
         config: the configuration as it was recorded.
@@ -150,7 +150,7 @@ def _differ(values: Iterator[Value]) -> bool:
 
 
 def _follows_name(key: str, flats: Sequence[Mapping[str, Value]]) -> bool:
-    """Return whether a key is the source of registered rows, each of which has one source."""
+    """Return whether a key is the source of registered rows and is determined by the row's name."""
     group, _, parameter = key.partition(".")
     if parameter != SOURCE:
         return False

@@ -15,7 +15,7 @@ FORMATS = ("png", "svg", "pdf")
 
 
 class _Original:
-    """Stands for the neutral value of keys of the first version, which need none."""
+    """The type of ORIGINAL, which marks keys of the first version; they have no neutral value."""
 
     def __repr__(self) -> str:
         return "ORIGINAL"

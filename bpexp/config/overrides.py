@@ -33,7 +33,7 @@ def refuse(
     Hydra uses the last of two overrides of one key, and adds an unknown key that has a plus before
     it. Both are refused here. Overrides that Hydra would refuse are refused sooner, with a message
     of one line. If `hydra.searchpath` adds choices, or another sweeper has its own syntax, the
-    overrides are only parsed, because only Hydra knows what is valid.
+    overrides are only parsed, because the valid values are not known here.
 
     Args:
         arguments: the overrides.
@@ -97,7 +97,7 @@ def refuse(
 
 
 def override_grid(arguments: Sequence[str], *, conf: Path, studies: Path) -> dict[str, list[Any]]:
-    """Return what overrides of a sweep set, as values by key, those of a study among them.
+    """Return the values by key that the overrides of a sweep and its study set.
 
     Raises:
         ConfigError: see `refuse`.
@@ -115,7 +115,7 @@ def override_grid(arguments: Sequence[str], *, conf: Path, studies: Path) -> dic
 def refuse_swept_runtime_key(override: Override) -> None:
     """Raise ConfigError for several values of a key that does not decide a run's numbers.
 
-    They would all be the same run.
+    The values would all give the same run.
     """
     key = override.key_or_group
     runtime = key in RUNTIME_KEYS or key.partition(".")[0] in RUNTIME_KEYS
@@ -184,7 +184,7 @@ def _check_deletion(override: Override) -> None:
 
 
 def _check_search_path(value: object) -> None:
-    """Raise ConfigError for a folder of choices that is missing, of which Hydra only warns."""
+    """Raise ConfigError for a missing folder of choices, for which Hydra only warns."""
     for entry in value if isinstance(value, list) else [value]:
         path = str(unquoted(entry)).removeprefix("file://")
         if "://" not in path and "${" not in path and not Path(path).is_dir():
@@ -205,7 +205,7 @@ def _check_sections(override: Override) -> None:
 
 
 def _check(override: Override, known: Sequence[str]) -> list[Any]:
-    """Check one override and return its values; an empty list if only Hydra knows them."""
+    """Check one override and return its values; an empty list if Hydra determines them."""
     key, row = override.key_or_group, KEYS.get(override.key_or_group)
     names: Sequence[object]
     if override.is_delete() and (isinstance(row, Group) or (row and "." not in key)):
@@ -230,5 +230,5 @@ def _check(override: Override, known: Sequence[str]) -> list[Any]:
 
 
 def _interpolated(value: object) -> bool:
-    """Return whether a value refers to another key's, which Hydra resolves."""
+    """Return whether a value is an interpolation of another key, which Hydra resolves."""
     return "${" in str(value)

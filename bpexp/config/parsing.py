@@ -22,7 +22,7 @@ PATHS = ("data.path", "data.root")
 def with_home(argument: str) -> str:
     """Expand ~ in an override of a path; return other overrides unchanged.
 
-    Shells expand ~ at the beginning of a word only, and Hydra's grammar does not allow it.
+    Shells expand ~ only at the beginning of a word, and Hydra's grammar does not allow ~.
     """
     key, equals, value = argument.partition("=")
     if key.lstrip("+") not in PATHS or "~" not in value:
@@ -74,7 +74,7 @@ def values_of(override: Override) -> list[object]:
     key = override.key_or_group
     named = key == "experiment" or isinstance(KEYS.get(key), Group)
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP and named:
-        return []  # only Hydra knows what it matches
+        return []  # a glob, which Hydra expands
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP or not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: a sweep is {key}=a,b")
     try:

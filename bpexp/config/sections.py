@@ -27,7 +27,7 @@ class Probe:
 
     @classmethod
     def of(cls, *, every: int | None, examples: int, **counts: int) -> Probe:
-        """Make it from the keys under `probe.`."""
+        """Return the section with the values of the keys under `probe.`."""
         return cls(every, examples, counts)
 
     def nested(self) -> dict[str, int | None]:

@@ -16,7 +16,7 @@ from bpexp.config.parsing import parsed, values_of
 from bpexp.config.schema import KEYS
 from bpexp.errors import ConfigError, one_of
 
-OVERRIDE = re.compile("^override /")  # precedes the group whose choice a study changes
+OVERRIDE = re.compile("^override /")  # the prefix of a group whose choice a study changes
 
 
 def study_settings(study: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
