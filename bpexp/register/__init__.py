@@ -15,12 +15,12 @@ An example::
 
 A function's name becomes a choice of its key, and its parameters that have a default become
 parameters of the choice: `python my_study.py activation=squareplus activation.b=2`. The first line
-of its docstring is its text in `--help`. A function without other parameters than those is a
-factory: it returns an `Activation`, an `Initializer`, ... as those of the package do. What it
-computes in a step is then written for the tape (`bpexp.nn.tape`), and costs nothing more.
+of its docstring is its text in `--help`. A function that has only parameters with a default is a
+factory: it returns an `Activation`, an `Initializer`, ... as the factories of the package do. Its
+computation in a step is then recorded on the tape (`bpexp.nn.tape`) and is as fast as theirs.
 
-A configuration runs no code: it chooses among what the program, or a package with an entry point in
-the group `bpexp.plugins`, registered.
+A configuration cannot run code: it chooses among the functions that the program, or a package with
+an entry point in the group `bpexp.plugins`, has registered.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def activation(function: F) -> F:
     """Register an activation.
 
     Args:
-        function: `g(z)`, elementwise, for arrays z of any shape, which returns g(z), or g(z) and
-            g'(z). Without g' the slope is found numerically in float64, by one call with complex
-            numbers where g takes them, else by eleven calls. g' is compared with the slope of g,
-            away from kinks and in both tails. Or a factory that returns a
-            `bpexp.nn.activations.Activation`.
+        function: an elementwise function `g(z)` of arrays of any shape, which returns g(z), or g(z)
+            and g'(z); or a factory that returns a `bpexp.nn.activations.Activation`. A given g' is
+            compared with the numerical slope of g, away from kinks and in both tails. Without g'
+            the slope is computed numerically in float64, by one call if g accepts complex numbers,
+            else by eleven calls.
 
     Raises:
-        ConfigError: g' is not the slope of g, or g is not finite, or not elementwise.
+        ConfigError: g' is not the slope of g, or g is not finite or not elementwise.
     """
     from bpexp.nn import ACTIVATIONS
     from bpexp.nn.activations import Activation
@@ -81,9 +81,9 @@ def init(function: F) -> F:
     """Register an initialization.
 
     Args:
-        function: `variance(n_in, n_out)`, which returns Var W of a layer; weights are normal, and a
-            parameter `bias_std` is added. Or a factory that returns a
-            `bpexp.nn.initializers.Initializer`.
+        function: `variance(n_in, n_out)`, which returns Var W of a layer; or a factory that returns
+            a `bpexp.nn.initializers.Initializer`. With a variance, weights are normal, and the
+            choice has the further parameter `bias_std`.
     """
     from bpexp.nn import INITIALIZERS
     from bpexp.nn.initializers import Initializer
@@ -101,12 +101,12 @@ def optimizer(function: Any = None, /, *, slots: int = 0) -> Any:
     """Register an optimizer.
 
     Args:
-        function: `direction(gradient, state, step)` of one network, which returns what is
-            subtracted from theta, times the learning rate, (P,). `gradient` (P,) is the batch's,
-            clipped and with the penalty's; `state` (slots, P) is 0 at first and changed in place;
-            `step` counts from 1, and stays 0 without slots. Parameters `weight_decay` and
-            `clip_norm` are added. Or a factory that returns a `bpexp.nn.updates.Optimizer`.
-        slots: how many arrays of theta's shape the rule keeps.
+        function: `direction(gradient, state, step)` of one network, which returns an array (P,):
+            theta <- theta - lr direction. Or a factory that returns a `bpexp.nn.updates.Optimizer`.
+            `gradient` (P,) is that of the batch after clipping and with weight decay. `state`
+            (slots, P) is initially 0 and is changed in place. `step` counts from 1; it is always 0
+            without slots. The choice has the further parameters `weight_decay` and `clip_norm`.
+        slots: the number of arrays of theta's shape in the rule's state.
     """
     from bpexp.nn import OPTIMIZERS
     from bpexp.nn.updates import Optimizer
@@ -164,7 +164,8 @@ def dataset(function: F) -> F:
     from bpexp.register.plain import LIMIT, plain_dataset
 
     build = partial(plain_dataset, function)
-    row = make_row("data", function, build, extra=LIMIT, with_source=False)  # its digest says more
+    # Without the source's digest, because the examples have a digest.
+    row = make_row("data", function, build, extra=LIMIT, with_source=False)
     add("data", DATASETS, function, row)
     return function
 
@@ -184,8 +185,8 @@ def instrument(
         function: takes a `bpexp.probes.network.ProbedNetwork` and returns an array with an axis for
             each dimension, or None where it is not defined.
         dims: names of the dimensions: () for one number a run, ("layer",) for one a layer.
-        log: its values span orders of magnitude.
-        hidden: only its values in hidden layers are drawn.
+        log: whether its values span orders of magnitude.
+        hidden: whether only its values in hidden layers are drawn.
     """
     if function is None:
         return partial(_add_instrument, dims=dims, log=log, hidden=hidden)
@@ -203,7 +204,7 @@ def _add_instrument(function: F, dims: tuple[str, ...], log: bool, hidden: bool)
 
 
 def _require_function(group: str, function: object) -> None:
-    """Raise ConfigError if a name, or another object that is no function, is registered."""
+    """Raise ConfigError if a name, or another object that is not a function, is registered."""
     from bpexp.errors import ConfigError, out_of_range
 
     if not callable(function) or not hasattr(function, "__name__"):
@@ -219,10 +220,10 @@ def _add(
     kind: type,
     extra: Any = (),
 ) -> F:
-    """Add a function of `arguments` arguments through `build`, or a factory of `kind` without any.
+    """Add a factory of `kind`, or a function of at most `arguments` arguments, wrapped by `build`.
 
     Raises:
-        ConfigError: it takes more arguments, or makes no `kind` with its defaults.
+        ConfigError: it takes more arguments, or its factory does not return a `kind`.
     """
     from bpexp.errors import ConfigError
 

@@ -13,7 +13,7 @@ from bpexp.nn.activations import Activation, Array, Scratch
 from bpexp.nn.tape import Emit
 from bpexp.register.slopes import check_slope, grid, numerical_slope
 
-FAR = 1e4  # where limits are read
+FAR = 1e4  # |z| at which limits are evaluated
 
 
 def plain_activation(label: str, function: Callable[[Any], Any]) -> Activation:
@@ -22,11 +22,12 @@ def plain_activation(label: str, function: Callable[[Any], Any]) -> Activation:
     `bounded`, `max_slope` and `negative_slope` are found from the function's values.
 
     Args:
-        label: names it in messages.
-        function: takes z of any shape and returns g(z), or the pair g(z), g'(z); elementwise.
+        label: the activation's name in messages.
+        function: an elementwise function of z of any shape, which returns g(z), or g(z) and g'(z).
 
     Raises:
-        ConfigError: it is not elementwise, not finite, changes z, or g' is not the slope of g.
+        ConfigError: the function is not elementwise, is not finite or changes z, or g' is not the
+            slope of g.
     """
     g: Callable[[Any], Any] = function
     slope_of: Callable[[Any], Any]
@@ -126,7 +127,7 @@ def _is_bounded(g: Callable[[Any], Any]) -> bool:
 
 
 def _largest(slope_of: Callable[[Any], Any]) -> float:
-    """Return max |g'|, found on the grid and then on ever finer ones around the maximum."""
+    """Return max |g'|, found on the grid and then on finer and finer grids around the maximum."""
     z, width = grid(), 0.02
     for _ in range(4):
         peak = z[np.abs(slope_of(z)).argmax()]

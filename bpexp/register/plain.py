@@ -29,12 +29,12 @@ BIAS_STD = (keyword("bias_std", 0.0),)
 OPTIMIZER = (keyword("weight_decay", 0.0), keyword("clip_norm", None, float | None))
 WARMUP = (keyword("warmup", 0),)
 LIMIT = (keyword("limit", None, int | None),)
-STEP = 2.0**-17  # of differences
+STEP = 2.0**-17  # the step of finite differences
 TOLERANCE = 1e-6
 
 
 def plain_init(function: Function, *, bias_std: float, **given: Any) -> Initializer:
-    """Return normal weights whose variance is what the function says.
+    """Return an initializer of normal weights with the variance that the function returns.
 
     Raises:
         ConfigError: a variance is not a finite number of at least 0.
@@ -54,10 +54,10 @@ def plain_init(function: Function, *, bias_std: float, **given: Any) -> Initiali
 def plain_optimizer(
     function: Function, slots: int, *, weight_decay: float, clip_norm: float | None, **given: Any
 ) -> Optimizer:
-    """Return the rule theta <- theta - eta direction, a network at a time.
+    """Return the rule theta <- theta - eta direction, which is called for each network.
 
     Raises:
-        ConfigError: the function's direction is not an array like the gradient.
+        ConfigError: the direction does not have the shape of the gradient or is not finite.
         ValueError: weight_decay or clip_norm is out of range.
     """
     wanted = len(positional(function))
@@ -77,7 +77,7 @@ def plain_optimizer(
     def move(p: Parameters) -> None:
         rates = 1.0 if p.remaining_rate is None else p.remaining_rate
         rates = np.broadcast_to(rates, (len(p.theta), 1))
-        for r, theta in enumerate(p.theta):  # so that no network sees those beside it
+        for r, theta in enumerate(p.theta):  # one by one, so that networks are independent
             np.multiply(
                 direction(p.gradient[r], p.state[:, r], int(p.step)), rates[r], out=p.work[r]
             )
@@ -145,7 +145,7 @@ def _check_cost(function: Function, given: dict[str, Any]) -> None:
 
 
 def plain_schedule(function: Function, *, warmup: int, **given: Any) -> Schedule:
-    """Return a schedule whose factor after the warmup is the function's.
+    """Return a schedule with the function's factor after the warmup.
 
     Raises:
         ConfigError: a factor is not a number from 0 to 1.
@@ -163,11 +163,11 @@ def plain_schedule(function: Function, *, warmup: int, **given: Any) -> Schedule
 
 
 def plain_dataset(function: Function, *, limit: int | None, **given: Any) -> Dataset:
-    """Return the data set that the function makes, under the function's name.
+    """Return the data set of a function's examples, with the function's name.
 
     Raises:
         ConfigError: the function returns something else, or a parameter is out of range.
-        DataError: the examples are no data set.
+        DataError: shapes, types or values of the examples are invalid.
     """
     name = function.__name__
     own = "limit" in {parameter.name for parameter in _keywords(function)}

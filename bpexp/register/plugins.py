@@ -14,10 +14,10 @@ GROUP = "bpexp.plugins"
 
 @cache
 def load_plugins() -> None:
-    """Import the module of each entry point, once a process; its import registers rows.
+    """Import the module of each entry point once per process; its import registers rows.
 
-    A plug-in that cannot be imported is reported in one line and left out: it must not stand in the
-    way of runs that do not need it.
+    A plug-in that cannot be imported is reported in one line and left out, because runs may not
+    need it.
     """
     for point in entry_points(group=GROUP):
         package = f"{point.dist.name}=={point.dist.version}" if point.dist else point.value

@@ -21,10 +21,10 @@ class Registered:
     """A row that was added.
 
     Attributes:
-        group: the key that chooses it, or `measure`.
-        function: what was registered.
-        package: the package whose entry point registered it, NAME==VERSION, so that any process
-            finds it; empty for a program's own.
+        group: the key that chooses the row, or `measure`.
+        function: the function that was registered.
+        package: NAME==VERSION of the package whose entry point registered the function, which any
+            process can import; empty if the program itself registered it.
     """
 
     group: str
@@ -33,7 +33,7 @@ class Registered:
 
     @property
     def importable(self) -> bool:
-        """Whether a new process of this program finds it: not if it is a notebook's."""
+        """Whether a new process can import the function; it cannot if a notebook defines it."""
         if self.function.__module__ not in ("__main__", "__mp_main__"):
             return True
         main = getattr(sys.modules["__main__"], "__file__", None)
@@ -41,7 +41,7 @@ class Registered:
 
     @property
     def file(self) -> Path | None:
-        """The file of its source; None if it is a notebook's."""
+        """The file that defines the function; None for a notebook."""
         file = Path(inspect.unwrap(self.function).__code__.co_filename)
         return file if file.is_file() else None
 
@@ -71,7 +71,7 @@ def add(
     """Add a row to a table under the function's name.
 
     Raises:
-        ConfigError: the name is taken by a row that another module added, or by the package's own.
+        ConfigError: another module has added a row of this name, or bpexp has one.
     """
     name = function.__name__
     before = _REGISTERED.get((group, name))
@@ -92,25 +92,28 @@ def make_row(
     extra: tuple[Parameter, ...] = (),
     with_source: bool = True,
 ) -> Callable[..., Any]:
-    """Return a row of a table: a factory of keyword parameters, which names itself as `function`.
+    """Return a row of a table: a factory of keyword parameters with the name of `function`.
 
     Args:
-        group: the key that chooses it.
-        function: gives the name, the docstring and the parameters, those that have a default.
-        build: returns what the table's factories return, from these parameters.
-        extra: further parameters that `build` takes.
+        group: the key that chooses the row.
+        function: determines the name, the docstring and the parameters, which are those with a
+            default.
+        build: called with these parameters; returns what the table's factories return.
+        extra: further parameters of `build`.
         with_source: whether the row has the parameter SOURCE, the digest of the function's source.
-            It is recorded with a run's configuration: so an edited function makes another run, and
-            what an earlier version made is refused rather than computed with this one.
+            It is recorded in a run's configuration, so that runs of an edited function have another
+            identity, and a run of an earlier version is refused instead of computed with this one.
 
     Raises:
-        ConfigError: a parameter has no default, or one of another type than configurations hold.
+        ConfigError: a parameter has no default, or its default has a type that configurations do
+            not allow.
     """
     name = function.__name__
     own = [_parameter(f"{group} {name}", parameter) for parameter in keywords(function)]
     own += [parameter for parameter in extra if parameter.name not in {p.name for p in own}]
     source = digest(function) if with_source else ""
-    # Checking takes milliseconds, and a row is built for every run. Data sets are kept elsewhere.
+    # Cached, because the checks take milliseconds and every run builds its rows. Data sets have a
+    # cache of their own.
     make = lru_cache(maxsize=64, typed=True)(build) if with_source else build
 
     def row(**given: Any) -> Any:
@@ -126,13 +129,13 @@ def make_row(
 
 
 def positional(function: Callable[..., Any]) -> list[str]:
-    """Return the names of the parameters that a call must give."""
+    """Return the names of the parameters without a default."""
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.default is Parameter.empty and p.kind != p.KEYWORD_ONLY]
 
 
 def keywords(function: Callable[..., Any]) -> list[Parameter]:
-    """Return the other parameters, with their annotations evaluated."""
+    """Return the parameters with a default, with their annotations evaluated."""
     given, names = inspect.signature(function, eval_str=True).parameters, positional(function)
     return [parameter for name, parameter in given.items() if name not in names]
 
@@ -148,7 +151,7 @@ def _parameter(label: str, parameter: Parameter) -> Parameter:
     """Return a keyword parameter, annotated.
 
     Raises:
-        ConfigError: it cannot be a key of a configuration.
+        ConfigError: the parameter cannot be a key of a configuration.
     """
     allowed = (bool, int, float, str, type(None))
     default = parameter.default
@@ -164,5 +167,5 @@ def _parameter(label: str, parameter: Parameter) -> Parameter:
 
 
 def _module(function: Callable[..., Any]) -> str:
-    """Return a function's module; a script has one name, in the process that imports it again."""
+    """Return a function's module; a script has the same name in processes that import it again."""
     return function.__module__.replace("__mp_main__", "__main__")

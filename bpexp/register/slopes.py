@@ -1,4 +1,4 @@
-"""Slopes of a function g that is given as NumPy code: computed numerically, and checked."""
+"""Compute the slope of a function g of NumPy arrays numerically, and check a given slope."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bpexp.errors import ConfigError
 Floats = NDArray[np.float64]
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 
-IMAGINARY = 1e-100  # its square is below the rounding of any number
+IMAGINARY = 1e-100  # the complex step; the error of its square is below any rounding
 WIDE, COARSE, NARROW = 2.0**-8, 2.0**-15, 2.0**-17  # steps of differences; powers of 2 are exact
 SIXTH_ORDER = {1: 45 / 60, 2: -9 / 60, 3: 1 / 60}
-AGREEMENT = 1e-9  # of two differences, relative to g and g'
-TOLERANCE = 1e-6  # of a slope, relative
-ROUNDING = 1e-15  # of a slope, relative to the largest: it may be a difference of larger terms
+AGREEMENT = 1e-9  # largest difference of two equal differences, relative to g and g'
+TOLERANCE = 1e-6  # relative tolerance of a slope
+ROUNDING = 1e-15  # tolerance relative to the largest slope, since larger terms may cancel
 WINDOW = 41  # points of the grid
 KINK = 1e-3  # difference of the one-sided slopes, relative
 
 
 def grid() -> Floats:
-    """Return where functions are checked: densely in [-8, 8], and in both tails to +-60."""
+    """Return the points at which functions are checked: dense in [-8, 8], with tails to +-60."""
     tail = np.geomspace(8, 60, 60)
     return np.sort(np.concatenate([np.linspace(-8, 8, 1283) + 1e-3 / 3, tail, -tail]))
 
@@ -32,11 +32,14 @@ def grid() -> Floats:
 def numerical_slope(g: Function) -> Function:
     """Return a function that computes g'(z) in float64.
 
-    Where g is made of functions that NumPy has for complex numbers too, g'(z) = Im g(z + i h) / h,
-    h = 1e-100, which is as accurate as g itself. This is tried, and kept if it agrees with
-    differences. Else g'(z) is the central difference of sixth order, whose error is about 1e-13
-    |g|, or, near a kink, that of second order; the first is taken where the two differ by at most
-    1e-9 (|g| + |g'|), or by g's own rounding.
+    If g accepts complex numbers, and the result agrees with finite differences, the slope is
+
+        g'(z) = Im g(z + i h) / h,   h = 1e-100,
+
+    which is as accurate as g itself. Otherwise it is the central difference of sixth order, with
+    an error of about 1e-13 |g|. Where this differs from the central difference of second order by
+    more than 1e-9 (|g| + max(1, |z|) |g'|) and the rounding of g, as near a kink, the latter is
+    used.
     """
     if _takes_complex(g):
         return lambda z: _complex_step(g, z)
@@ -63,8 +66,9 @@ def _complex_step(g: Function, z: NDArray[Any]) -> NDArray[Any]:
 def differences(g: Function, z: NDArray[Any]) -> tuple[Floats, Floats, Floats]:
     """Return g'(z) as central differences in float64, their size, and their rounding.
 
-    The size is |g| + max(1, |z|) |g'|. Two steps of second order differ by the rounding of g, which
-    may be much larger than that of its value, as where two large terms cancel.
+    The size is |g| + max(1, |z|) |g'|. The rounding is estimated from two differences of second
+    order with different steps. It may be much larger than the rounding of g(z) if large terms in g
+    cancel.
     """
     z = z.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -81,8 +85,8 @@ def differences(g: Function, z: NDArray[Any]) -> tuple[Floats, Floats, Floats]:
 def _differences_on_grid(g: Function) -> tuple[Floats, Floats]:
     """Return the slopes on the grid, and bounds of their errors.
 
-    The rounding of a single point may be small by chance: relative to the size, the largest of
-    WINDOW points around it counts.
+    The rounding estimate of a single point may be small by chance. The bound uses the largest one,
+    relative to the size, of the WINDOW points around each point.
     """
     slope, size, rounding = differences(g, grid())
     relative = np.divide(rounding, size, out=np.zeros_like(size), where=size > 0)
@@ -92,7 +96,7 @@ def _differences_on_grid(g: Function) -> tuple[Floats, Floats]:
 
 
 def kinks(g: Function, z: Floats) -> NDArray[np.bool_]:
-    """Return where the slopes of g on the two sides of z differ."""
+    """Return whether the left and the right slope of g at each z differ."""
     right, left = (g(z + NARROW) - g(z)) / NARROW, (g(z) - g(z - NARROW)) / NARROW
     return np.asarray(np.abs(right - left) > KINK * (np.abs(right) + np.abs(left)) + 1e-4)
 
@@ -101,12 +105,13 @@ def check_slope(label: str, g: Function, slope: Function) -> None:
     """Compare g' with the numerical slope of g on the grid, away from kinks.
 
     Args:
-        label: names g in the message.
-        g: takes z (N,) float64.
-        slope: what is said to be g'.
+        label: the name of g in the message.
+        g: a function of z (N,) float64.
+        slope: the given g'.
 
     Raises:
-        ConfigError: they differ by more than 1e-6, relatively; with the first such point.
+        ConfigError: they differ by more than 1e-6, relatively; the message names the point of these
+            that is nearest to 0.
     """
     z = grid()
     with np.errstate(all="ignore"):
@@ -117,7 +122,7 @@ def check_slope(label: str, g: Function, slope: Function) -> None:
         wrong = ~(np.abs(given - expected) <= TOLERANCE * np.abs(expected) + error)
         wrong &= ~kinks(g, z)
     if wrong.any():
-        at = np.flatnonzero(wrong)[np.abs(z[wrong]).argmin()]  # the nearest to 0 says most
+        at = np.flatnonzero(wrong)[np.abs(z[wrong]).argmin()]
         raise ConfigError(
             f"{label}: g' is wrong: at z = {z[at]:.6g} it returns {given[at]:.6g}, and the slope "
             f"of g there is {expected[at]:.6g}"

@@ -1,4 +1,4 @@
-"""The digest of a function's source: an edited function is another one."""
+"""The digest of a function's source, which changes when the function is edited."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CONSTANTS = (bool, int, float, complex, str, bytes, tuple, type(None))
 
 
 def digest(function: Callable[..., Any]) -> str:
-    """Hash a function's source and what it uses of its own module: 12 hexadecimal digits.
+    """Hash the source of a function and of what it uses: 12 hexadecimal digits.
 
-    Comments, docstrings, decorators, annotations and layout do not count. Functions of the same
-    top-level package that it calls count in the same way, and so do constants of the module, which
-    are numbers, text, tuples and arrays. What it uses of other packages counts by name.
+    Functions of the same top-level package that it calls are hashed in the same way. Constants of
+    its module (numbers, text, tuples and arrays) are hashed by value, and names of other packages
+    by name only. Comments, docstrings, decorators, annotations and layout are not hashed.
 
     Raises:
-        ConfigError: the source cannot be read, as that of a function typed at Python's prompt.
+        ConfigError: the source cannot be read, for example if it was typed at Python's prompt.
     """
     parts: list[str] = []
     _collect(inspect.unwrap(function), parts, set())
