@@ -1,4 +1,4 @@
-"""The border of trainability as a curve along each numeric setting that theory knows."""
+"""The border of trainability as a curve along each numeric setting that theory covers."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from bpexp.results.frames import typed
 from bpexp.results.theory import Known, input_moments
 from bpexp.theory import UnknownLayerError, layer_variances, max_trainable_depth
 
-POINTS = 100  # of a curve; each takes some milliseconds
+POINTS = 100  # points of a curve; each takes some milliseconds
 NETWORK = ("activation", "init", "norm", "skip")
-FEWEST = 3  # values of a setting, so that it is the abscissa of a map
+FEWEST = 3  # values of a setting for a curve along it
 
 
 def with_borders(runs: pd.DataFrame, understood: Iterable[Known | None]) -> pd.DataFrame:
     """Append the runs, source "measured", to the points of the border, source "theory".
 
     A setting is a parameter of the activation or the initialization that has at least three values
-    while all other parameters of both, the norm and the skip connections are equal. Along it the
-    border is sampled from the least value to the greatest and beyond both by half the distance to
-    the next value, as far as a map's cells reach. It depends on no other key of the configuration.
+    while all other parameters of both, the norm and the skip connections are equal. The border is
+    sampled along the setting over the extent of a map's cells: from half a cell below the least
+    value to half a cell above the greatest. No other key of the configuration changes the border.
 
     Args:
         runs: a row for each run.
-        understood: the configuration and data of each run; None for runs that theory does not know.
+        understood: the configuration and data of each run; None for runs that theory does not
+            cover.
 
     Returns:
-        A row of source "theory" has the configuration of one run, with the setting's value, and
-        theory/deepest.
+        The points and the runs. A point has the configuration of one run with another value of the
+        setting, and theory/deepest.
     """
     rows = [row for points in _curves(understood) for row in points]
     curves = typed(pd.DataFrame(rows)).assign(source="theory") if rows else runs.head(0)
@@ -62,21 +63,21 @@ def _curve(run: Known, group: str, name: str, values: list[float]) -> list[dict[
     config, data = run
     low = values[0] - (values[1] - values[0]) / 2
     high = values[-1] + (values[-1] - values[-2]) / 2
-    if values[0] > 0:  # on a logarithmic axis cells are wider
+    if values[0] > 0:  # maps of positive values may have a logarithmic axis with wider cells
         high = values[-1] * (values[-1] / values[-2]) ** 0.5
     rows = []
     for value in np.unique([*np.linspace(low, high, POINTS), *values]):
         at = _changed(config, group, name, float(value))
         try:
             rows.append({**at.flat(), "theory/deepest": _deepest(at, data)})
-        except (UnknownLayerError, ValueError):  # outside of the range of theory or the parameter
+        except (UnknownLayerError, ValueError):  # not covered by theory, or out of range
             continue
     return rows
 
 
 def _deepest(config: Config, data: Dataset) -> float:
-    """Return the depth up to which theory expects the signal to pass."""
-    layers = int(config.skip.parameters.get("every") or 1)  # of a block
+    """Return the largest trainable depth that theory predicts."""
+    layers = int(config.skip.parameters.get("every") or 1)  # layers of a block
     shape = replace(config, depth=max(config.depth, 1 + layers)).architecture(data)
     batch = data.x_train[: config.probe.examples]
     variances = layer_variances(shape, config.init, batch=batch)

@@ -37,11 +37,11 @@ from bpexp.training import SCHEDULES
 def forecast_row(run: Known | None, study: Path | None = None) -> dict[str, Any]:
     """Return the forecast of a run as columns theory/...
 
-    There are no columns for None, and for a network with a layer that theory does not know.
+    There are no columns if `run` is None or theory does not cover a layer of the network.
 
     Args:
         run: the run's configuration and data set.
-        study: the folder that keeps the forecast, or None.
+        study: the folder of the study in which the forecast is stored, or None.
     """
     if run is None:
         return {}
@@ -80,7 +80,7 @@ def forecast_run(config: Config, data: Dataset) -> Forecast:
     """Forecast whether a run will train, from its configuration and data.
 
     Raises:
-        UnknownLayerError: theory does not know a layer of the run's network.
+        UnknownLayerError: theory does not cover a layer of the run's network.
     """
     shape, examples = config.architecture(data), config.probe.examples
     with np.errstate(all="ignore"):  # lengths may grow without bound

@@ -1,7 +1,8 @@
-"""Predictions that are kept in a study's folder: for a deep network theory takes a second.
+"""Store predictions in a study's folder, because those of a deep network take a second to compute.
 
-A prediction is kept under a hash of what it depends on: the network, its initialization, the data,
-the probe batch, and the source of the code that computes it. So edited theory is computed anew.
+The file name is a hash of what a prediction depends on: the network, its initialization, the data,
+the probe batch, and the source of the code that computes it. After an edit of the code the
+prediction is computed again.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from bpexp.nn import Architecture, Choice
 from bpexp.record.files import make_folder, replacing
 from bpexp.record.layout import PREDICTED
 
-SOURCES = ("nn", "theory", "results")  # rooms whose code decides what theory says
+SOURCES = ("nn", "theory", "results")  # folders of the code that computes predictions
 
 
 class Predicted(NamedTuple):
     """What a prediction depends on.
 
     Attributes:
-        kind: names the prediction.
-        shape: the network.
-        init: its initialization.
-        data: its data set.
-        examples: of the probe batch.
-        further: what else the prediction depends on, as JSON holds it.
+        kind: the name of the prediction.
+        shape: the architecture of the network.
+        init: the initialization.
+        data: the data set.
+        examples: the number of examples of the probe batch.
+        further: further values that the prediction depends on, of types that JSON has.
     """
 
     kind: str
@@ -56,12 +57,12 @@ class Predicted(NamedTuple):
 def kept(
     study: Path | None, predicted: Predicted, compute: Callable[[], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return a prediction from a study's folder if it is there; else compute it and leave it there.
+    """Return a prediction that is stored in a study's folder, or compute and store it.
 
     Args:
-        study: the study's folder; None: nothing is kept.
+        study: the study's folder; None: the prediction is not stored.
         predicted: what the prediction depends on.
-        compute: returns it: numbers, text, booleans, None and arrays of float64 by name.
+        compute: returns the prediction: numbers, text, booleans, None and float64 arrays by name.
     """
     if study is None:
         return dict(compute())
@@ -69,7 +70,7 @@ def kept(
     with suppress(Exception):  # missing, or damaged
         return {name: _decoded(value) for name, value in json.loads(file.read_text()).items()}
     values = dict(compute())
-    with suppress(StorageError):  # a study that can be read only
+    with suppress(StorageError):  # the folder may be read-only
         make_folder(file.parent)
         with replacing(file, durable=False) as stream:
             stream.write(json.dumps(values, default=_encoded).encode())
@@ -77,7 +78,7 @@ def kept(
 
 
 def _encoded(value: Any) -> Any:
-    """Return what JSON holds; Python writes and reads each float64 without rounding."""
+    """Convert an array to lists; Python's JSON keeps each float64 exactly."""
     return value.tolist()
 
 

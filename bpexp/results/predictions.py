@@ -24,11 +24,11 @@ def predictions(
         split: train or test.
 
     Returns:
-        In classification a row for each example, in their order: class and prediction, categories
-        whose levels are all classes by their names (numbers as text, where they have none), and
-        probability, the output of the predicted class. `bpexp.figures.confusion` draws them. In
-        regression a row for each example and output: example and output, counted from 0, target and
-        prediction.
+        In classification a row for each example, in their order. Columns: class and prediction,
+        which are categorical with the names of all classes, or their numbers as text, as levels;
+        and probability, the output of the predicted class. `bpexp.figures.confusion` draws them. In
+        regression a row for each example and output. Columns: example and output, counted from 0,
+        target and prediction.
 
     Raises:
         ConfigError: there is no such split, or the data do not fit the network.

@@ -1,4 +1,4 @@
-"""The runs of a large study that its figures and its report are made from."""
+"""Select the runs of a large study for its figures and its report."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Sample:
 
     Attributes:
         runs: the runs.
-        total: the number of runs that they were taken from.
-        how: which were taken, as the end of a sentence; empty for all.
+        total: the number of runs before the selection.
+        how: which runs were selected, as the end of a sentence; empty for all.
     """
 
     runs: Sequence[Run]
@@ -31,20 +31,20 @@ class Sample:
 
     @property
     def note(self) -> str:
-        """A sentence about what was taken; empty for all."""
+        """A sentence about the selection; empty if all runs are selected."""
         return f"{len(self.runs)} of {self.total} runs: {self.how}" if self.how else ""
 
 
 def sampled(runs: Sequence[Run], most: int = MOST) -> Sample:
-    """Take at most `most` runs, without regard to their results.
+    """Select at most `most` runs, independently of their results.
 
-    Of each configuration the runs of the first seeds are taken, the same number of each. If there
-    are more than `most` configurations, the first run of `most` of them is taken, which are drawn
-    at random, always the same ones.
+    The runs of the first seeds of each configuration are selected, with the same number of seeds
+    for each. If there are more than `most` configurations, `most` of them are drawn at random, with
+    a fixed seed, and the first run of each is selected.
 
     Args:
         runs: the runs, in the order of their sweeps.
-        most: the number of runs to take; all are taken if there are no more.
+        most: the largest number of runs to select.
     """
     if len(runs) <= most:
         return Sample(runs, len(runs))
@@ -54,7 +54,7 @@ def sampled(runs: Sequence[Run], most: int = MOST) -> Sample:
     groups, each = [*seeds.values()], max(1, most // len(seeds))
     taken = "the first seed" if each == 1 else f"the first {each} seeds"
     if len(groups) > most:
-        # Places at equal distances would all have the same value of a key that changes fast.
+        # Positions at equal distances could all have the same value of a key that changes fast.
         places = np.random.default_rng(0).choice(len(groups), most, replace=False)
         how = f"{taken} of {most} of the {len(groups)} configurations, drawn at random"
         groups = [groups[place] for place in places]
@@ -65,7 +65,7 @@ def sampled(runs: Sequence[Run], most: int = MOST) -> Sample:
 
 
 def _without_seed(run: Run) -> str:
-    """Return a text that is equal for runs whose numbers differ by their seeds alone."""
+    """Return a text that is equal for runs whose configurations differ only in the seed."""
     config = run.start["config"]
     decisive = {key: config[key] for key in config if decides(key) and key != "seed"}
     return json.dumps([decisive, run.start.get("digest")], sort_keys=True)

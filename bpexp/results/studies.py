@@ -110,9 +110,9 @@ def load_theory(
         study: the study's name, or what `bpexp.sweep` returned.
         root: the folder that holds runs/.
         superseded: include superseded runs, see `load_runs`.
-        simulated: draw 200 networks of each architecture and initialization, which takes up to 2 s
-            for each; None: only if it takes a few seconds in all. They are kept in the study's
-            folder; a sweep makes them during training.
+        simulated: whether to draw 200 networks of each architecture and initialization, which takes
+            up to 2 s for each; None: only if all of them take a few seconds. The results are stored
+            in the study's folder. A sweep computes them during training.
 
     Returns:
         A row for each run and layer, at step 0: the instruments that theory predicts (see
@@ -233,7 +233,7 @@ def _name(study: str | Study) -> str:
 
 
 def _parts(study: str | Study, root: str | Path, superseded: bool, table: str) -> Iterator[Part]:
-    """Yield the own columns of each run of a study, and one of its tables."""
+    """Yield the identifying columns of each run of a study, and one of its tables."""
     for run in _runs(study, root, superseded):
         yield own(run.start), run.tables(table)[table]
 
@@ -242,7 +242,7 @@ def _study(study: str | Study, root: str | Path) -> Study:
     """Return a study.
 
     Raises:
-        BpexpError: there is none of this name.
+        BpexpError: there is no study of this name.
     """
     if isinstance(study, Study):
         return study

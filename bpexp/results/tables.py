@@ -88,7 +88,7 @@ class Tables:
 
     @staticmethod
     def of_runs(found: Iterable[Run]) -> pd.DataFrame:
-        """Load `runs` alone, without the tables that have several rows for each run."""
+        """Load only `runs`, without the tables that have several rows for each run."""
         return typed(pd.DataFrame([_row(run, known(run.start)) for run in found]))
 
     @property

@@ -55,13 +55,13 @@ def known(start: Mapping[str, Any]) -> Known | None:
 def theory_columns(
     runs: Sequence[Known | None], *, study: Path | None = None, draws: bool | None = None
 ) -> list[Columns]:
-    """Predict the layer measurements of runs at step 0: for each run columns with a row a layer.
+    """Predict the layer measurements of runs at step 0: columns for each run, a row per layer.
 
-    A run has no columns if it is None or its network has a layer that theory does not know.
+    A run has no columns if it is None or theory does not cover a layer of its network.
 
     Args:
         runs: configuration and data set of each run.
-        study: the folder that keeps predictions and simulated draws, or None.
+        study: the folder of the study in which predictions and simulated draws are stored, or None.
         draws: whether to add columns computed from 200 draws of each network (see
             `bpexp.record.simulated`). None: only if those that `study` lacks take a few seconds for
             all networks together. Networks that would take more than 2 s each are not drawn.
@@ -87,9 +87,9 @@ def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFra
     """Return the critical line of each activation, source "theory", followed by the runs.
 
     Args:
-        activations: each once.
-        runs: a row a run, with columns theory/...; source "measured". Those with a norm or skip
-            connections are left out: the critical line is that of plain networks.
+        activations: the activations, without repetition.
+        runs: a row for each run, with columns theory/... Runs with a norm or skip connections are
+            left out, because the critical line is that of plain networks.
     """
     lines = []
     for choice in activations:
@@ -108,7 +108,7 @@ def predicted_layers(config: Config, data: Dataset, study: Path | None = None) -
     Args:
         config: the run's configuration.
         data: its data set.
-        study: the folder that keeps the prediction, or None.
+        study: the folder of the study in which the prediction is stored, or None.
 
     Returns:
         Columns step, epoch, layer and the fields of `BatchPrediction`, a row for each layer.
@@ -128,7 +128,8 @@ def predicted_layers(config: Config, data: Dataset, study: Path | None = None) -
 def predicted_moments(config: Config, data: Dataset) -> dict[str, float]:
     """Predict the moments of a run's Jacobian at step 0.
 
-    None for fewer than two hidden layers, and for residual networks, whose spectrum is not known.
+    The result is empty for fewer than two hidden layers, and for residual networks, whose spectrum
+    is not known.
     """
     if config.depth < 2 or config.skip.name != "none":
         return {}
@@ -159,7 +160,7 @@ def _prediction(shape: Architecture, init: Choice, data: Dataset, examples: int)
 
 @lru_cache(maxsize=8)
 def input_moments(data: Dataset) -> tuple[float, float]:
-    """Return the means over features of E[x^2] and of E[x_i x_j] = E[x]^2 over pairs."""
+    """Return the means over features of E[x^2], and of E[x]^2 = E[x_i x_j] of two examples."""
     square = np.mean(np.square(data.x_train), dtype=np.float64)
     return float(square), float(np.mean(np.mean(data.x_train, axis=0, dtype=np.float64) ** 2))
 
