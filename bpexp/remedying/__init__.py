@@ -1,4 +1,4 @@
-"""Remedies: train the counterfactuals of a run that did not learn, and say which of them do."""
+"""Remedies: train a run that did not learn with changes, and report which changes make it learn."""
 
 from __future__ import annotations
 
@@ -35,38 +35,39 @@ def remedies(
     progress: bool = False,
     **settings: Any,
 ) -> Remedies:
-    """Train a run, or a network, with each of several changes, and say which changes make it learn.
+    """Train a run or a network with each of several changes; report which changes make it learn.
 
         found = bpexp.remedies(bpexp.load_runs("deep").iloc[0])
         found.first, found.frame(), found.figure()
 
     The changes are a third and three times the learning rate, other initializations (among them the
     critical sigma_w2), warm-up, clipping, other activations, normalisation, skip connections, half
-    of the layers, and some pairs of these (`bpexp.remedying.changes`). The unchanged training comes
-    first. Trainings of one seed have the same order of examples and the same draw of the weights,
-    which an initialization transforms, so that their differences are those of the change. A change
+    of the layers, and some pairs of these (`bpexp.remedying.changes`). The unchanged training is
+    the first. Trainings with equal seeds have the same order of examples and the same random draw,
+    from which each initialization computes the weights, so that only the change differs. A change
     trains if at least half of its trials end more than half way from guessing to a perfect score on
     the training split.
 
-    All changes are trained with the run's own seed, the smallest first, then all with the further
-    seeds. Those that are not reached within the time are listed as not tried. Nothing is written.
+    All changes are trained with the run's own seed, the smallest change first, and then with the
+    further seeds. Changes that are not reached within the time limit are listed as not tried.
+    Nothing is written.
 
     Args:
         run: a row of `load_runs`, a run's folder, or a `Run` of a Study; or a Network before
-            training, such as `bpexp.from_torch` returns. A network starts from its own parameters,
-            as far as a changed network has them too.
+            training, such as `bpexp.from_torch` returns. A changed network starts from the
+            parameters of the given one, where it has parameters of the same name and shape.
         data: the data set of a network.
         seconds: the time limit of the trials, checked after each epoch.
-        seeds: the number of seeds, from the run's own one upwards.
-        examples: the number of examples of each split, drawn at random, on which a network is
-            trained and scored at most. A run has all of its own.
+        seeds: the number of seeds: the run's own seed and the integers that follow.
+        examples: the largest number of examples of each split, drawn at random, for a network. A
+            run is trained on all of its examples.
         progress: whether to show a bar.
-        settings: of a network: lr (0.1), epochs (20), batch_size (32), optimizer ("sgd"), schedule,
-            stop, frozen, seed, as in `bpexp.train`.
+        settings: settings of a network: lr (0.1), epochs (20), batch_size (32), optimizer ("sgd"),
+            schedule, stop, frozen and seed, as in `bpexp.train`.
 
     Raises:
-        ConfigError: an argument out of range, or a setting that is unknown or does not fit.
-        BpexpError: there is no such run, its data have changed, or it takes no step.
+        ConfigError: an argument is out of range, or a setting is unknown or does not fit.
+        BpexpError: there is no such run, its data have changed, or it has no epochs.
     """
     for name, value, least in (("seconds", seconds, 0.0), ("seeds", seeds, 1)):
         if not value >= least:
@@ -84,7 +85,7 @@ def remedies(
 
 
 def _subject(run: Any, data: Dataset | None, examples: int, settings: Mapping[str, Any]) -> Subject:
-    """Return what is changed.
+    """Return the training to change, from the arguments of `remedies`.
 
     Raises:
         ConfigError: data or settings are given with a run, or no data with a network.

@@ -1,4 +1,4 @@
-"""What was tried and what it changed: a table, a figure, and the command of each change."""
+"""The results of the trials of changes: a table, a figure, and the command of each change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANSWERS = {
     "fails": "fewer do",
     "not tried": "the time was over before",
 }
-"""The answer of a change."""
+"""The possible results of a change, and their meaning."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Remedy:
     """A change with its trials.
 
     Attributes:
-        change: the overrides that make it, such as "lr=0.15", or "unchanged".
-        keys: the number of keys that it changes.
+        change: the overrides of the change, such as "lr=0.15", or "unchanged".
+        keys: the number of changed keys.
         kind: the row, or rows, of `bpexp.remedying.changes.CHANGES`, such as "thrice".
-        trials: its trials in the order of the seeds.
-        command: what trains the changed configuration again.
+        trials: the trials in the order of the seeds.
+        command: the command or call that trains the changed configuration again.
     """
 
     change: str
@@ -55,19 +55,19 @@ class Remedy:
 
     @property
     def verdict(self) -> str:
-        """The verdict of most trials."""
+        """The most frequent verdict of the trials; empty without trials."""
         words = Counter(trial.verdict for trial in self.trials).most_common(1)
         return words[0][0] if words else ""
 
 
 class Remedies:
-    """The counterfactuals of a training, the smallest change first.
+    """The results of changes of a training, the smallest change first.
 
     Attributes:
-        name: what was changed.
+        name: the name of the run or network.
         data: the data set of the trials.
-        remedies: the changes, beginning with none at all.
-        seconds: the time that the trials took.
+        remedies: the unchanged training, then the changes.
+        seconds: the duration of the trials.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Remedies:
         """Store the trials.
 
         Args:
-            subject: what was changed.
+            subject: the training that was changed.
             found: the changes, in their order.
-            trials: the trials of each by its name.
-            seeds: the seeds, that of the run first.
-            seconds: the time that the trials took.
+            trials: the trials of each change by its name.
+            seeds: the seeds; the first is that of the run.
+            seconds: the duration of the trials.
         """
         self.name, self.data, self.seconds = subject.name, subject.data, seconds
         self._subject, self._seed = subject, seeds[0]
@@ -130,15 +130,15 @@ class Remedies:
         """Return the changes, or the trials, as a frame.
 
         Both have the columns change, keys, kind, answer and verdict; the task's primary metric on
-        both splits, as accuracy/train and accuracy/test; chance, its value on the training split
-        for the best constant guess; and difference, the metric on the test split less that of the
-        unchanged training with the same seed. A trial that diverged has the metric of the best
-        constant guess.
+        both splits, such as accuracy/train and accuracy/test; chance, its value on the training
+        split for the best constant guess; and difference, the metric on the test split minus that
+        of the unchanged training with the same seed. A trial that diverged has the metric of the
+        best constant guess.
 
         Args:
             table: "changes": a row for each change, with means over seeds, the number of seeds
                 tried, the number that trained, and the command. "trials": a row for each trial,
-                with its seed, and one without a seed for each change that was not tried.
+                with its seed, and a row without a seed for each change that was not tried.
 
         Raises:
             ValueError: there is no such table.

@@ -1,9 +1,9 @@
 """Changes of a configuration that may make a run train, in the order in which they are tried.
 
-A change replaces keys: a learning rate, or a whole choice such as `init` with its parameters. Fewer
-keys are a smaller change. Among changes of equally many keys the order is that of CHANGES and of
-PAIRS: first how large the steps are and what they start from, then how the steps are taken, then
-what the network computes, then how deep it is.
+A change replaces keys: a learning rate, or a whole choice such as `init` with its parameters. A
+change of fewer keys is smaller. Changes of equally many keys are in the order of CHANGES and PAIRS:
+the learning rate and the initialization, the schedule and clipping, the function of the network,
+and its depth.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Values = Mapping[str, Any]
 """New values of fields of a configuration; empty where a change does not apply."""
 
 RECTIFIERS = ("relu", "leaky", "elu", "gelu", "silu", "softplus")
-WARMUP = 0.1  # of the steps
+WARMUP = 0.1  # share of the steps
 CLIP = 1.0  # the largest norm of a batch's gradient
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration that differs from the one at hand.
+    """A changed configuration, or the unchanged one.
 
     Attributes:
-        name: the overrides that make the difference, or UNCHANGED.
+        name: the overrides of the change, or UNCHANGED.
         keys: the number of keys that differ; a choice with its parameters is one.
-        kind: the row of CHANGES that made it, or rows, joined by " + "; or UNCHANGED.
+        kind: the row of CHANGES, or rows joined by " + "; or UNCHANGED.
         config: the configuration.
     """
 
@@ -86,7 +86,7 @@ def _critical(config: Config, data: Dataset) -> Values:
     for sigma_b2 in (0.0, 0.05):
         try:
             sigma_w2 = critical_sigma_w2(config.activation, sigma_b2)
-        except ValueError:  # nowhere critical
+        except ValueError:  # no sigma_w2 is critical
             continue
         sigma_w2 = float(f"{sigma_w2:.4g}")
         return _chosen("init", "mean_field", sigma_w2=sigma_w2, sigma_b2=sigma_b2)
@@ -181,7 +181,7 @@ PAIRS = (
 
 
 def _chosen(key: str, name: str, **parameters: object) -> Values:
-    """Return the choice of a row with its default parameters, but those given."""
+    """Return the choice of a row with its default parameters, some of them replaced."""
     return {key: checked(key, {"name": name, **parameters})}
 
 

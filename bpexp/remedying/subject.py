@@ -1,4 +1,4 @@
-"""What is to be remedied: a recorded run, or a network with its data and training settings."""
+"""The training to change: that of a recorded run, or of a network with data and settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNSAID: Mapping[str, Any] = {
     "stop": checked("stop", "none"),
     "frozen": 0,
 }  # defaults of `bpexp.train`
-REDRAWN = Choice("he_normal")  # arrays of a changed network that the given one has not
+REDRAWN = Choice("he_normal")  # draws the arrays that only the changed network has
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Subject:
     """A training that is repeated with changes.
 
     Attributes:
-        name: of the run, or what the network is.
-        config: the configuration that is changed.
-        data: the examples.
-        network: the network from whose parameters training starts, or None: they are drawn.
-        program: the script that a run was started with, if it registered what the run uses.
+        name: the name of the run, or a description of the network.
+        config: the configuration to change.
+        data: the data set.
+        network: the network whose parameters are the initial ones; None: they are drawn.
+        program: the script that started the run, if it registered functions that the run uses.
     """
 
     name: str
@@ -59,10 +59,10 @@ class Subject:
 
     @classmethod
     def of_run(cls, run: Run) -> Self:
-        """Return a recorded run.
+        """Return the training of a recorded run.
 
         Raises:
-            BpexpError: the run is one of another program, or its data have changed.
+            BpexpError: `bpexp.watch` recorded the run, or its data have changed.
             ConfigError: its configuration is no longer valid.
         """
         recorded = completed(run.start["config"])
@@ -81,12 +81,12 @@ class Subject:
     def of_network(
         cls, network: Network, data: Dataset, examples: int, settings: Mapping[str, Any]
     ) -> Self:
-        """Return a network, which is not changed.
+        """Return the training of a network, which itself does not change.
 
         Args:
-            network: before training.
-            data: its data.
-            examples: the number of examples of each split that are used at most.
+            network: the network before training.
+            data: the data set.
+            examples: the largest number of examples of each split.
             settings: values of some of SETTINGS.
 
         Raises:
@@ -110,7 +110,7 @@ class Subject:
         return cls(str(shape), config, sampled(data, examples), network)
 
     def architecture(self, config: Config) -> Architecture:
-        """Return the architecture of a changed configuration, in whole layers of the network."""
+        """Return the architecture of a changed configuration, with the network's layer sizes."""
         if self.network is None:
             return config.architecture(self.data)
         first, *hidden, last = self.network.architecture.sizes
@@ -135,9 +135,10 @@ class Subject:
     def theta(self, config: Config) -> NDArray[np.float64]:
         """Return the parameters at step 0, (P,) float64.
 
-        Those of a run are drawn from the seed of the configuration. A network's own arrays are
-        used where the changed network has one of the same name and shape in the same layer,
-        counted from the input, the output layer apart; others are drawn.
+        Those of a run, and those of a network with a changed initialization, are drawn from the
+        seed of the configuration. Otherwise an array of the network is copied if the changed
+        network has an array of the same name and shape in the layer of the same number, or in the
+        output layer if it is one of the output layer. Other arrays are drawn.
         """
         shape, batch = self.architecture(config), self.data.x_train[: config.probe.examples]
         if self.network is None or config.init != OWN:
@@ -152,12 +153,12 @@ class Subject:
         return theta
 
     def command(self, name: str, config: Config, seeds: Sequence[int]) -> str:
-        """Return what trains a changed configuration again, in a shell or in Python.
+        """Return the command or Python call that trains a changed configuration again.
 
         Args:
-            name: the change.
-            config: the configuration.
-            seeds: the seeds to train; in Python the first.
+            name: the name of the change.
+            config: the changed configuration.
+            seeds: the seeds to train; a Python call has the first one only.
         """
         if self.network is None:
             return command(config.nested(), program=self.program, seeds=seeds)

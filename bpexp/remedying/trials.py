@@ -32,7 +32,7 @@ class Trial:
 
     Attributes:
         seed: the seed.
-        train, test: the task's primary metric at the end; of a run that diverged, that of the best
+        train, test: the task's primary metric at the end; if training diverged, that of the best
             constant guess.
         trained: whether `train` is more than half way from guessing to a perfect score.
         verdict: a word of `bpexp.analysis.verdict.VERDICTS`.
@@ -55,15 +55,15 @@ def try_all(
     """Train candidates in their order, all with the first seed and then all with the others.
 
     Args:
-        subject: what is changed.
+        subject: the training that is changed.
         found: the candidates.
         seeds: the seeds.
-        seconds: the time limit. It is checked after each epoch, and a stack that is not trained to
-            its end by then does not count.
-        progress: advances by 1 a trial.
+        seconds: the time limit. It is checked after each epoch; a stack that exceeds it is
+            discarded.
+        progress: advanced by 1 for each trial.
 
     Returns:
-        The trials of each candidate by its name; none of those that were not reached.
+        The trials of each candidate by its name; an empty list for candidates not reached.
     """
     deadline = time.perf_counter() + seconds
     done: dict[str, list[Trial]] = {candidate.name: [] for candidate in found}
@@ -80,7 +80,7 @@ def try_all(
 
 
 def _stacks(subject: Subject, jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Yield jobs in their order, neighbours of one shape together."""
+    """Yield jobs in their order, with adjacent jobs of one shape as a stack."""
     for _, group in groupby(jobs, key=lambda job: shared(job[1])):
         same = [*group]
         config = same[0][1]
@@ -90,7 +90,7 @@ def _stacks(subject: Subject, jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 
 def _train(subject: Subject, configs: Sequence[Config], deadline: float) -> list[Trial] | None:
-    """Train a stack; return None if the time is over before its end."""
+    """Train a stack; return None if the deadline passes before its end."""
     plain = [_unmeasured(config) for config in configs]
     rows = [subject.theta(config) for config in plain]
     stack = Stack.of(subject.architecture(plain[0]), rows, plain[0].dtype)
