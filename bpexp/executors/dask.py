@@ -148,7 +148,7 @@ class _Connection(Generic[Run]):
         self._stopping = False
         self._sent: dict[Future, RunStack[Run]] = {}
         self._runs = {run.identity: run for stack in work.waiting for run in stack}
-        self._attempts: dict[str, str] = {}  # the worker's attempt that trains each run, by identity
+        self._attempts: dict[str, str] = {}  # the attempt that trains each run, by identity
         self._locks = ExitStack()
 
     def __enter__(self) -> _Connection[Run]:

@@ -94,7 +94,7 @@ class Jobs(Generic[Run]):
     def _without_submitted(self, stacks: Sequence[RunStack[Run]]) -> Iterator[RunStack[Run]]:
         """Yield the runs to submit; add the jobs that are in the queue already to the others."""
         queued = slurm_queue.states() or {}
-        fresh = [run.refreshed() for stack in stacks for run in stack]  # a job may have ended since the plan
+        fresh = [run.refreshed() for stack in stacks for run in stack]  # a job may have ended since
         self._statuses |= {run.identity: "FINISHED" for run in fresh if run.finished}
         runs = {run.identity: run for run in fresh if not run.finished}
         for job, line in _recorded(self._folder):
