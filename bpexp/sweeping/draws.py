@@ -1,4 +1,4 @@
-"""Simulated draws during training: workers compute the draws for figures and theory's frames."""
+"""Simulated draws for figures and frames of theory; workers compute them after training a stack."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from bpexp.theory import PREDICTED
 def assign_draws(plan: Plan) -> frozenset[str]:
     """Return the identities of the runs after which the draws of their networks are simulated.
 
-    If runs have equal networks, the draws follow the first of them. Draws that the study holds are
-    not simulated again. None are simulated if all of them take more than a few seconds.
+    Runs with equal networks share one set of draws, which is simulated after the first of them.
+    Draws that the study has already are not simulated again. None are simulated if all of them
+    together would take more than a few seconds.
     """
     study = plan.members[0].folder.parent
     networks = affordable((_network(member) for member in plan.members), PREDICTED, study)

@@ -35,7 +35,7 @@ from bpexp.theory import Score
 from bpexp.tracking.client import default_uri
 from bpexp.tracking.process import MirrorProcess
 
-MANY = 5000  # runs: to read more takes seconds
+MANY = 5000  # runs; reading more takes seconds
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def run_sweep(
     signals: Signals | None = None,
     presented: bool = True,
 ) -> Outcome:
-    """Train the runs that are not finished, then write summary, figures, report and MLflow's copy.
+    """Train the unfinished runs; write the summary, figures and report; mirror runs into MLflow.
 
     Args:
         configs: the validated configurations. The runtime keys of the first one are used for all.
         root: the folder that holds runs/.
         multirun: whether this is a sweep, which has a run of its own in MLflow.
         command: the command or call of the user; None for the command line.
-        signals: the handling of signals; None for that of a command.
+        signals: the handling of signals; None: as for a command.
         presented: whether to print the summary, draw the figures and write the report.
 
     Raises:
@@ -174,7 +174,7 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
 
 
 def _list_finished(plan: Plan, finished: Collection[str]) -> None:
-    """Write the list of the study's finished runs, from which the next plan takes them.
+    """Write the list of the study's finished runs, which the next plan reads.
 
     Args:
         plan: the plan.
@@ -185,9 +185,9 @@ def _list_finished(plan: Plan, finished: Collection[str]) -> None:
 
 
 def _check_finished(plan: Plan, statuses: Mapping[str, str], runs: Sequence[Run]) -> None:
-    """List the runs that are finished now, and warn of runs that were listed and are not finished.
+    """Write the list of finished runs, and warn of listed runs that are not finished any more.
 
-    The plan does not read the journals of listed runs. Someone may have replaced or deleted them.
+    The plan does not read the journals of listed runs, which may have been replaced or deleted.
 
     Args:
         plan: the plan.
@@ -206,13 +206,13 @@ def _check_finished(plan: Plan, statuses: Mapping[str, str], runs: Sequence[Run]
 
 
 def _command_line() -> str:
-    """Return the command line, of a script that calls `bpexp.main` or of the module."""
+    """Return the command line, which begins with `python` and the script or `-m bpexp`."""
     program = [script] if (script := _script()) else ["-m", "bpexp"]
     return shlex.join(["python", *program, *without_secrets(sys.argv[1:])])
 
 
 def _script() -> str:
-    """Return the script that was started, as the command line named it; empty for the module."""
+    """Return the path of the script as in the command line; empty for `python -m bpexp`."""
     script = Path(sys.argv[0])
     return sys.argv[0] if script.suffix == ".py" and script.name != "__main__.py" else ""
 

@@ -11,7 +11,7 @@ from bpexp.record.run import Run
 from bpexp.sweeping.member import Member
 
 INTERVAL = 0.5  # seconds between two reads of the folders
-COARSE = 1.0  # largest delay of file times behind the clock, in seconds
+COARSE = 1.0  # largest difference between file times and the clock, in seconds
 
 
 class EndedRuns:

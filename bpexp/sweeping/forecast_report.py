@@ -80,7 +80,7 @@ def score_forecast(
 
 
 def _sentence(found: Score) -> str:
-    """Return a score as one line: for a single run the outcome, else the share and the counts."""
+    """Return a score as one line: the outcome of a single run, or the accuracy and the counts."""
     counts = {
         "trained as expected": found.hits,
         "failed as expected": found.rejections,

@@ -13,8 +13,8 @@ from bpexp.nn import Architecture
 from bpexp.nn.optimizers import OPTIMIZERS
 from bpexp.sweeping.member import Member, dataset, shared
 
-# A stack divides the overhead of Python's calls among its networks. It saves time if the arrays of
-# a step fit into the second-level cache of a core. Measured with SGD and Adam on shapes from 64-30
+# The networks of a stack share the overhead of Python's calls. This saves time if the arrays of a
+# step fit into the second-level cache of a core. Measured with SGD and Adam on shapes from 64-30
 # to 784-64x8 with a cache of 2 MiB: stacks of this size are within 7 % of the fastest size, and
 # none takes more than a few per cent longer than its runs alone. Stacks of two networks, and of
 # more than 16, save nothing.

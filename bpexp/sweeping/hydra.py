@@ -81,7 +81,7 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=context.config_loader)
         self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self._parsed: dict[str, Override] = {}
-        self._groups: dict[str, bool] = {}  # a query of Hydra takes longer than the rest of a job
+        self._groups: dict[str, bool] = {}  # cached, because a query of Hydra is slow
 
     def __call__(self, job: Sequence[str]) -> Config:
         """Return a job's configuration.
@@ -105,7 +105,7 @@ class Composer:
         job_config = _copied(base)
         for override in values:
             if not _assign(job_config, override.key_or_group.split("."), override.value()):
-                # Composing by Hydra raises its error.
+                # Hydra composes the job instead, or raises its error.
                 return to_config(self._loader.load_sweep_config(self._master, list(job)))
         if "${" in repr(job_config):
             return to_config(OmegaConf.create(job_config))

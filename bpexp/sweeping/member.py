@@ -1,4 +1,4 @@
-"""A run of a sweep: its configuration, its folder, how far it is trained, and what it takes."""
+"""A run of a sweep: its configuration, folder, state of training, and estimated cost."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Member:
         identity: the hash of the keys that determine its numbers.
         attempt: 1, or more if `force` trained it anew.
         folder: the run's folder.
-        name: activation, depth and the other varied values.
+        name: the values of activation, depth and the other varied keys.
         finished: whether training is complete.
         epoch: the epoch of its checkpoint.
-        program: the script that trains it, as the command line named it, if that registered what
-            the run uses; else empty.
+        program: the path of the script that was started, if it registered functions that the run
+            uses; else empty.
     """
 
     config: Config
@@ -110,7 +110,7 @@ def dataset(config: Config) -> Dataset:
 
 
 def registered_in(config: Config) -> list[Registered]:
-    """Return what a run uses of what programs registered."""
+    """Return the registered rows that a run uses."""
     choices = [(key, value) for key, value in vars(config).items() if isinstance(value, Choice)]
     return used([*choices, *(("measure", Choice(name)) for name in config.instruments)])
 

@@ -1,4 +1,4 @@
-"""The end of mirroring: its progress, the addresses of the runs, or the command to mirror later."""
+"""Wait for the mirror at the end of a sweep, and print addresses or the command to mirror later."""
 
 from __future__ import annotations
 

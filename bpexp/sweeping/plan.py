@@ -29,7 +29,7 @@ def make_plan(configs: Sequence[Config], root: Path, program: str = "") -> Plan:
     Args:
         configs: the runs.
         root: the folder that holds runs/.
-        program: the script that was started, if it is one that calls `bpexp.main`.
+        program: the path of the script that calls `bpexp.main`; empty without such a script.
 
     Raises:
         ConfigError: a configuration does not fit its data.
@@ -38,13 +38,13 @@ def make_plan(configs: Sequence[Config], root: Path, program: str = "") -> Plan:
     names = name_runs(configs)
     members: dict[str, Member] = {}
     studies = {config.study: root / RUNS / config.study for config in configs}
-    # One listing takes the place of a system call or more for each run that has not begun.
+    # One listing of the folder replaces a system call or more for each run that has not begun.
     known = {study: listed(folder) for study, folder in studies.items()}
     for config, name in zip(configs, names, strict=True):
         data = dataset(config)
         config.check(data)
         identity = config.identity(data.digest)
-        if identity not in members:  # different configurations of equal identity are one run
+        if identity not in members:  # configurations of equal identity are one run
             needed = any(not row.package for row in registered_in(config))
             study = studies[config.study]
             member = _member(config, identity, name, study, *known[config.study])
@@ -67,8 +67,8 @@ def _member(
         identity: its identity.
         name: its name.
         study: its study's folder.
-        begun: the names of all that this folder holds.
-        finished: the names of the folders that are known to hold finished runs.
+        begun: the names of all entries of this folder.
+        finished: the names of the run folders that are listed as finished.
     """
     attempt = 1
     while attempt_folder(study, identity, attempt + 1).name in begun:

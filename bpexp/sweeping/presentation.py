@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def import_figures() -> None:
-    """Import the plotting libraries, while workers train: it takes longer than many sweeps.
+    """Import the plotting libraries. Called while workers train, because it takes seconds.
 
     An exception is ignored, because the same import raises it again when figures are drawn.
     """
@@ -86,8 +86,7 @@ def present(
 def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[Path]:
     """Draw the figures and return their CSV files.
 
-    A figure that cannot be drawn causes a warning, because the sweep's record does not depend on
-    it.
+    A figure that cannot be drawn is skipped with a warning.
     """
     if config.progress:
         warn("drawing figures")
@@ -120,7 +119,7 @@ def _draw(tables: Tables, folder: Path, vectors: Path, config: Config) -> list[P
 def _report(
     sample: Sample, tables: Tables, folder: Path, drawn: Sequence[Path], vectors: Path
 ) -> None:
-    """Write the report. A failure causes a warning, as for figures."""
+    """Write the report; print a warning if that fails."""
     try:
         from bpexp.report.page import write_report
 

@@ -18,9 +18,9 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
     """Train every combination of the given values and return the runs as a study.
 
     The keys are those of the command line, with the same defaults except `tracking`, which is off.
-    Journals, stacks, workers and resuming are the same, too: finished runs are not trained again.
-    Ctrl-C, or the kernel's interrupt, stops training at the end of the epoch and raises
-    KeyboardInterrupt; the same call continues.
+    Runs are recorded and trained as by the command: finished runs are not trained again, and
+    interrupted runs are resumed. Ctrl-C, or the kernel's interrupt, stops training at the end of
+    the epoch and raises KeyboardInterrupt; the same call continues.
 
         study = bpexp.sweep(activation=["sigmoid", "relu"], depth=[2, 4, 8], seed=range(5))
         runs = bpexp.load_runs(study)
@@ -40,8 +40,8 @@ def sweep(*, root: str | Path = ".", figures: bool = False, **keys: object) -> S
         FAILED.
 
     Raises:
-        ConfigError: a key is unknown, a value is out of range, or a combination is not valid.
-            Nothing is trained then.
+        ConfigError: a key is unknown, a value is out of range, or a combination is not valid. No
+            run is trained.
         DataError: a data set cannot be read.
         StorageError: the disk is full or not writable.
         KeyboardInterrupt: training was interrupted.

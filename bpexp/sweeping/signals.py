@@ -19,12 +19,12 @@ class Signals:
     """The handling of signals during a sweep.
 
     Attributes:
-        interrupt: holds the number of the first signal.
-        show: shows a line to the user. A signal handler calls it, so it must not wait for a lock.
+        interrupt: the interrupt of the sweep, which is set by the first signal.
+        show: prints a line. A signal handler calls it, so it must not wait for a lock.
     """
 
     def __init__(self, *, ends_process: bool) -> None:
-        """Show lines on standard error.
+        """Begin without handlers; lines are written to standard error.
 
         Args:
             ends_process: whether the second signal ends this process and its children. Otherwise it
@@ -36,7 +36,7 @@ class Signals:
 
     @contextmanager
     def shown_by(self, show: Callable[[str], None]) -> Iterator[None]:
-        """Show lines by another function in a `with` block."""
+        """Use another function to print lines in a `with` block."""
         before, self.show = self.show, show
         try:
             yield

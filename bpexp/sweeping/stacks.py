@@ -33,7 +33,8 @@ from bpexp.training import STOPS, Record, Trainer, run
 def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrupt, /) -> list[str]:
     """Train a stack to its end.
 
-    If a stack of several runs raises, each run is tried alone, so that only the faulty run fails.
+    If a stack of several runs raises an exception, each run is trained alone, so that only the
+    faulty run fails.
 
     Args:
         members: the runs.
@@ -46,7 +47,7 @@ def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrup
     Raises:
         StorageError: the disk is full; journals and checkpoints remain valid.
     """
-    load_plugins()  # a new process has not loaded them
+    load_plugins()  # not loaded yet in a new process
     taken: dict[str, Journal] = {}
     with ExitStack() as resources:  # a failure is written before the journals are closed
         resources.enter_context(threadpool_limits(members[0].config.threads, user_api="blas"))
@@ -256,9 +257,9 @@ def _start(member: Member, journal: Journal) -> None:
 
 
 def _keep_sources(member: Member) -> None:
-    """Copy the files of rows that a script registered and the run uses.
+    """Copy the files of functions that a script registered and the run uses.
 
-    Only served models execute them.
+    The copies are for served models; nothing else executes them.
     """
     choices = [(k, v) for k, v in vars(member.config).items() if isinstance(v, Choice)]
     for file in {row.file for row in used(choices) if row.file and not row.package}:

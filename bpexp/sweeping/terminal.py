@@ -108,7 +108,7 @@ def _numbers(row: dict[str, Any], metrics: Sequence[str]) -> list[str]:
 
 
 def _words(row: dict[str, Any]) -> list[str]:
-    """Return verdict, gradient and training; without a verdict the status, and "-" for no word."""
+    """Return verdict (without one the status), gradient and training, "-" if missing."""
     names = ("verdict", *AXES)
     verdict, start, end, training = (
         row[name] if isinstance(row.get(name), str) else "" for name in names

@@ -36,7 +36,7 @@ def train_plan(
         runtime: a configuration of the sweep, for its runtime keys.
         signals: the handling of signals.
         mirror: the mirror process, or None; its first error is reported.
-        meanwhile: called in this process while others train.
+        meanwhile: called in this process while other processes train.
     """
     waiting = [member for stack in plan.stacks for member in stack]
     finished = len(plan.members) - len(waiting)
@@ -86,7 +86,8 @@ def _registered(plan: Plan, runtime: Config) -> list[Registered]:
     """Return the registered rows that the runs use.
 
     Raises:
-        ConfigError: an executor of other machines would train what a script registered.
+        ConfigError: the executor trains in other programs, which lack functions that this script
+            registered.
     """
     rows = [row for member in plan.members for row in registered_in(member.config)]
     for row in rows:
