@@ -1,4 +1,4 @@
-"""Simulated draws beside training: which runs' workers make them, and that frames find them."""
+"""Simulated draws during a sweep: the runs that they are assigned to, and frames that have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that have ended, as their folders tell."""
+"""Find the runs that have ended, from their folders."""
 
 from __future__ import annotations
 

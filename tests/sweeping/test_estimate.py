@@ -1,4 +1,4 @@
-"""plan=only: what would be trained, and that nothing is written."""
+"""plan=only prints the runs that would be trained, and writes nothing."""
 
 from __future__ import annotations
 

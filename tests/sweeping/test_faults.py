@@ -1,4 +1,4 @@
-"""Sweeps that are killed or interrupted, full disks, servers that fail: no result is lost."""
+"""No result is lost if a sweep is killed or interrupted, a disk is full, or a server fails."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def start(folder, *words):
 
 
 def contents(folder):
-    """Return all that must repeat: journals without times, tables, weights, MLflow's content."""
+    """Return what must be reproduced: journals without times, tables, weights, rows of MLflow."""
     journals = {}
     for path in sorted(folder.glob(f"{RUN}/{JOURNAL}")):
         history = read(path.parent)
@@ -69,7 +69,7 @@ OWN = {"run": ("seconds", "folder", "mirrored"), "sweep": ("command", "mlflow.no
 
 
 def store(folder, uri=None):
-    """Return what a tracking store holds of the study, without ids, times and places."""
+    """Return the contents of a tracking store for the study, without ids, times and paths."""
     from mlflow import MlflowClient
 
     client = MlflowClient(uri or f"sqlite:///{folder}/mlflow.db")
@@ -119,7 +119,7 @@ def children(pid):
 
 
 def left_over(folder):
-    """Return the processes whose current folder this is."""
+    """Return the processes that have this current folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -172,7 +172,7 @@ def store_state(folder):
 
 
 def assert_same_results(whole, torn):
-    """Compare everything that must repeat, and require that no process is left."""
+    """Compare everything that must be reproduced, and require that no process remains."""
     assert "Traceback" not in (torn / "log").read_text()
     (journals, layers, kept), (again, table, mirrored) = contents(whole), contents(torn)
     assert journals == again
@@ -238,9 +238,10 @@ MOMENTS = ["training", "checkpoint", "mirroring", "start", "checkpoint"]
 @linux
 @pytest.mark.full
 def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
-    """Kills fall into the start of a sweep, its training, its checkpoints and its mirroring.
+    """Kill a sweep at its start, and during training, checkpoints and mirroring.
 
-    The journals tell how far training is, so the moments do not depend on the machine's speed.
+    The moments are chosen by the lines of the journals, and so do not depend on the machine's
+    speed.
     """
     whole, torn = folders
     words = [*EIGHT_RUNS, *SLOW, "epochs=1000"]
@@ -261,7 +262,7 @@ def test_a_sweep_killed_25_times_is_the_undisturbed_one(folders):
             assert wait_for(lambda: writes_a_checkpoint(torn), process)
         in_training += len([*torn.glob(f"{RUN}/{WEIGHTS}")]) < 8
         strike(victim, process)
-        if isinstance(victim, str):  # the sweep goes on: end it a little later
+        if isinstance(victim, str):  # the sweep continues: end it a little later
             time.sleep(random.uniform(0, 1))
             strike(signal.SIGKILL, process)
         codes.append(process.wait(timeout=120))
@@ -369,7 +370,7 @@ def test_a_full_disk_under_the_store_costs_no_result(small_disk, tmp_path):
 
 
 def test_a_server_that_never_answers_delays_no_training(tmp_path):
-    """Training ends while the mirror waits; when the server goes away, so does the mirror."""
+    """Training ends while the mirror waits for the server. The mirror exits if the server exits."""
     with socket.create_server(("127.0.0.1", 0)) as server:  # accepts and never answers
         words = ["-m", "seed=0,1", "epochs=3", *SMALL]
         process = subprocess.Popen(
@@ -384,7 +385,7 @@ def test_a_server_that_never_answers_delays_no_training(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
-        connection, _ = server.accept()  # the mirror asks its first question
+        connection, _ = server.accept()  # the first request of the mirror
 
         def finished():
             histories = [read(path.parent) for path in tmp_path.glob(f"{RUN}/{JOURNAL}")]

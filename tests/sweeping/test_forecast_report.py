@@ -1,4 +1,4 @@
-"""What a sweep says of its forecast: a score, an outcome, or why there is neither."""
+"""The line about a sweep's forecast: a score, an outcome, or the reason why there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bpexp.sweep` in a Jupyter kernel: a bar that changes, workers, the kernel's interrupt."""
+"""`bpexp.sweep` in a Jupyter kernel: the progress bar, workers, and the kernel's interrupt."""
 
 from __future__ import annotations
 

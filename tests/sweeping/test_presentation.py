@@ -1,4 +1,4 @@
-"""What a sweep prints of its progress, and figures that cannot be drawn."""
+"""The output of a sweep during training, and figures that cannot be drawn."""
 
 from __future__ import annotations
 

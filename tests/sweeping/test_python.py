@@ -1,4 +1,4 @@
-"""`bpexp.sweep`: the command line's keys and machinery, from a script, a thread and a notebook."""
+"""`bpexp.sweep` from a script, a thread and a notebook, compared with the command line."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_study_of_experiments_is_its_grid_and_settings(tmp_path, monkeypatch):
 
 @pytest.fixture
 def interruptible():
-    """Take SIGINT, which what runs in a shell's background ignores."""
+    """Handle SIGINT, which background processes of a shell ignore."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -125,7 +125,7 @@ def make_plans(tmp_path, **options):
 
 @pytest.mark.parametrize("skip", ["none", {"name": "identity", "order": "full"}, "fixup"])
 def test_an_interrupted_run_ends_with_the_bits_of_an_undisturbed_one(skip, tmp_path):
-    """In a stack, stopped after an epoch, and resumed."""
+    """The runs are in a stack, are stopped after an epoch, and are resumed."""
     whole = make_plans(tmp_path / "whole", skip=skip)
     for stack in whole.stacks:
         train_stack(stack, lambda n: None, Interrupt())
@@ -144,7 +144,7 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_undisturbed_one(skip, tmp_p
 
 
 def test_a_served_model_uses_the_running_statistics(tmp_path, monkeypatch):
-    """As MLflow serves it: the weights file alone."""
+    """The model is loaded from its weights file alone, as MLflow does."""
     pytest.importorskip("mlflow")
     from bpexp.tracking.model import ServedNetwork
 

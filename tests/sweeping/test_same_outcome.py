@@ -1,4 +1,4 @@
-"""What is told of a run does not depend on probes, stacks, sessions or rivals for its journal."""
+"""The results of a run do not depend on probes, stacks, sessions or other processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUNS = {
     "stops": {"lr": 0.2, "stop": {"name": "cost", "target": 2.2}},
     "is partly frozen": {"lr": 0.2, "depth": 3, "frozen": 2},
 }
-# Columns that are to differ: the run itself, its clock, and how often it was measured.
+# Columns that may differ: the run's folder and name, its time, and how often it was measured.
 OWN = ("run", "folder", "seconds", "name", "probe.every")
 
 
@@ -38,7 +38,7 @@ def config(every, seed=0, **changes):
 
 
 def told(member):
-    """Return all that a run's row says, and the last number of each final metric."""
+    """Return a run's row, and the last number of each final metric."""
     run = Run.at(member.folder)
     assert run.finished
     row = {name: repr(value) for name, value in run_row(run).items() if name not in OWN}
@@ -46,10 +46,10 @@ def told(member):
 
 
 def trained(configs, root, interrupted=None):
-    """Train configurations in one stack, in two sessions if `interrupted` says how the first ends.
+    """Train configurations in one stack, in two sessions if `interrupted` ends the first one.
 
     Returns:
-        What is told of the first run.
+        The results of the first run.
     """
     plan = make_plan(configs, root)
     (stack,) = plan.stacks
@@ -62,13 +62,13 @@ def trained(configs, root, interrupted=None):
 
 
 def stopped(stack):
-    """Train an epoch, until a signal comes."""
+    """Train one epoch, after which a signal stops training."""
     interrupt = Interrupt()
     train_stack(stack, lambda epochs: setattr(interrupt, "signal", 2), interrupt)
 
 
 def killed(stack):
-    """Train three epochs: the journal has no end, the checkpoint is of the second epoch."""
+    """Train three epochs; leave a journal without an end and a checkpoint of the second epoch."""
 
     def report(epochs):
         report.calls += 1
@@ -81,7 +81,7 @@ def killed(stack):
     assert read(stack[0].folder).end is None
 
 
-AT = {stopped: 1, killed: 2}  # the epoch from which training goes on
+AT = {stopped: 1, killed: 2}  # the epoch at which training is resumed
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -139,7 +139,7 @@ def test_a_journal_is_held_until_the_failure_is_written(tmp_path, monkeypatch):
     real, rivals = Journal.close, []
 
     def close(journal):
-        """Release a journal, which a rival then takes at once."""
+        """Close a journal, which another process then opens immediately."""
         real(journal)
         if not rivals:
             rivals.append(Journal(member.folder))

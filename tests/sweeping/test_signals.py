@@ -19,7 +19,7 @@ def ignored(request):
 
 @pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM], indirect=True)
 def test_what_the_parent_ignores_interrupts_nothing(ignored):
-    """As `nohup` and a script's `command &` start a command."""
+    """A command that is started by `nohup`, or by `command &` in a script, ignores a signal."""
     signals = Signals(ends_process=False)
     with signals.handled():
         os.kill(os.getpid(), ignored)

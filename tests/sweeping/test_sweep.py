@@ -43,7 +43,7 @@ def grid(n=4, **changes):
 
 
 def outcome(folder):
-    """All of a run that must repeat: observations without times, and the weights' bits."""
+    """Return all of a run that must be reproduced: observations without times, and weights."""
     lines = [{k: v for k, v in line.items() if k != "time"} for line in read(folder).observations]
     return json.dumps(lines), (folder / WEIGHTS).read_bytes()
 
@@ -230,7 +230,7 @@ def test_a_run_whose_worker_dies_twice_is_failed(tmp_path, forked):
 
 
 class Backwards:
-    """An executor of a test's own: trains in this process, the last stack first."""
+    """An executor that trains in this process, the last stack first."""
 
     least_operations = 0.0
 
@@ -330,7 +330,7 @@ def _train_slowly(plan, begun):
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("ends", ["by itself", "killed"])
 def test_runs_that_another_process_trains_are_waited_for(tmp_path, capfd, jobs, ends):
-    """The same command in two terminals: each run is trained once, or taken over."""
+    """The same command runs in two terminals: each run is trained by one of them, or resumed."""
     plan = make_plan([*grid(2, jobs=jobs), *grid(2, depth=1, jobs=jobs)], tmp_path)
     context = multiprocessing.get_context("fork")
     begun = context.Event()
@@ -367,7 +367,7 @@ def test_nothing_is_begun_when_a_data_set_is_bad(tmp_path):
 
 
 def test_workers_import_neither_mlflow_nor_what_draws(tmp_path, monkeypatch):
-    """A forked worker holds what its parent had imported, so the parent must be a fresh one."""
+    """A forked worker has the imports of its parent, so the parent must be a new process."""
     import subprocess
     import sys
 

@@ -208,7 +208,7 @@ def test_a_sweep_of_two_tasks_scores_each_by_its_own_metric(tmp_path):
 
 
 def test_a_task_is_one_row(tmp_path, monkeypatch):
-    """The mean error in units of the targets: lower is better, and 0 is the best."""
+    """The score is the root mean squared error in units of the targets; lower is better."""
     task = Task(
         labels=False,
         cost=Choice("squared_error", {"output": "identity"}),

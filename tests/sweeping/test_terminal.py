@@ -1,4 +1,4 @@
-"""A sweep in a terminal, a pseudo one: what Ctrl-C and a terminal that is closed leave."""
+"""A sweep in a pseudo-terminal: the state after Ctrl-C and after the terminal is closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS = ["width=8", "data.limit=96", "tracking=off", "jobs=1", "checkpoint.secon
 
 
 class PseudoTerminal:
-    """A command in a terminal of its own, as its leader."""
+    """A command that is the session leader of a terminal of its own."""
 
     def __init__(self, folder, *words):
         self.process, self.end = pty.fork()
@@ -31,7 +31,7 @@ class PseudoTerminal:
         self.shown = b""
 
     def until(self, pattern=None, seconds=120):
-        """Read until a pattern is shown, or all."""
+        """Read until the output has a pattern, or to the end."""
         deadline = time.monotonic() + seconds
         while pattern is None or not re.search(pattern, self.shown):
             assert time.monotonic() < deadline, self.shown.decode()
@@ -68,7 +68,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(presses, tmp_path):
 
 
 def test_a_terminal_that_is_closed_ends_no_work_but_as_hangup(tmp_path):
-    """The kernel sends SIGHUP then: training stops at the end of the epoch, and can go on."""
+    """The kernel sends SIGHUP: training stops at the end of the epoch, and can be continued."""
     terminal = PseudoTerminal(tmp_path, *WORDS, "epochs=1000000")
     terminal.until(rb"[1-9]\d* of 1000000 epochs")
     os.close(terminal.end)

@@ -45,7 +45,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory, browser):
-    """What two sweeps of one study print, while the command that they print serves the pages."""
+    """Yield the output of two sweeps of one study, while the printed command serves the pages."""
     folder = tmp_path_factory.mktemp("browser")
     for words in SWEEPS:
         command = [sys.executable, "-m", "bpexp", "-m", *words, *SMALL]
@@ -91,7 +91,7 @@ def page(browser, request):
 
 
 def cells(page, column):
-    """The cells of a column of the table of runs, from top to bottom."""
+    """Return the cells of a column of the table of runs, from top to bottom."""
     found = page.locator(f".ag-center-cols-container [col-id='{column}']")
     found.first.wait_for()
     return found.all_inner_texts()
@@ -134,7 +134,7 @@ def test_charts_begin_with_accuracy_loss_and_gradients_on_logarithmic_axes(print
     names = [text.split("\n")[0].strip() for text in heads]
     assert names[:4] == ["accuracy", "loss", "gradient", "grad_norm"]
     kinds = {}
-    while "grad_norm/layer_002" not in kinds:  # a chart is drawn when it comes into sight
+    while "grad_norm/layer_002" not in kinds:  # a chart is drawn when it becomes visible
         page.wait_for_function("document.querySelectorAll('.js-plotly-plot .ytick').length > 0")
         kinds |= page.evaluate(
             """() => Object.fromEntries([...document.querySelectorAll('.js-plotly-plot')]

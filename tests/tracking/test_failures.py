@@ -1,4 +1,4 @@
-"""Trouble with the store is one line; a defect of the mirror leaves a traceback and is named."""
+"""Messages: trouble with the store is one line; a defect of the mirror is logged with traceback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORM = re.compile(
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A sweep of two finished runs; the journal of the first lacks what the mirror needs."""
+    """A sweep of two finished runs; the journal of the first lacks a field that is mirrored."""
     folder = tmp_path_factory.mktemp("study")
     plan = make_plan([make_config(seed=seed, epochs=1, width=3) for seed in (0, 1)], folder)
     for stack in plan.stacks:
@@ -122,7 +122,7 @@ def test_trouble_with_a_store_is_one_line_without_a_traceback(study, tmp_path, t
     ],
 )
 def test_a_server_that_refuses_is_told_with_what_to_do(status, body, told):
-    """Both in the words of MLflow's interface and in those of an upload."""
+    """Each status is raised as an exception of MLflow and as an HTTP error of an upload."""
     answer = Response()
     answer.status_code, answer._content = status, body.encode()
     for refuse in (

@@ -181,7 +181,7 @@ def test_no_pickle_is_stored(sweep):
 
 
 def contents(client):
-    """All that the store holds of the study, but for MLflow's own ids and times of updating."""
+    """Return the contents of the store for the study, without MLflow's ids and update times."""
     rows = []
     for kind in ("run", "sweep"):
         for run in stored(client, kind):
@@ -226,7 +226,7 @@ def test_a_study_can_be_copied_to_another_store(client, sweep, tmp_path):
 
 
 def test_a_run_costs_few_calls_however_long_it_is(tmp_path, monkeypatch):
-    """MLflow's time goes by the call: its own fluent way makes one a metric and epoch."""
+    """The time of mirroring depends on the calls; MLflow's fluent API makes one for each point."""
     monkeypatch.setattr(whole, "is_known", lambda database: False)
     from bpexp.executors import Interrupt
     from bpexp.sweeping.plan import make_plan
@@ -253,7 +253,7 @@ def test_a_run_costs_few_calls_however_long_it_is(tmp_path, monkeypatch):
 
 
 def test_a_count_of_what_no_run_is_any_more_becomes_0(sweep, tmp_path):
-    """As after an interruption: MLflow deletes no metric, and shows the last value."""
+    """MLflow cannot delete a metric, for example that of runs interrupted in an earlier session."""
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{tmp_path}/other.db"
@@ -314,7 +314,7 @@ def test_tables_from_the_store_equal_those_from_the_journals(sweep):
 
 
 def test_reading_from_a_store_does_not_change_the_users_settings(sweep, tmp_path):
-    """Environment, log levels and warning filters, also if MLflow is imported by it."""
+    """They are environment, log levels and warning filters, also if this call imports MLflow."""
     code = f"""
 import logging, os, sys, warnings
 from bpexp.results import load_layers, load_runs
@@ -354,7 +354,7 @@ def test_results_are_tidy(sweep):
 
 
 def test_only_the_mirror_needs_the_store(sweep, tmp_path):
-    """A store that cannot be reached costs no result, one warning, and no exit code."""
+    """If the store cannot be reached, no result is lost, one warning is printed, the code is 0."""
     done = subprocess.run(
         [sys.executable, "-m", "bpexp", *WORDS, "tracking.uri=http://127.0.0.1:9"],
         cwd=tmp_path, capture_output=True, text=True,
@@ -415,7 +415,7 @@ def test_a_run_is_continued_in_the_store_as_in_its_journal(tmp_path, member):
 
 @pytest.mark.parametrize("once", [True, False])
 def test_a_mirror_that_follows_a_run_writes_each_point_once(tmp_path, member, monkeypatch, once):
-    """Also where it was mirrored to the end before the run went on, whole in one transaction."""
+    """This includes a run that was mirrored, in one transaction, before it was continued."""
     from mlflow import MlflowClient
 
     if not once:
@@ -444,7 +444,7 @@ def test_a_mirror_that_follows_a_run_writes_each_point_once(tmp_path, member, mo
 
 
 def test_files_that_a_run_lacks_are_written_before_they_are_uploaded(tmp_path, member):
-    """Runs of version 0.1 have no tables of their own."""
+    """Version 0.1 did not write tables for each run."""
     assert train_stack([member.refreshed()], lambda n: None, Interrupt()) == ["FINISHED"]
     whole = (member.folder / "layers.parquet").read_bytes()
     for name in ("layers.parquet", "curves.parquet", "config.yaml"):
@@ -461,7 +461,7 @@ def test_files_that_a_run_lacks_are_written_before_they_are_uploaded(tmp_path, m
 def test_a_mirror_that_failed_before_the_last_call_is_completed_by_the_next(
     tmp_path, member, monkeypatch, model, broken
 ):
-    """Also where MLflow's own way to log a model has set the run back to RUNNING."""
+    """This includes a run that MLflow has set back to RUNNING while it logged a model."""
     from mlflow import MlflowClient
 
     def refuse(*_, **__):
@@ -508,7 +508,7 @@ def test_what_a_failure_left_goes_when_the_run_is_finished(tmp_path, member):
 
 @pytest.mark.parametrize("tagged", [True, False])
 def test_runs_of_an_older_algorithm_are_superseded_in_the_store_too(tmp_path, monkeypatch, tagged):
-    """Stores of version 0.1 have no such tags: there the algorithm is found from the identity."""
+    """Stores of version 0.1 have no such tags; the algorithm is computed from the identity."""
     from mlflow import MlflowClient
 
     config = make_config(epochs=1)
@@ -542,7 +542,7 @@ def test_no_address_and_so_no_password_of_the_store_is_a_param(tmp_path, member)
     ("key", "value"), [("study", "2026"), ("study", "None"), ("data.root", "7e3"), ("lr", 1.0)]
 )
 def test_a_param_is_read_in_the_type_that_the_schema_declares(tmp_path, key, value):
-    """MLflow holds text: a study named 2026 is no number, and no study is null."""
+    """MLflow stores every value as text, and the name of a study may look like a number or None."""
     config = make_config(epochs=0, **({} if "." in key else {key: value}))
     (member,) = make_plan([config], tmp_path).members
     assert train_stack([member], lambda n: None, Interrupt()) == ["FINISHED"]

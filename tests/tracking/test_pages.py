@@ -1,4 +1,4 @@
-"""What MLflow's pages are given to show: tags, params, metrics and descriptions."""
+"""The contents of MLflow's pages: tags, params, metrics and descriptions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def experiment(client):
 
 
 def stored(client, kind="run"):
-    """Runs in the order of the shared view."""
+    """Return the runs in the order of the shared view."""
     return client.search_runs(
         [experiment(client).experiment_id], f"tags.kind = '{kind}'", order_by=["tags.order ASC"]
     )
@@ -77,7 +77,7 @@ def decoded(tag):
 
 
 def contents(client):
-    """All that the store holds of the study, without MLflow's times of updating."""
+    """Return the contents of the store for the study, without MLflow's update times."""
     rows = [sorted(experiment(client).tags.items())]
     for run in [*stored(client), *stored(client, "sweep")]:
         points = {}
@@ -259,7 +259,7 @@ def test_a_second_sweep_updates_the_one_view(second):
 
 
 def test_a_store_that_is_mirrored_at_once_is_equal(second, tmp_path):
-    """Whether sweeps were mirrored one by one or all together, the store shows the same."""
+    """The store has the same contents if sweeps are mirrored one by one or all together."""
     root, _, client = second
     other = sync(root, f"sqlite:///{tmp_path}/other.db")
     both = [
@@ -327,7 +327,7 @@ def test_a_layer_figure_without_a_norm_above_zero_has_axes_alone(first, monkeypa
 
 
 def test_the_layer_figure_has_equal_steps_for_equal_ratios(first):
-    """Heights are linear in log10 of the norms that the journal has."""
+    """The heights of points are linear in log10 of the norms in the journal."""
     run = Study(first[0] / "runs" / "bpexp").find("sigmoid-d12")
     drawn = layer_figure(run)
     lines = re.findall(r'polyline points="([^"]*)"', drawn)

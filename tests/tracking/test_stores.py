@@ -1,4 +1,4 @@
-"""Stores as users treat them: copied, moved, shared, and with parts deleted in MLflow's pages."""
+"""Stores that users copied, moved or share, and stores with parts deleted in MLflow's pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_study(root, seed=0):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """A folder with a study, mirrored into its own store; never changed."""
+    """Return a folder with a study that is mirrored into its store; tests do not change it."""
     folder = tmp_path_factory.mktemp("original") / "proj"
     make_study(folder)
     assert main(["--root", str(folder)]) == 0
@@ -43,7 +43,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def proj(original, tmp_path):
-    """The same, for a test of its own."""
+    """Return a copy of that folder, which a test may change."""
     folder = tmp_path / "proj"
     shutil.copytree(original, folder)
     assert relocate(uri(folder), folder) > 0

@@ -1,4 +1,4 @@
-"""Whole runs in one transaction: the rows are those that MLflow's client writes."""
+"""Runs that are written in one transaction have the rows that MLflow's client writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRAWN = {"dataset_uuid", "source_id", "input_uuid", "creation_time", "last_updat
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Runs that are finished, diverged, interrupted and failed, and the folder of all."""
+    """Return finished, diverged, interrupted and failed runs, and the folder of all."""
     folder = tmp_path_factory.mktemp("study")
     configs = [make_config(epochs=2), make_config(lr=1e30), make_config(seed=1, epochs=3)]
     *stacked, failed = make_plan([*configs, make_config(seed=2)], folder).members
@@ -47,7 +47,7 @@ def mirrored(folder, runs, name):
 
 
 def contents(database):
-    """Return all rows of a store but for ids and times that are drawn at random, by table."""
+    """Return all rows of a store by table, without random ids and without times."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.row_factory = sqlite3.Row
         names = [row[0] for row in connection.execute(
