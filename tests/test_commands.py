@@ -53,7 +53,7 @@ def refused(command, line):
 
 def one_value(command, word):
     key = word.partition("=")[0]
-    line = f"{word}: {key} decides no numbers; it takes one value a sweep"
+    line = f"{word}: {key} does not change a run's numbers; give one value"
     return refused(f"{command} {word}", line)
 
 

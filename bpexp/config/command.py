@@ -21,11 +21,11 @@ WORDS = {"null", "true", "false", "nan", "inf"}  # Hydra reads these as values o
 
 
 def command(config: Mapping[str, Any], *, program: str = "", seeds: Sequence[int] = ()) -> str:
-    """Return the shell command that trains a run, or the same with several seeds.
+    """Return the shell command that trains a run, or the run with several seeds.
 
     Args:
         config: the nested configuration, as in the start line of a journal.
-        program: the script that registers what the run uses; empty: `-m bpexp`.
+        program: the script that registers functions of the run; empty: `-m bpexp`.
         seeds: the seeds to train; empty: that of the configuration.
     """
     words = overrides({**config, "seed": seeds[0]} if seeds else config)

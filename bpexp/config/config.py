@@ -74,7 +74,7 @@ class Config:
         """Validate a nested configuration.
 
         Args:
-            mapping: what Hydra composed, or what a journal recorded, as plain dicts.
+            mapping: the configuration from Hydra or from a journal, as plain dicts.
 
         Raises:
             ConfigError: a key is unknown or missing, or a value has another type or is out of
@@ -146,9 +146,9 @@ class Config:
 
     @property
     def instruments(self) -> dict[str, int]:
-        """The instruments to measure beside the standard ones, each with its number of examples.
+        """The instruments to measure besides the standard ones, each with its number of examples.
 
-        The number is 0 for instruments that take none.
+        The number is 0 for instruments that need none.
         """
         counted = {
             name: self.probe.counts[row.examples_key]

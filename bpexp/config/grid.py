@@ -44,7 +44,7 @@ def grid(keys: Mapping[str, object]) -> dict[str, list[Any]]:
         if isinstance(KEYS.get(key), Group):
             _require_choices(key, values)
         if len(values) > 1 and not decides(key):
-            raise ConfigError(f"{key}: decides no numbers; it takes one value a sweep")
+            raise ConfigError(f"{key}: does not change a run's numbers; give one value")
         found[key] = values
     return found
 

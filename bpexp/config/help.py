@@ -31,7 +31,7 @@ bpexp: why deep networks are hard to train, measured layer by layer.
   python -m bpexp remedies STUDY RUN                 train a run with changes: which of them train?
   python -m bpexp cite [key=value ...]               the papers behind a configuration, as BibTeX
 
-Runs lie in runs/<study>/; the same command again trains only what is not finished.
+Runs are in runs/<study>/; the same command again trains only unfinished runs.
 --help KEY explains one key, --cfg job prints the composed configuration, --hydra-help Hydra's own
 flags. `eval "$(bpexp -sc install=bash)"` completes keys and values in bash.
 """

@@ -140,7 +140,7 @@ def without_standard(key: str, names: list[str]) -> list[str]:
     """Return the instruments without the standard ones, so that equal runs have equal identities.
 
     Raises:
-        ConfigError: an instrument is chosen by a key of its own.
+        ConfigError: an instrument has its own key.
     """
     for name in names:
         if own := INSTRUMENTS[name].examples_key:

@@ -78,7 +78,7 @@ def refuse(
             raise ConfigError(line + quoting_advice(str(override.input_line)))
         values[key] = _check(override, known)
     if any(key == "hydra" or key.startswith("hydra.sweeper") for key in values):
-        return  # the grid is not known here
+        return  # Hydra determines the grid
     single, grid = defaults(conf), {}
     if "experiment" in values:
         study = None
@@ -121,8 +121,8 @@ def refuse_swept_runtime_key(override: Override) -> None:
     runtime = key in RUNTIME_KEYS or key.partition(".")[0] in RUNTIME_KEYS
     if runtime and override.is_sweep_override():
         raise ConfigError(
-            f"{quoted(str(override.input_line))}: {quoted(key)} decides no numbers; it takes one "
-            "value a sweep"
+            f"{quoted(str(override.input_line))}: {quoted(key)} does not change a run's numbers; "
+            "give one value"
         )
 
 

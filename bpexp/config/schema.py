@@ -89,7 +89,7 @@ IDENTITY_KEYS: dict[str, Key | Group] = {
     ),
 }
 
-# The keys that decide how and where runs are made, and not their numbers.
+# The keys that decide how and where runs are trained, but not their numbers.
 RUNTIME_KEYS: dict[str, Key | Group] = {
     "study": Key(
         str,
@@ -110,7 +110,7 @@ RUNTIME_KEYS: dict[str, Key | Group] = {
     "log_model": name_of(
         "runs whose trained network becomes a served model", "best", "all", "none"
     ),
-    "force": switch("train anew what is finished, as a new attempt beside the old"),
+    "force": switch("train finished runs again, as new attempts; the old ones are kept"),
     "fail_fast": switch("stop the sweep at the first run that raises"),
     "progress": switch("show a progress bar"),
     "quick": switch(

@@ -21,7 +21,7 @@ from bpexp.errors import ConfigError, DataError, out_of_range, reason
 MAGIC = b"\x93NUMPY"
 LARGEST = 2**32  # bytes of the arrays that are read
 SPLITS = ("x_train", "y_train", "x_test", "y_test")
-SPARSE = {"indices", "indptr", "data", "shape"}  # what scipy.sparse.save_npz writes
+SPARSE = {"indices", "indptr", "data", "shape"}  # arrays that scipy.sparse.save_npz writes
 SAVE = "save x and y as arrays with numpy.savez"
 # The first bytes of files of other formats, and the message about each.
 BEGINNINGS = {
@@ -49,12 +49,12 @@ def npz(
     to these in sorted order, and their names are kept.
 
     Args:
-        path: the npz file; x (N, ...) numbers; y labels (N,), or targets (N,) or (N, K). Other
+        path: the npz file: numbers x (N, ...), and labels y (N,) or targets y (N,) or (N, K). Other
             arrays in it are not read.
-        task: classification or regression; null: by what occurs in y.
-        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
-            the training split; the test split has the same shift and scale.
-        seed: of the split of x and y.
+        task: classification or regression; null: determined from the values of y.
+        standardize: shift and scale each input, and each target of a regression, to mean 0 and
+            variance 1 over the training split; the test split has the same shift and scale.
+        seed: the seed of the split of x and y.
         limit: keep the first examples of the training split only.
     """
     if not path:

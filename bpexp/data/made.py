@@ -20,8 +20,8 @@ LEAST_SPREAD = 1e-6  # least standard deviation of a teacher's outputs / largest
 def parity(*, bits: int = 10, limit: int | None = None) -> Dataset:
     """Numbers of n bits labelled even (1) or odd (0), the first 700 of 1024 for training.
 
-    The data set of 'Neural Networks: The Backward Pass' (Tashfeen). The test split holds the larger
-    numbers. Inputs are bits, the most significant first.
+    The data set of 'Neural Networks: The Backward Pass' (Tashfeen). The training split has the
+    smallest 700 / 1024 of the 2^n numbers. Inputs are bits, the most significant first.
 
     Args:
         bits: n, from 3 to 20.

@@ -44,10 +44,10 @@ def csv(
     Args:
         path: the file.
         target: the column of labels or targets, which are distinguished as in an npz file.
-        task: classification or regression; null: by what occurs in the column.
-        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
-            the training split; the test split has the same shift and scale.
-        seed: of the split.
+        task: classification or regression; null: determined from the values of the column.
+        standardize: shift and scale each input, and each target of a regression, to mean 0 and
+            variance 1 over the training split; the test split has the same shift and scale.
+        seed: the seed of the split.
         limit: keep the first examples of the training split only.
     """
     options = {"task": task, "standardize": standardize, "seed": seed, "limit": limit}
@@ -70,10 +70,10 @@ def parquet(
     Args:
         path: the file.
         target: the column of labels or targets, which are distinguished as in an npz file.
-        task: classification or regression; null: by what occurs in the column.
-        standardize: give each input, and each target of a regression, mean 0 and variance 1 over
-            the training split; the test split has the same shift and scale.
-        seed: of the split.
+        task: classification or regression; null: determined from the values of the column.
+        standardize: shift and scale each input, and each target of a regression, to mean 0 and
+            variance 1 over the training split; the test split has the same shift and scale.
+        seed: the seed of the split.
         limit: keep the first examples of the training split only.
     """
     options = {"task": task, "standardize": standardize, "seed": seed, "limit": limit}

@@ -18,7 +18,7 @@ class PlannedRun(Protocol):
 
     @property
     def identity(self) -> str:
-        """The hash of what decides the run's numbers."""
+        """The hash of all that determines the run's numbers."""
 
     @property
     def folder(self) -> Path:

@@ -80,7 +80,7 @@ def train_rest(
 
 
 def import_all(modules: Sequence[str]) -> None:
-    """Import the modules that register what runs use; see `Session.imports`."""
+    """Import the modules that register functions of runs; see `Session.imports`."""
     for module in modules:
         importlib.import_module(module)
 

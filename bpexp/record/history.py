@@ -29,7 +29,7 @@ DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class JournalError(BpexpError):
-    """A journal that is damaged, in use, or differs from what was computed again."""
+    """A journal that is damaged, is in use, or differs from the recomputed values."""
 
 
 @dataclass

@@ -5,7 +5,7 @@ Infinity are written as Python's json module does. Kinds of lines:
 
     start        time, identity, attempt, algorithm (its number), name, config, digest, data (name,
                  source), sizes, task, chance, versions (of bpexp and NumPy),
-                 dimensions {instrument: [names]} of what observations hold in arrays
+                 dimensions {instrument: [names]} of the values in arrays of observations
     observation  time, step, epoch, metrics {name: number}, layers {instrument: [number a layer]},
                  null where nothing was measured, and arrays {instrument: number or nested lists},
                  absent where there are none
@@ -51,7 +51,7 @@ class Journal:
     Attributes:
         folder: the run's folder.
         history: the contents of the journal when it was opened.
-        observations: all observations that it holds now, in the order of their steps.
+        observations: all observations so far, in the order of their steps.
     """
 
     def __init__(self, folder: Path) -> None:

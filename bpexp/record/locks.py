@@ -19,7 +19,7 @@ def lock(file: IO[bytes] | IO[str], *, shared: bool = False, wait: bool = True) 
 
     Args:
         file: the file.
-        shared: whether other shared locks are allowed beside it.
+        shared: whether other processes may have shared locks at the same time.
         wait: whether to wait while another process has a lock; otherwise the result is then False.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX

@@ -52,6 +52,6 @@ def dimensions(chosen: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Return the dimensions of the instruments in `arrays` of observations, for the start line.
 
     Args:
-        chosen: the instruments that are measured beside the standard ones.
+        chosen: the instruments that are measured in addition to the standard ones.
     """
     return {name: row.dims for name, row in selected(chosen).items() if row.dims != ("layer",)}

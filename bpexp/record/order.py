@@ -51,7 +51,7 @@ class Place:
     """The place of a run in MLflow's table of its study.
 
     Attributes:
-        sweep: the id of the newest sweep that has the run; None if it was run alone.
+        sweep: the id of the newest sweep that contains the run; None if no sweep does.
         order: text to sort by: the number of the sweep, then the number of the run in it.
         swept: the keys that differ within that sweep, each with its values in the order given.
     """

@@ -120,7 +120,7 @@ def affordable(
     Args:
         networks: the networks of a frame or a sweep.
         names: instruments of one number per layer.
-        study: the study's folder. Results that it holds do not count towards the time.
+        study: the study's folder. Networks whose results it has take no time.
     """
     small = {network for network in networks if network.work}
     missing = [n for n in small if study is None or not n.file(study, names).exists()]
@@ -163,7 +163,7 @@ def simulate(network: Simulated, names: tuple[str, ...]) -> Columns:
         quantiles over draws. They are NaN if a draw is not finite.
     """
     columns: dict[str, NDArray[np.float64]] = {}
-    # BLAS threads wait for each other while other processes run, which takes minutes.
+    # With several BLAS threads this takes minutes if other processes use the cores.
     with threadpool_limits(1, "blas"):
         measured = _measure(network, names)
     for name, values in measured.items():

@@ -60,7 +60,7 @@ class Study:
         return self.folder.name
 
     def loaded(self, *, superseded: bool = False) -> Iterator[Run]:
-        """Yield the runs in the order of the sweeps that made them, as loaders return them.
+        """Yield the runs in the order of their sweeps, in which loaders return them.
 
         Args:
             superseded: include runs that newer ones of the same configuration supersede.

@@ -124,8 +124,8 @@ def cost(function: F) -> F:
 
     Args:
         function: `cost(z, t)` for outputs and targets (K, ...), which returns C of each example,
-            (...), and dC/dz, (K, ...). dC/dz is compared with differences of C. Or a factory that
-            returns a `bpexp.nn.costs.Cost`.
+            (...), and dC/dz, (K, ...); or a factory that returns a `bpexp.nn.costs.Cost`. dC/dz is
+            compared with differences of C.
 
     Raises:
         ConfigError: dC/dz is not the derivative of C.
@@ -141,9 +141,9 @@ def schedule(function: F) -> F:
     """Register a learning-rate schedule.
 
     Args:
-        function: `factor(step, steps)`, from 0 to 1, of step 1 .. steps after the warmup; a
-            parameter `warmup` is added. Or a factory that returns a
-            `bpexp.training.schedules.Schedule`.
+        function: `factor(step, steps)`, from 0 to 1, of step 1 .. steps after the warmup; or a
+            factory that returns a `bpexp.training.schedules.Schedule`. With a factor, the choice
+            has the further parameter `warmup`.
     """
     from bpexp.register.plain import WARMUP, plain_schedule
     from bpexp.training import SCHEDULES
@@ -157,8 +157,9 @@ def dataset(function: F) -> F:
     """Register a data set.
 
     Args:
-        function: takes keyword parameters alone and returns a `Dataset`, as `bpexp.dataset` does, a
-            pair (x, y), or x_train, y_train, x_test and y_test. A parameter `limit` is added.
+        function: a function of keyword parameters, which returns a `Dataset` such as that of
+            `bpexp.dataset`, a pair (x, y), or x_train, y_train, x_test and y_test. The choice has
+            the further parameter `limit`.
     """
     from bpexp.data import DATASETS
     from bpexp.register.plain import LIMIT, plain_dataset
@@ -182,9 +183,9 @@ def instrument(
     """Register an instrument, which `measure=[NAME]` chooses.
 
     Args:
-        function: takes a `bpexp.probes.network.ProbedNetwork` and returns an array with an axis for
-            each dimension, or None where it is not defined.
-        dims: names of the dimensions: () for one number a run, ("layer",) for one a layer.
+        function: a function of a `bpexp.probes.network.ProbedNetwork`, which returns an array with
+            an axis for each dimension, or None if it is not defined.
+        dims: names of the dimensions: () for one number per run, ("layer",) for one per layer.
         log: whether its values span orders of magnitude.
         hidden: whether only its values in hidden layers are drawn.
     """

@@ -99,12 +99,12 @@ def _subject(run: Any, data: Dataset | None, examples: int, settings: Mapping[st
         return Subject.of_network(run, data, examples, settings)
     given = [*(["data"] if data is not None else []), *settings]
     if given:
-        raise ConfigError(f"{given[0]}: a run has its own; it goes with a network only")
+        raise ConfigError(f"{given[0]}: a run has its own; allowed only with a network")
     if isinstance(run, Run):
         return Subject.of_run(run)
     if not isinstance(run, str | Path) and not hasattr(run, "keys"):
-        allowed = "no row of load_runs, no folder, no Run and no Network"
-        raise ConfigError(f"run: a {type(run).__name__} is {allowed}")
+        allowed = "a row of load_runs, a folder, a Run or a Network"
+        raise ConfigError(f"run: a {type(run).__name__} is not {allowed}")
     folder = Path(run) if isinstance(run, str | Path) else Path(str(run["folder"]))
     found = Run.at(folder)
     if found is None:

@@ -72,8 +72,8 @@ def own(start: Mapping[str, Any]) -> dict[str, Any]:
 def joined(parts: Iterable[Part]) -> pd.DataFrame:
     """Return one frame of the rows of all runs, with each run's own columns.
 
-    Columns that a run lacks are NaN in its rows. The arrays are concatenated before the frame is
-    made, because a frame for each run would take more memory than the rows.
+    Columns that a run does not have are NaN in its rows. Arrays are concatenated before the frame
+    is created, because a frame for each run would take more memory than the rows.
     """
     found = list(parts)
     if not found:

@@ -48,7 +48,7 @@ class Predicted(NamedTuple):
 
     @property
     def key(self) -> str:
-        """A hash of all this and of the code."""
+        """A hash of the attributes and of the code."""
         network = [json.loads(self.shape.to_json()), asdict(self.init)]
         parts = [self.kind, *network, self.data.digest, self.examples, self.further, _sources()]
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

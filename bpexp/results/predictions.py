@@ -16,7 +16,7 @@ from bpexp.nn.tasks import TASKS
 def predictions(
     network: Network, data: Dataset, *, split: Literal["train", "test"] = "test"
 ) -> pd.DataFrame:
-    """Return what a network predicts for each example of a data set.
+    """Return the predictions of a network for each example of a data set.
 
     Args:
         network: the network, as `load_network` returns it.

@@ -27,13 +27,13 @@ class Tables:
     """The frames that figures are drawn from.
 
     Attributes:
-        runs: as `load_runs`, with what theory forecast of each run as theory/...: sigma_w2,
+        runs: as `load_runs`, with the forecast of each run as columns theory/...: sigma_w2,
             sigma_b2, chi_1, deepest, first_to_last, linearised_score, trains,
             jacobian_mean_square, ...
         layers: as `load_layers`, followed by the rows of `load_theory`.
         curves: as `load_curves`.
-        measurements: as `load_measurements`, by instrument: all that were measured but those of
-            one number a layer, which are columns of `layers`.
+        measurements: as `load_measurements`, by instrument: all measured instruments except those
+            of one number per layer, which are columns of `layers`.
         plane: points of the (sigma_w2, sigma_b2) plane: each activation's critical line, source
             "theory", in columns activation, theory/sigma_w2 and theory/sigma_b2; and the runs.
         trainability: the runs, and points of the border theory/deepest along each setting of the

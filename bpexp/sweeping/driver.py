@@ -44,7 +44,8 @@ class Outcome:
 
     Attributes:
         identities: the identities of its runs, each once.
-        code: the exit code: 0; 1 if a run failed; 128 + the number of the signal that ended it.
+        code: the exit code: 0, or 1 if a run failed, or 128 + the number of the signal that ended
+            the sweep.
         scores: the task's primary metric on the test split at the end, of each configuration, in
             order; NaN if it is not finite, None if the run was not trained.
     """
@@ -97,8 +98,8 @@ def run_sweep(
     _list_finished(plan, [member.folder.name for member in plan.members if member.finished])
     if not has_locks(folder / SWEEP):
         warn(
-            "runs: this file system has no locks (flock), so nothing keeps a second command from "
-            "training the same runs at the same time; start one command at a time"
+            "runs: this file system has no locks (flock), so a second command could train the same "
+            "runs at the same time; start one command at a time"
         )
     cells = None
     if runtime.forecast != "off":

@@ -30,7 +30,7 @@ class Member:
     Attributes:
         config: the configuration.
         identity: the hash of the keys that determine its numbers.
-        attempt: 1, or more if `force` trained it anew.
+        attempt: 1, plus 1 for each time that `force` trained it again.
         folder: the run's folder.
         name: the values of activation, depth and the other varied keys.
         finished: whether training is complete.

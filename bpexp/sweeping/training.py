@@ -95,7 +95,7 @@ def _registered(plan: Plan, runtime: Config) -> list[Registered]:
         if runtime.executor.name != "local" and not row.package:
             raise ConfigError(
                 f"{row.group}: {name} is registered by this program, which executor="
-                f"{runtime.executor.name} does not start; register it in a package, by an entry "
-                "point of the group bpexp.plugins"
+                f"{runtime.executor.name} does not run; register it in a package with an entry "
+                "point in the group bpexp.plugins"
             )
     return rows

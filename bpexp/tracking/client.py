@@ -44,7 +44,7 @@ def require_store(name: str, address: str) -> str:
     """Return the address of a store.
 
     Args:
-        name: where it was given, for the message.
+        name: the name of the argument or variable, for the message.
         address: the address.
 
     Raises:

@@ -76,11 +76,11 @@ class Experiment:
         """Return the run of a journal; None if the store does not have it.
 
         If a user deleted the run in MLflow, the deleted run is returned, unless the journal was
-        started anew since.
+        started again later.
 
         Args:
             start: the journal's start line.
-            first: whether no process has mirrored this run before; the store is not searched then.
+            first: whether no process has mirrored this run before, so that no search is needed.
         """
         key = _key(start)
         if key not in self._runs and not first:  # another process may have created it meanwhile

@@ -26,7 +26,7 @@ NO_RIGHTS = (
 
 
 class StoreError(BpexpError):
-    """A store that cannot be written until a user acts; the message says what to do."""
+    """A store that cannot be written until a user acts; the message names the action."""
 
 
 def trouble(error: Exception, uri: str) -> str:

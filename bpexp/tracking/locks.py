@@ -1,4 +1,4 @@
-"""Locks between processes that create one store or mirror one run; the note of what is mirrored."""
+"""Locks between processes that create a store or mirror a run; the record of mirrored lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bpexp.record.locks import lock
 from bpexp.secrets import without_secrets
 from bpexp.tracking.address import database
 
-LOCK = "mirror.lock"  # in the folder of a run or a sweep; holds the note of a run, as JSON
+LOCK = "mirror.lock"  # in the folder of a run or a sweep; for a run with `note_mirrored`'s JSON
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def mirroring(folder: Path) -> Iterator[bool]:
 
 
 def note_mirrored(folder: Path, lines: int, uri: str) -> None:
-    """Note how much of a run's journal is in a store. The caller holds the lock of `mirroring`.
+    """Record how much of a run's journal is in a store. The caller holds the lock of `mirroring`.
 
     Args:
         folder: the run's folder.
@@ -70,7 +70,7 @@ def note_mirrored(folder: Path, lines: int, uri: str) -> None:
 
 
 def is_mirrored(folder: Path) -> bool:
-    """Return whether the whole journal of a run is in a store, according to the last note.
+    """Return whether the whole journal of a run is in a store, as `note_mirrored` recorded.
 
     MLflow is not imported and no server is queried. A local store that no longer exists does not
     count.

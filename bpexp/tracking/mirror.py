@@ -80,7 +80,7 @@ class Mirror:
         return ends(folder)[1] is not None
 
     def run(self, folder: Path, model: bool = False) -> bool:
-        """Mirror what one run's journal holds so far.
+        """Mirror the lines that a run's journal has so far.
 
         Args:
             folder: the run's folder.

@@ -53,7 +53,7 @@ def log_model(run: Run, step: int, note: str, sources: Sequence[Path] = ()) -> s
 
     Args:
         run: the run, which has weights.
-        step: the last step, whose metrics MLflow gives to the model.
+        step: the last step, whose metrics MLflow attaches to the model.
         note: its description in Markdown.
         sources: files of a script that registered the network's activation. They are copied into
             the model and are imported only when it is served.

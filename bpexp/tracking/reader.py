@@ -1,4 +1,4 @@
-"""Read a study from a tracking store, as the same rows that journals give."""
+"""Read a study from a tracking store, in the same rows as from journals."""
 
 from __future__ import annotations
 

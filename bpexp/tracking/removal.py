@@ -99,7 +99,7 @@ def _collect(uri: str, option: str, ids: Sequence[str]) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove the empty folders that `mlflow gc` leaves."""
+    """Remove the empty folders that remain after `mlflow gc`."""
     for path in sorted(folder.rglob("*"), reverse=True):  # contents before their folder
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()

@@ -1,4 +1,4 @@
-"""Mirror one run: write what its journal and files hold so far into MLflow.
+"""Mirror one run: write the present contents of its journal and files into MLflow.
 
 MLflow's metric rows are unique by key, step, timestamp and value. The timestamps are the journal's,
 so writing a point twice changes nothing. A run is written in few calls: one to create it, one for
@@ -60,7 +60,7 @@ class RunMirror:
         return self._journal.poll().end
 
     def write(self, stored: StoredRun, model: bool) -> bool:
-        """Write what the store lacks and return whether the run has ended.
+        """Write the contents that the store does not have; return whether the run has ended.
 
         Args:
             stored: the run in MLflow.
@@ -153,7 +153,7 @@ class RunMirror:
         Args:
             stored: the run in MLflow.
             history: the journal, without the observations that were written before.
-            moments: the timestamps of steps that the store holds; other steps have the journal's.
+            moments: the timestamps of steps in the store; other steps have those of the journal.
         """
         from mlflow.entities import Metric
 
@@ -175,7 +175,7 @@ class RunMirror:
         return view.run_tags(run, stored.info.run_id) | {"mirrored": str(lines)}
 
     def _moments(self, stored: StoredRun) -> dict[int, int]:
-        """Return the timestamp of each step that the store holds.
+        """Return the timestamp of each step in the store.
 
         A power cut may remove lines from a journal that were mirrored already. Their steps are
         computed again later, and with other timestamps MLflow would store them as further points.

@@ -96,7 +96,7 @@ class Evaluator:
 class EpochScore:
     """Scores the outputs of an epoch's batches at the end of the epoch.
 
-    Scoring each batch would take more calls than the step itself; storing z^(L) takes one copy.
+    Scoring each batch would need more calls than the step itself; storing z^(L) needs one copy.
 
     Attributes:
         z: z^(L) of the epoch's examples in the order of training, (R, K, N); written by the steps.

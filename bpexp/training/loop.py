@@ -103,14 +103,14 @@ def train(
         probe_every: optimizer steps between probes; None: probe at each epoch's end; 0: only before
             training and at its end.
         probe_examples: size of the probe batch, the first examples of the training split.
-        measure: names of instruments to measure beside the standard ones. Instruments that take a
+        measure: names of instruments to measure besides the standard ones. Instruments that need a
             number of examples need a mapping of names to numbers: {"jacobian_spectrum": 4}.
         progress: whether to show a bar with the time left and the metrics of the latest epochs, in
             a notebook, a terminal or a log.
 
     Returns:
         An observation at step 0, before any update, and one at every probe and every epoch's end;
-        `frame()` makes a data frame of them.
+        `frame()` converts them to a data frame.
 
     Raises:
         ValueError: an argument is out of range, a name is not in its table, or the network's task
@@ -177,7 +177,7 @@ def _check_kinds(network: object, data: object) -> None:
 
 
 def _instruments(measure: Collection[str] | Mapping[str, int]) -> dict[str, int]:
-    """Return the instruments to measure, each with its number of examples; 0 if it takes none."""
+    """Return the instruments to measure, each with its number of examples; 0 if it needs none."""
     if isinstance(measure, str):
         raise ValueError(f"measure: {measure!r} is not a list of names; use [{measure!r}]")
     if not isinstance(measure, Iterable):

@@ -17,9 +17,9 @@ from bpexp.training.evaluation import Split
 from bpexp.training.rates import LearningRates
 
 Step = Callable[[NDArray[np.int64], NDArray[np.int64], Array, Rates | None], None]
-"""Takes an optimizer step. Arguments: indices of the examples, and of their columns in the table of
-targets, (R, B) each; the buffer for their outputs, (R, K, B); and the factor of the gradient in
-backpropagation, (R, 1), or None if it is the same as in the last step."""
+"""The type of functions that take an optimizer step. Arguments: indices of the examples, and of
+their columns in the table of targets, (R, B) each; the buffer for their outputs, (R, K, B); and the
+factor of the gradient in backpropagation, (R, 1), or None if it is the same as in the last step."""
 
 
 class Steps:

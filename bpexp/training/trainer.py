@@ -70,8 +70,8 @@ class Trainer:
             schedule: how the learning rate changes from step to step.
             frozen: the number of layers, from the first, that keep their parameters.
             probe_examples: size of the probe batch, the first examples of the training split.
-            instruments: the instruments to measure beside the standard ones, each with its number
-                of examples; 0 for those that take none.
+            instruments: the instruments to measure besides the standard ones, each with its number
+                of examples; 0 for those that need none.
         """
         self.stack = stack
         self.rows = np.arange(len(stack))
@@ -193,7 +193,7 @@ class Trainer:
     def restore(self, states: Sequence[dict[str, NDArray[Any]]]) -> None:
         """Resume from the arrays that `state` returned for each network after the same epoch.
 
-        The trainer must have been made with the initial parameters of the networks, because the
+        The trainer must have been created with the initial parameters of the networks, because the
         distances are measured from them.
         """
         self.epoch, self.step = int(states[0]["epoch"]), int(states[0]["step"])

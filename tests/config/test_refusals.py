@@ -215,14 +215,14 @@ WORDS = [
     ("study=null", "study: None is not <study>"),
     (
         "-m study=a,b depth=1",
-        "study=a,b: study decides no numbers; it takes one value a sweep",
+        "study=a,b: study does not change a run's numbers; give one value",
     ),
-    ("-m jobs=1,2", "jobs=1,2: jobs decides no numbers; it takes one value a sweep"),
+    ("-m jobs=1,2", "jobs=1,2: jobs does not change a run's numbers; give one value"),
     (
         "-m tracking.uri=a,b",
-        "tracking.uri=a,b: tracking.uri decides no numbers; it takes one value a sweep",
+        "tracking.uri=a,b: tracking.uri does not change a run's numbers; give one value",
     ),
-    ("-m draw=[q],[dead]", "draw=[q],[dead]: draw decides no numbers; it takes one value a sweep"),
+    ("-m draw=[q],[dead]", "draw=[q],[dead]: draw does not change a run's numbers; give one value"),
     ("-m depth=1,2 --cfg job", "--cfg: shows one run; leave out -m, and give each key one value"),
     ("-m depth=1,2 --info all", "--info: shows one run; leave out -m, and give each key one value"),
     ("--resolve depth=1", "--resolve: goes with --cfg"),

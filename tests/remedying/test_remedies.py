@@ -245,4 +245,4 @@ def test_the_module_runs_the_subcommand_and_is_called_as_the_function(study):
     assert ": 0 of 0 changes train" in done.stdout
     code = "import bpexp.remedies; bpexp.remedies(7)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "run: a int is no row of load_runs" in done.stderr
+    assert "run: a int is not a row of load_runs" in done.stderr

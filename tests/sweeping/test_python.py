@@ -64,7 +64,7 @@ def test_a_study_is_the_runs_that_were_asked_for(tmp_path):
         ({"depth": []}, "depth: no values"),
         ({"depth": "3"}, "depth: '3' is not an integer of at least 0 and at most 10000"),
         ({"lr": True}, "lr: True is not a number above 0 and at most 1e+30"),
-        ({"jobs": [1, 2]}, "jobs: decides no numbers; it takes one value a sweep"),
+        ({"jobs": [1, 2]}, "jobs: does not change a run's numbers; give one value"),
         ({"probe": {"evry": 1}}, "key: 'probe.evry' is unknown; did you mean 'probe.every'?"),
         ({"probe__every": 1, "probe": {"every": 2}}, "probe.every: given twice"),
         (
