@@ -70,7 +70,7 @@ def make_own_dataset(
         notes += classes.notes(source) if names is None else []
     elif any(y.dtype.kind not in "biuf" for y in ys):
         hint = f"{spelled('task', 'classification')} takes labels"
-        raise DataError(f"{source}: targets are no numbers; {hint}")
+        raise DataError(f"{source}: targets are not numbers; {hint}")
     if len(ys) == 2:
         train, test = (xs[0], ys[0]), (xs[1], ys[1])
     else:

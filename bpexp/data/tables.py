@@ -65,7 +65,7 @@ def parquet(
 ) -> Dataset:
     """A Parquet file of your own: one example a row, split 80/20; columns as in a CSV file.
 
-    The index of a frame that pandas wrote is no input.
+    The index of a frame that pandas wrote is not an input.
 
     Args:
         path: the file.

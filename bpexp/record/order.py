@@ -1,4 +1,4 @@
-"""The order of a study's runs, in frames and in MLflow's table: that of its sweeps."""
+"""The order of a study's runs in frames and in MLflow's table, which is that of its sweeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Theory's predictions for recorded runs, as columns of frames."""
+"""Predictions of theory for recorded runs, as columns of frames."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def default_uri(root: Path) -> str:
     """Return the address of the store that `mlflow ui` shows when it is started in `root`.
 
     Raises:
-        ConfigError: it is that of MLFLOW_TRACKING_URI, and MLflow cannot write to it.
+        ConfigError: MLflow cannot write to the address in MLFLOW_TRACKING_URI.
     """
     given = os.environ.get(TRACKING_URI)
     return require_store(TRACKING_URI, given) if given else f"sqlite:///{root.resolve()}/mlflow.db"

@@ -28,7 +28,7 @@ def params(start: dict[str, Any]) -> dict[str, str]:
 def place_tags(start: dict[str, Any], place: Place) -> dict[str, str]:
     """Return the tags for a run's sweep, its order in the table of runs, and its colour.
 
-    Colours are those of figures: by activation, or by the first swept key if that is not swept.
+    Colours are those of figures: by activation, or, if it is not swept, by the first swept key.
     A run without a sweep gets no tag `sweep`, so that an existing tag is not overwritten.
     """
     swept = {key: values for key, values in place.swept.items() if key != "seed"}
@@ -42,7 +42,7 @@ def place_tags(start: dict[str, Any], place: Place) -> dict[str, str]:
 
 def step_metrics(line: dict[str, Any]) -> dict[str, float]:
     """Return the finite metrics of an observation, by MLflow's names."""
-    ends = ("grad_norm/first", "grad_norm/last")  # those of layer_metrics include them
+    ends = ("grad_norm/first", "grad_norm/last")  # left out: layer_metrics has their values
     summary = {name: value for name, value in summary_metrics(line).items() if name not in ends}
     return finite(summary | layer_metrics(line))
 

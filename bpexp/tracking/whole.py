@@ -123,7 +123,7 @@ def _point_row(run_id: str, point: Metric) -> Row:
 
 
 def _latest(points: Sequence[Metric]) -> Iterable[Metric]:
-    """Return the point of each metric that MLflow shows in tables: that of the last step."""
+    """Return the point of the last step of each metric, which MLflow shows in tables."""
     latest: dict[str, Metric] = {}
     for point in sorted(points, key=lambda p: (p.step, p.timestamp, p.value)):
         latest[point.key] = point

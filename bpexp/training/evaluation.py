@@ -64,7 +64,7 @@ class Evaluator:
         Args:
             stack: the networks.
             split: the examples.
-            running: whether a batch norm uses its running statistics; else those of each chunk.
+            running: whether batch norms use running statistics; otherwise those of each chunk.
         """
         uses_batch = stack.architecture.couples and not running
         lowest = len(stack.layers) + 1 if uses_batch else None
