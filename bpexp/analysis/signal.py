@@ -16,7 +16,7 @@ END_TO_END = 10.0
 SATURATED = 0.9
 
 GRADIENT = {
-    "preserved": "the rule of no other word holds; also where the gradient is 0 because no error "
+    "preserved": "none of the other rules holds; also if the gradient is 0 because no error "
     "is left, or because a weight starts at 0",
     "vanishing": f"||delta^(k)|| / ||delta^(L)|| is below {1 / END_TO_END:g}; in residual networks "
     "stream_gradient takes the place of ||delta||, from layer k or the end of its block to L-1",
@@ -36,8 +36,8 @@ class Signal:
     Attributes:
         word: one of GRADIENT.
         phrase: why, after "the gradient that reaches the first trained layer is".
-        ratio: ||delta^(k)|| / ||delta^(L)||, of the stream in residual networks; NaN where the
-            word does not rest on it.
+        ratio: ||delta^(k)|| / ||delta^(L)||, of the stream in residual networks; NaN if the word
+            was chosen by another rule.
     """
 
     word: str

@@ -30,7 +30,7 @@ STOOD_STILL = 0.01
 TRAINING = {
     "learnt": f"the score came at least {GAINED:.0%} of the way from guessing, or from step 0 if "
     "that is better, to perfection",
-    "stalled": "the rule of no other word holds",
+    "stalled": "none of the other rules holds",
     "wrecked": f"the cost is above {ROSE_AT_LAST:g} times its value at step 0 at the end, or was "
     f"above {ROSE_EVER:g} times it; or the score came {FELL_FROM:.0%} of the way and fell back; or "
     f"the gradient, preserved at step 0, is at the end dead, saturated or {END_TO_END:g} times "
