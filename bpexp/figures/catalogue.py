@@ -72,7 +72,10 @@ FIGURES: dict[str, FigureSpec] = {
     "verdicts": FigureSpec(verdict_map, "runs", ("verdict", *AXES, *SCORED), several),
     "score_by_setting": FigureSpec(score_by_setting, "runs", SCORED, runs_by_setting),
     "score_at_best_rate": FigureSpec(
-        best_rate_map, "runs", (TEST, "lr", "trains_from", "trains_to", "rates"), runs_at_best_rate
+        best_rate_map,
+        "runs",
+        (*SCORED, "lr", "trains_from", "trains_to", "rates"),
+        runs_at_best_rate,
     ),
     "trainability": FigureSpec(
         trainability_map,

@@ -226,6 +226,14 @@ def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train
     assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
 
 
+def test_a_diverged_run_scores_as_guessing_in_the_figure_of_a_sweep_too():
+    runs = tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1, 1.0), seeds=range(3)).runs
+    runs = runs.assign(diverged_at=3.0, chance=0.25)
+    for frame in (runs, FIGURES["score_at_best_rate"].data(only(runs=runs))):
+        (panel,) = best_rate_map(frame).axes
+        assert [text.get_text().split("\n")[0] for text in panel.texts] == ["0.250", "0.250"]
+
+
 def test_a_map_of_best_rates_needs_seeds_to_choose_and_others_to_show():
     runs = tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1), seeds=range(2)).runs
     with pytest.raises(ConfigError, match="runs: have 2 seeds; at least 3 are needed"):
