@@ -44,7 +44,9 @@ def behind(configs: Iterable[Mapping[str, Any]], texts: Iterable[str] = ()) -> l
         texts: further docstrings, such as those of figures.
     """
     found = {paper.key for paper in find_cited(texts)}
-    for config in configs:
+    # Numbers cite nothing, so runs that differ in the seed or the learning rate are read once.
+    chosen = [{k: v for k, v in each.items() if not isinstance(v, int | float)} for each in configs]
+    for config in {repr(each): each for each in chosen}.values():
         found |= {paper.key for paper in _cited(config)}
     return [paper for paper in REFERENCES if paper.key in found]
 

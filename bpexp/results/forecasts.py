@@ -34,24 +34,33 @@ from bpexp.theory.moments import SMALL
 from bpexp.training import SCHEDULES
 
 
-def forecast_row(run: Known | None, study: Path | None = None) -> dict[str, Any]:
-    """Return the forecast of a run as columns theory/...
+def forecast_rows(runs: Sequence[Known | None], study: Path | None = None) -> list[dict[str, Any]]:
+    """Return the forecast of each run as columns theory/...
 
-    There are no columns if `run` is None or theory does not cover a layer of the network.
+    There are no columns if a run is None or theory does not cover a layer of its network. Runs that
+    differ only in what their forecast does not depend on, such as the seed, share it.
 
     Args:
-        run: the run's configuration and data set.
-        study: the folder of the study in which the forecast is stored, or None.
+        runs: configuration and data set of each run.
+        study: the folder of the study in which forecasts are stored, or None.
     """
-    if run is None:
-        return {}
-    config, data = run
-    descent = _descent(config, data)
-    shape, further = config.architecture(data), None if descent is None else asdict(descent)
-    subject = Predicted("forecast", shape, config.init, data, config.probe.examples, further)
+    subjects = [_subject(*run) if run else None for run in runs]
+    rows: dict[Predicted | None, dict[str, Any]] = {None: {}}
+    for subject, run in zip(subjects, runs, strict=True):
+        if subject and run and subject not in rows:
+            rows[subject] = _row(subject, *run, study)
+    return [rows[subject] for subject in subjects]
 
+
+def _subject(config: Config, data: Dataset) -> Predicted:
+    """Return what a forecast depends on."""
+    shape, descent = config.architecture(data), _descent_of(config, data)
+    return Predicted("forecast", shape, config.init, data, config.probe.examples, descent)
+
+
+def _row(subject: Predicted, config: Config, data: Dataset, study: Path | None) -> dict[str, Any]:
     def compute() -> dict[str, Any]:
-        return {**forecast_columns(forecast_run(*run)), **predicted_moments(*run)}
+        return {**forecast_columns(forecast_run(config, data)), **predicted_moments(config, data)}
 
     try:
         values = kept(study, subject, compute)
@@ -84,7 +93,7 @@ def forecast_run(config: Config, data: Dataset) -> Forecast:
     """
     shape, examples = config.architecture(data), config.probe.examples
     with np.errstate(all="ignore"):  # lengths may grow without bound
-        return _forecast(shape, config.init, data, examples, _descent(config, data))
+        return _forecast(shape, config.init, data, examples, _descent_of(config, data))
 
 
 def forecast_columns(forecast: Forecast) -> dict[str, Any]:
@@ -114,16 +123,23 @@ def _forecast(
     )
 
 
-def _descent(config: Config, data: Dataset) -> Descent | None:
+def _descent_of(config: Config, data: Dataset) -> Descent | None:
     """Return a run's gradient descent; None for other optimizers and for runs without steps."""
     steps = config.epochs * -(-len(data.x_train) // config.batch_size)
-    if not (steps and config.optimizer.build(OPTIMIZERS).by_rate):
+    return _descent(config.optimizer, config.lr, config.schedule, steps, config.frozen)
+
+
+@lru_cache(maxsize=1024)
+def _descent(
+    optimizer: Choice, lr: float, schedule: Choice, steps: int, frozen: int
+) -> Descent | None:
+    if not (steps and optimizer.build(OPTIMIZERS).by_rate):
         return None
-    schedule = config.schedule.build(SCHEDULES)
+    factor = schedule.build(SCHEDULES).factor
     places = np.unique(np.linspace(1, steps, 1000).round().astype(int)).tolist()
-    share = np.mean([schedule.factor(step, steps) for step in places])
-    momentum = float(config.optimizer.parameters.get("momentum") or 0.0)
-    return Descent(config.lr, max(1, round(steps * share)), momentum, config.frozen)
+    share = np.mean([factor(step, steps) for step in places])
+    momentum = float(optimizer.parameters.get("momentum") or 0.0)
+    return Descent(lr, max(1, round(steps * share)), momentum, frozen)
 
 
 @lru_cache(maxsize=64)

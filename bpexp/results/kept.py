@@ -8,7 +8,7 @@ prediction is computed again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -36,7 +36,7 @@ class Predicted(NamedTuple):
         init: the initialization.
         data: the data set.
         examples: the number of examples of the probe batch.
-        further: further values that the prediction depends on, of types that JSON has.
+        further: further values that the prediction depends on: a frozen dataclass, or None.
     """
 
     kind: str
@@ -44,14 +44,14 @@ class Predicted(NamedTuple):
     init: Choice
     data: Dataset
     examples: int
-    further: Any = None
+    further: Hashable = None
 
     @property
     def key(self) -> str:
         """A hash of the attributes and of the code."""
         network = [json.loads(self.shape.to_json()), asdict(self.init)]
         parts = [self.kind, *network, self.data.digest, self.examples, self.further, _sources()]
-        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return sha256(json.dumps(parts, sort_keys=True, default=asdict).encode()).hexdigest()[:16]
 
 
 def kept(

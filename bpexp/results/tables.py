@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bpexp.nn import Choice
 from bpexp.record.export import TABLES
 from bpexp.record.metrics import Part
 from bpexp.record.run import Run
 from bpexp.results.borders import with_borders
-from bpexp.results.forecasts import forecast_row
+from bpexp.results.forecasts import forecast_rows
 from bpexp.results.frames import joined, own, run_row, typed
 from bpexp.results.theory import Known, known, phase_plane, theory_columns
 
@@ -54,25 +51,18 @@ class Tables:
         Args:
             found: the runs, in the order of the frames' rows.
         """
-        rows: list[dict[str, Any]] = []
+        recorded = list(found)
+        if not recorded:
+            return cls(pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+        study = recorded[0].folder.parent
+        understood = [known(run.start) for run in recorded]
+        runs = _rows(recorded, understood)
+        owns = [own(run.start) for run in recorded]
         parts: dict[str, list[Part]] = {name: [] for name in TABLES}
-        owns: list[dict[str, Any]] = []
-        understood: list[Known | None] = []
-        activations: dict[Choice, None] = {}
-        study: Path | None = None
-        for run in found:
-            about, foreseen = own(run.start), known(run.start)
-            rows.append(_row(run, foreseen))
+        for run, about in zip(recorded, owns, strict=True):
             for name, columns in run.tables().items():
                 parts.setdefault(name, []).append((about, columns))
-            owns.append(about)
-            understood.append(foreseen)
-            study = run.folder.parent
-            if foreseen:
-                activations[foreseen[0].activation] = None
-        runs = typed(pd.DataFrame(rows))
-        if not rows:
-            return cls(runs, runs, runs)
+        activations = dict.fromkeys(config.activation for config, _ in filter(None, understood))
         theory = list(zip(owns, theory_columns(understood, study=study), strict=True))
         measured = sum(len(columns["layer"]) for _, columns in parts["layers"])
         both = joined(parts["layers"] + theory)
@@ -89,7 +79,8 @@ class Tables:
     @staticmethod
     def of_runs(found: Iterable[Run]) -> pd.DataFrame:
         """Load only `runs`, without the tables that have several rows for each run."""
-        return typed(pd.DataFrame([_row(run, known(run.start)) for run in found]))
+        recorded = list(found)
+        return _rows(recorded, [known(run.start) for run in recorded])
 
     @property
     def spectra(self) -> pd.DataFrame:
@@ -105,5 +96,9 @@ class Tables:
         return own[name] if name in own else self.measurements.get(name, pd.DataFrame())
 
 
-def _row(run: Run, foreseen: Known | None) -> dict[str, Any]:
-    return run_row(run) | forecast_row(foreseen, run.folder.parent)
+def _rows(runs: Sequence[Run], understood: Sequence[Known | None]) -> pd.DataFrame:
+    """Return `Tables.runs`."""
+    study = runs[0].folder.parent if runs else None
+    forecasts = forecast_rows(understood, study)
+    rows = [run_row(run) | forecast for run, forecast in zip(runs, forecasts, strict=True)]
+    return typed(pd.DataFrame(rows))

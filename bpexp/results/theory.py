@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -66,21 +66,25 @@ def theory_columns(
             `bpexp.record.simulated`). None: only if those that `study` lacks take a few seconds for
             all networks together. Networks that would take more than 2 s each are not drawn.
     """
-    networks = {Simulated.of(*run) for run in runs if run} if draws is not False else set()
-    drawn = {network for network in networks if network.work}
+    networks = [Simulated.of(*run) if run else None for run in runs]
+    # Runs that differ only in seed or learning rate have the same network, predicted once.
+    first = dict(zip(reversed(networks), reversed(runs), strict=True))
+    drawn = {network for network in first if network and network.work and draws is not False}
     if draws is None:
         drawn = affordable(drawn, PREDICTED, study)
+    columns: dict[Simulated | None, Columns] = {}
     with threadpool_limits(1, "blas"):  # as in `simulate`
-        return [_columns(run, drawn, study) if run else {} for run in runs]
+        for network, run in first.items():
+            columns[network] = _columns(run, network in drawn, study) if run else {}
+    return [columns[network] for network in networks]
 
 
-def _columns(run: Known, drawn: Collection[Simulated], study: Path | None) -> Columns:
+def _columns(run: Known, drawn: bool, study: Path | None) -> Columns:
     try:
         columns = predicted_layers(*run, study)
     except (UnknownCostError, UnknownLayerError):
         return {}
-    network = Simulated.of(*run)
-    return {**columns, **simulated(network, PREDICTED, study)} if network in drawn else columns
+    return {**columns, **simulated(Simulated.of(*run), PREDICTED, study)} if drawn else columns
 
 
 def phase_plane(activations: Iterable[Choice], runs: pd.DataFrame) -> pd.DataFrame:

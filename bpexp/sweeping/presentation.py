@@ -32,7 +32,7 @@ def import_figures() -> None:
     An exception is ignored, because the same import raises it again when figures are drawn.
     """
     with suppress(Exception):
-        import bpexp.report  # noqa: F401
+        import bpexp.report.page  # noqa: F401, which imports figures and results
 
 
 def warn_not_drawn(what: str, error: Exception, folder: Path, *, done: str = "drawn") -> None:

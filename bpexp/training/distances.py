@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import compress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,22 +27,28 @@ class Distances:
             first: the number of the first trained layer, from 1.
         """
         self._layers = {"distance/first": first, "distance/last": len(stack.layers)}
-        self._initial = {name: stack.layers[n - 1].copy() for name, n in self._layers.items()}
+        initial = {name: stack.layers[n - 1].copy() for name, n in self._layers.items()}
+        self._initial = {name: (theta, [*map(norm, theta)]) for name, theta in initial.items()}
 
     def __call__(self, stack: Stack) -> dict[str, NDArray[np.float64]]:
         """Return distance/first and distance/last of each network, (R,)."""
         with np.errstate(all="ignore"):
             return {
-                name: np.array(list(map(_distance, stack.layers[number - 1], self._initial[name])))
+                name: np.array([*map(_distance, stack.layers[number - 1], *self._initial[name])])
                 for name, number in self._layers.items()
             }
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Remove all networks but `which`, (R,)."""
-        self._initial = {name: theta[which] for name, theta in self._initial.items()}
+        self._initial = {
+            name: (theta[which], [*compress(norms, which)])
+            for name, (theta, norms) in self._initial.items()
+        }
 
 
-def _distance(theta: Array, initial: Array) -> float:
+def _distance(theta: Array, initial: Array, initial_norm: float) -> float:
     """Return the distance of one layer: 0 without a change, infinite for a change from 0."""
     moved = norm(np.subtract(theta, initial, dtype=np.float64))
-    return float(np.divide(moved, norm(initial))) if moved else 0.0
+    if not (moved and initial_norm):
+        return math.inf if moved else 0.0
+    return moved / initial_norm

@@ -80,9 +80,11 @@ def test_runs_that_differ_in_training_alone_share_their_draws(monkeypatch):
     drawn = []
     monkeypatch.setattr(theory, "simulated", lambda network, *_: drawn.append(network) or {})
     runs = [run(width=8, seed=seed, lr=lr) for seed in (0, 1) for lr in (0.1, 0.2)]
-    theory_columns([*runs, None])
-    assert len(drawn) == 4
-    assert len({*drawn}) == 1
+    *columns, missing = theory_columns([*runs, None])
+    assert len(drawn) == 1
+    assert len(columns) == 4
+    assert all(found["layer"].tolist() == columns[0]["layer"].tolist() for found in columns)
+    assert missing == {}
 
 
 def test_a_large_study_is_simulated_on_request_alone(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from helpers import make_config
 
 from bpexp.data import load_once
-from bpexp.results.forecasts import forecast_row
+from bpexp.results.forecasts import forecast_rows
 from bpexp.results.theory import theory_columns
 
 
@@ -19,4 +19,4 @@ def test_lengths_that_overflow_are_neither_predicted_nor_warned_of(activation):
     (columns,) = theory_columns([known], draws=False)
     assert np.isfinite(columns["q"][0])
     assert not np.isfinite(columns["grad_norm"][0])
-    assert not forecast_row(known)["theory/trains"]
+    assert not forecast_rows([known])[0]["theory/trains"]

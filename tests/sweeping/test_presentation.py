@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
 import threading
 
@@ -70,3 +71,22 @@ def test_a_sweep_may_run_in_another_thread_than_the_main_one(tmp_path):
     thread.start()
     thread.join()
     assert codes == [0]
+
+
+IMPORTS = """
+import sys
+import bpexp, bpexp.sweeping.driver
+from bpexp.sweeping.presentation import import_figures
+import_figures()
+before = {*sys.modules}
+bpexp.sweep(figures=True, epochs=1, data={"name": "digits", "limit": 64}, width=4, depth=1)
+late = {*sys.modules} - before
+DRAWING = "bpexp.figures", "bpexp.report", "bpexp.results", "seaborn", "jinja2."
+print("late:", *sorted(name for name in late if name.startswith(DRAWING)))
+"""
+
+
+def test_what_draws_is_imported_while_workers_train(tmp_path):
+    command = [sys.executable, "-c", IMPORTS]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "late:"
