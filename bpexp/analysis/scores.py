@@ -1,7 +1,7 @@
 """The score of each run: its task's primary metric on a split, as one column.
 
-A run that diverged has no score. It is scored as the best constant guess, so that means over seeds
-include it.
+A run that diverged has no score. It is scored as the best constant guess of the training split, so
+that means over seeds include it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,31 @@ def scores(frame: pd.DataFrame, split: str) -> pd.Series[float]:
     """Return the primary metric of each row on a split, NaN where there is none.
 
     Args:
-        frame: columns of the tasks' primary metrics, and optionally diverged_at and chance.
+        frame: columns of the tasks' primary metrics, and optionally diverged_at, chance and
+            chance/test.
         split: train or test.
     """
     found = pd.Series(np.nan, frame.index)
     for task in tasks_in(frame, split):
         found = found.fillna(frame[f"{task.metric}/{split}"])
     if "diverged_at" in frame and "chance" in frame:
-        found = found.mask(frame["diverged_at"].notna(), frame["chance"])
+        found = found.mask(frame["diverged_at"].notna(), guesses(frame, split))
     return found
+
+
+def guesses(frame: pd.DataFrame, split: str) -> pd.Series[float]:
+    """Return the primary metric, on a split, of the best constant guess of the training split.
+
+    Records that lack it for the test split have that of the training split.
+
+    Args:
+        frame: columns chance and, for the test split if known, chance/test. Without chance the
+            result is NaN.
+        split: train or test.
+    """
+    found = frame["chance"] if "chance" in frame else pd.Series(np.nan, frame.index)
+    own = f"chance/{split}"
+    return frame[own].fillna(found) if own in frame else found
 
 
 def with_score(frame: pd.DataFrame, split: str) -> pd.DataFrame:

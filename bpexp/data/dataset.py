@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,9 +67,17 @@ class Dataset:
         The guess is the mean target of that split, which is its most frequent class in
         classification.
         """
-        task, targets = TASKS[self.task], self.targets(self.y_train)
-        guess = targets.mean[:, None]
-        return task.score(np.broadcast_to(guess, targets.columns.shape), targets)
+        return self._guess(self.y_train)
+
+    @cached_property
+    def chance_test(self) -> float:
+        """The primary metric of the same guess on the test split; NaN if that is empty."""
+        return self._guess(self.y_test) if len(self.y_test) else math.nan
+
+    def _guess(self, y: Array) -> float:
+        """Return the primary metric on labels or targets of guessing the training split's mean."""
+        targets, guess = self.targets(y), self.targets(self.y_train).mean[:, None]
+        return TASKS[self.task].score(np.broadcast_to(guess, targets.columns.shape), targets)
 
     def targets(self, y: Array, dtype: DTypeLike = np.float64) -> Targets:
         """Return labels or targets of this data set as `Targets`.

@@ -46,7 +46,7 @@ from bpexp.figures.streams import (
 from bpexp.figures.verdicts import verdict_map
 
 TEST = "score/test"
-SCORED = (TEST, "chance", "diverged_at")
+SCORED = (TEST, "chance", "chance/test", "diverged_at")
 SIGMAS = ("theory/sigma_w2", "theory/sigma_b2")
 AT = ("step", "layer", "source")
 GRADIENT = ("grad_norm", "grad_norm_lower", "grad_norm_upper", *AT)

@@ -7,7 +7,7 @@ from typing import Unpack
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.analysis.scores import with_score
+from bpexp.analysis.scores import guesses, with_score
 from bpexp.figures.parts.drawing import styled
 from bpexp.figures.parts.legends import legend, note_guess
 from bpexp.figures.parts.look import NARROW, Look
@@ -55,11 +55,12 @@ def remedies(trials: pd.DataFrame, **look: Unpack[Look]) -> Figure:
         if answers[name] == "not tried":
             panel.text(base, place, "  not tried", color=NEUTRAL, fontsize=7, va="center")
     panel.axvline(base, color=NEUTRAL, linewidth=0.8, zorder=1)
-    panel.axvline(rows["chance"].iloc[0], **GUESS)
+    guess = float(guesses(rows, "test").iloc[0])
+    panel.axvline(guess, **GUESS)
     panel.set_yticks(range(len(names)), labels)
     panel.set_ylim(len(names) - 0.5, -0.5)
     panel.grid(False, axis="y")
-    lowest = min(0.0, float(rows["score/test"].min()), float(rows["chance"].iloc[0]))
+    lowest = min(0.0, float(rows["score/test"].min()), guess)
     panel.set_xlim(max(LOWEST, lowest) - 0.03, 1.03)
     x = f"test {score_name(rows, 'test')}" if narrow else score_label(rows, "test")
     panels.label("What would have trained", x=x)

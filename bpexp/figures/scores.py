@@ -7,11 +7,11 @@ from typing import Unpack
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bpexp.analysis.scores import with_score
+from bpexp.analysis.scores import guesses, with_score
 from bpexp.errors import one_of
 from bpexp.figures.parts.by_setting import draw_by_setting
 from bpexp.figures.parts.drawing import styled
-from bpexp.figures.parts.factors import axis_label, levels, numeric_settings, varies
+from bpexp.figures.parts.factors import axis_label, numeric_settings, varies
 from bpexp.figures.parts.legends import note_guess
 from bpexp.figures.parts.look import Look
 from bpexp.figures.parts.scores import limit_scores, score_label, score_name, score_of
@@ -48,7 +48,7 @@ def score_by_depth(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     Args:
         runs: columns run, activation, init, depth, seed, accuracy/test or the primary metric of
-            another task, and if known chance.
+            another task, and if known chance and chance/test.
         look: see `Look`.
     """
     return _draw(runs, "depth", axis_label("depth"), "after training", look)
@@ -64,7 +64,7 @@ def score_by_setting(
 
     Args:
         runs: columns run, activation, init, depth, seed, the setting, accuracy/test or the primary
-            metric of another task, and if known chance.
+            metric of another task, and if known chance and chance/test.
         setting: by default the first with at least three values.
         look: see `Look`.
 
@@ -87,19 +87,18 @@ def score_by_frozen(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
 
     Args:
         runs: columns run, activation, init, depth, seed, frozen, accuracy/test or the primary
-            metric of another task, and if known chance.
+            metric of another task, and if known chance and chance/test.
         look: see `Look`.
     """
     return _draw(runs, "frozen", "first layers frozen", "with the first layers frozen", look)
 
 
 def _draw(runs: pd.DataFrame, x: str, label: str, when: str, look: Look) -> Figure:
-    known = "chance" in runs and runs["chance"].notna().any()
-    notes = [note_guess()] if known else []
+    notes = [note_guess()] if guesses(runs, "test").notna().any() else []
     y = score_of(runs, "test")
     panels = draw_by_setting(with_score(runs, "test"), x, y, look, notes=notes)
     for panel, rows in panels.parts:
-        for guess in levels(rows, "chance") if known else ():
+        for guess in guesses(rows, "test").dropna().unique():
             panel.axhline(guess, **GUESS)
         limit_scores(panel, runs, "test")
     title = f"Test {score_name(runs, 'test')} {when}"

@@ -4,7 +4,7 @@
 Infinity are written as Python's json module does. Kinds of lines:
 
     start        time, identity, attempt, algorithm (its number), name, config, digest, data (name,
-                 source), sizes, task, chance, versions (of bpexp and NumPy),
+                 source), sizes, task, chance, chance/test, versions (of bpexp and NumPy),
                  dimensions {instrument: [names]} of the values in arrays of observations
     observation  time, step, epoch, metrics {name: number}, layers {instrument: [number a layer]},
                  null where nothing was measured, and arrays {instrument: number or nested lists},

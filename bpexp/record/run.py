@@ -74,6 +74,17 @@ class Run:
         return float(self.start.get("train_chance", self.start["chance"]))
 
     @property
+    def chance_test(self) -> float:
+        """The primary metric of that guess on the test split; NaN if it was not recorded."""
+        name = "chance" if "train_chance" in self.start else "chance/test"
+        return float(self.start.get(name, math.nan))
+
+    def guess(self, split: str) -> float:
+        """Return `chance` or, for the test split, `chance_test` if it was recorded."""
+        recorded = self.chance_test if split == "test" else self.chance
+        return self.chance if math.isnan(recorded) else recorded
+
+    @property
     def status(self) -> str:
         """FINISHED, FAILED or KILLED, as the run ended; RUNNING without an end line."""
         return status(self.end)

@@ -130,10 +130,10 @@ class Remedies:
         """Return the changes, or the trials, as a frame.
 
         Both have the columns change, keys, kind, answer and verdict; the task's primary metric on
-        both splits, such as accuracy/train and accuracy/test; chance, its value on the training
-        split for the best constant guess; and difference, the metric on the test split minus that
-        of the unchanged training with the same seed. A trial that diverged has the metric of the
-        best constant guess.
+        both splits, such as accuracy/train and accuracy/test; chance and chance/test, its values on
+        the splits for the best constant guess of the training split; and difference, the metric on
+        the test split minus that of the unchanged training with the same seed. A trial that
+        diverged has the metric of that guess.
 
         Args:
             table: "changes": a row for each change, with means over seeds, the number of seeds
@@ -159,7 +159,7 @@ class Remedies:
                 "seeds": len(one.trials),
                 "trained": sum(trial.trained for trial in one.trials),
                 **means.loc[one.change],
-                "chance": self.data.chance,
+                **self._chance,
                 "verdict": one.verdict,
                 "command": one.command,
             }
@@ -201,12 +201,15 @@ class Remedies:
     def _changes(self) -> tuple[Remedy, ...]:
         return self.remedies[1:]
 
+    @property
+    def _chance(self) -> dict[str, float]:
+        return {"chance": self.data.chance, "chance/test": self.data.chance_test}
+
     def _rows(self, remedy: Remedy) -> list[dict[str, Any]]:
         """Return the rows of a change in the frame of trials."""
         base = {trial.seed: trial.test for trial in self.remedies[0].trials}
         own = {"change": remedy.change, "keys": remedy.keys, "kind": remedy.kind}
         own["answer"] = remedy.answer
-        chance = {"chance": self.data.chance}
         scores = [f"{self._metric}/{split}" for split in ("train", "test")]
         rows = [
             {
@@ -214,13 +217,13 @@ class Remedies:
                 "seed": trial.seed,
                 **dict(zip(scores, (trial.train, trial.test), strict=True)),
                 "difference": trial.test - base[trial.seed],
-                **chance,
+                **self._chance,
                 "verdict": trial.verdict,
             }
             for trial in remedy.trials
         ]
         nothing = dict.fromkeys(("seed", *scores, "difference"), float("nan"))
-        return rows or [{**own, **nothing, **chance, "verdict": ""}]
+        return rows or [{**own, **nothing, **self._chance, "verdict": ""}]
 
     def _cells(self) -> list[list[str]]:
         """Return the cells of the table, its head first."""

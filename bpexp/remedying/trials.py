@@ -117,9 +117,9 @@ def _trial(
     """Return a trial from its observations."""
     task, chance = find_task(subject.data.task), subject.data.chance
     last = seen[-1].metrics
-    train, test = (
-        chance if diverged_at else last[f"{task.metric}/{split}"] for split in ("train", "test")
-    )
+    train, test = (last[f"{task.metric}/{split}"] for split in ("train", "test"))
+    if diverged_at:
+        train, test = chance, subject.data.chance_test
     evidence = Evidence.of(
         [{**one.layers, **one.arrays} for one in seen if one.layers],
         [one.metrics for one in seen if one.metrics],

@@ -54,7 +54,7 @@ def forecast_rows(runs: Sequence[Known | None], study: Path | None = None) -> li
 
 def _subject(config: Config, data: Dataset) -> Predicted:
     """Return what a forecast depends on."""
-    shape, descent = config.architecture(data), _descent_of(config, data)
+    shape, descent = config.architecture(data), _descent(config, data)
     return Predicted("forecast", shape, config.init, data, config.probe.examples, descent)
 
 
@@ -93,7 +93,7 @@ def forecast_run(config: Config, data: Dataset) -> Forecast:
     """
     shape, examples = config.architecture(data), config.probe.examples
     with np.errstate(all="ignore"):  # lengths may grow without bound
-        return _forecast(shape, config.init, data, examples, _descent_of(config, data))
+        return _forecast(shape, config.init, data, examples, _descent(config, data))
 
 
 def forecast_columns(forecast: Forecast) -> dict[str, Any]:
@@ -123,14 +123,14 @@ def _forecast(
     )
 
 
-def _descent_of(config: Config, data: Dataset) -> Descent | None:
+def _descent(config: Config, data: Dataset) -> Descent | None:
     """Return a run's gradient descent; None for other optimizers and for runs without steps."""
     steps = config.epochs * -(-len(data.x_train) // config.batch_size)
-    return _descent(config.optimizer, config.lr, config.schedule, steps, config.frozen)
+    return _compute_descent(config.optimizer, config.lr, config.schedule, steps, config.frozen)
 
 
 @lru_cache(maxsize=1024)
-def _descent(
+def _compute_descent(
     optimizer: Choice, lr: float, schedule: Choice, steps: int, frozen: int
 ) -> Descent | None:
     if not (steps and optimizer.build(OPTIMIZERS).by_rate):

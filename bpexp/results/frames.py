@@ -51,6 +51,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "epoch": epoch,
         "task": run.task,
         "chance": run.chance,
+        "chance/test": run.chance_test,
         **dict.fromkeys(final_names(run.task), np.nan),
         **final,
         **NO_START,

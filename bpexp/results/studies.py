@@ -57,8 +57,9 @@ def load_runs(
         Columns run, name, algorithm (0 if unknown), attempt, the configuration, then
         status, verdict, verdict/gradient_start, verdict/gradient_end, verdict/training (see
         `bpexp.analysis.verdict`; NaN where the record has none), evidence, diverged_at (step or
-        NaN), seconds (of all sessions that trained the run), epoch (epochs done), task, chance (the
-        task's primary metric of the best constant guess on the training split), the metrics of
+        NaN), seconds (of all sessions that trained the run), epoch (epochs done), task, chance
+        and chance/test (the task's primary metric, on the training and the test split, of the best
+        constant guess on the training split), the metrics of
         `bpexp.record.metrics.final_names` (at the end of the run; float64, NaN where not defined or
         not finite), those of START as start/..., and folder.
 

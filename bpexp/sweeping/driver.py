@@ -239,7 +239,7 @@ def _models(runs: Sequence[Run], which: str) -> list[str]:
     if which == "all":
         return [run.identity for run in finished]
     gains = {
-        run.identity: find_task(run.task).gain(run.score("test"), run.chance)
+        run.identity: find_task(run.task).gain(run.score("test"), run.guess("test"))
         for run in finished
         if math.isfinite(run.score("test"))
     }

@@ -250,6 +250,7 @@ def _start(member: Member, journal: Journal) -> None:
         sizes=member.config.architecture(data).sizes,
         task=data.task,
         chance=data.chance,
+        **{"chance/test": data.chance_test},
         dimensions=dimensions(member.config.instruments),
         versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
         **({"program": member.program} if member.program else {}),

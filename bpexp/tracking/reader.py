@@ -134,6 +134,7 @@ def _row(run: Run, study: str) -> dict[str, Any]:
         "epoch": metrics.get("epoch", 0.0),
         "task": task,
         "chance": float(tags.get("chance", "nan")),
+        "chance/test": float(tags.get("chance/test", "nan")),
         **{name: metrics.get(f"final/{flat_name(name)}", np.nan) for name in final_names(task)},
         **NO_START,
         **{name: value for name, value in metrics.items() if name.startswith("start/")},

@@ -72,6 +72,7 @@ def run_tags(run: Run, run_id: str) -> dict[str, str]:
     return {name: str(end[name]) for name in names if end.get(name) is not None} | {
         "task": run.task,
         "chance": str(run.chance),
+        "chance/test": str(run.chance_test),
         "folder": str(run.folder),
         NOTE: description(run, run_id),
     }

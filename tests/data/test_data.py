@@ -19,6 +19,7 @@ import pytest
 from helpers import IMAGES, LABELS, MNIST, idx, needs_mnist
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import r2_score
 
 from bpexp.data import DATASETS, images, load
 from bpexp.data.dataset import make_dataset
@@ -97,6 +98,7 @@ def test_chance_is_the_best_constant_guess():
     x, y = np.zeros((10, 2)), np.array([0] * 7 + [1] * 3)
     data = make_dataset("made", "here", (x, y), (x, 1 - y))
     assert data.chance == 0.7
+    assert data.chance_test == 0.3  # class 0 is the most frequent one of the training split
 
 
 def test_diabetes_is_scikit_learns():
@@ -159,6 +161,9 @@ def test_the_teachers_noise_is_in_units_of_its_outputs():
 def test_chance_of_a_regression_is_the_mean_of_the_training_targets():
     data = load("diabetes")
     assert data.chance == pytest.approx(0, abs=1e-15)  # R2's own reference
+    guess = np.full_like(data.y_test, data.y_train.mean())
+    assert data.chance_test == pytest.approx(r2_score(data.y_test, guess), rel=1e-9, abs=0)
+    assert data.chance_test < 0
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ def test_score_by_depth_draws_means_and_chance():
         assert_line(line, means[name].index, means[name])
     (chance,) = [line for line in panel.lines if line.get_linestyle() == ":"]
     np.testing.assert_array_equal(chance.get_ydata(), 0.1)
+    (panel,) = score_by_depth(runs.assign(**{"chance/test": 0.08})).axes
+    (chance,) = [line for line in panel.lines if line.get_linestyle() == ":"]
+    np.testing.assert_array_equal(chance.get_ydata(), 0.08)
     assert list(panel.get_xticks()) == [2, 4, 8]
 
 

@@ -44,6 +44,10 @@ def test_a_run_that_diverged_scores_as_the_best_constant_guess():
     found, whole = scores(both, "test"), [*ACCURACY, *R2]
     expected = [both["chance"][i] if i in (1, 4) else whole[i] for i in range(len(whole))]
     np.testing.assert_array_equal(found, expected)
+    both["chance/test"] = [0.08] * 3 + [np.nan] * 3  # not recorded by the last three
+    expected = [0.08 if i == 1 else expected[i] for i in range(len(whole))]
+    np.testing.assert_array_equal(scores(both, "test"), expected)
+    assert scores(both, "train")[1] == both["chance"][1]
 
 
 @pytest.mark.parametrize(

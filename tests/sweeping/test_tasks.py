@@ -71,7 +71,7 @@ def test_finals_are_scikit_learns_scores_of_the_trained_networks(runs, sweep, da
         found = bpexp.load_network(sweep[0] / run["folder"]).predict(data.x_test)
         assert run["r2/test"] == pytest.approx(r2_score(data.y_test, found), rel=1e-5)
         assert run["mse/test"] == pytest.approx(mean_squared_error(data.y_test, found), rel=1e-5)
-        assert run["chance"] == data.chance
+        assert (run["chance"], run["chance/test"]) == (data.chance, data.chance_test)
         curve = curves[curves["run"] == run["run"]]
         base = max(curve["r2/train"].iloc[0], data.chance)
         origin = "guessing" if base == data.chance else "step 0"

@@ -13,7 +13,7 @@ from bpexp.nn.stack import Stack, initial_theta, with_constant_unit
 from bpexp.probes import Measurer, ProbedNetwork
 from bpexp.probes.jacobian import jacobian_spectrum
 from bpexp.results import borders
-from bpexp.results.forecasts import forecast_row, forecast_run
+from bpexp.results.forecasts import forecast_rows, forecast_run
 from bpexp.results.theory import phase_plane, theory_columns
 from bpexp.theory import (
     UnknownLayerError,
@@ -227,7 +227,7 @@ def test_frames_have_columns_of_what_a_network_has(skip, norm):
     assert ("norm_factor" in columns) == (norm != "none" and skip == "none")
     assert ("stream_gradient" in columns) == (skip != "none")
     assert {"q", "q_simulated", "grad_norm_lower"} <= columns.keys()
-    row = forecast_row(network)
+    row = forecast_rows([network])[0]
     assert ("theory/jacobian_mean_square" in row) == (skip == "none")
     assert "theory/trains" in row
 

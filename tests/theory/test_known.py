@@ -12,7 +12,7 @@ from helpers import make_config
 from bpexp.config import Config
 from bpexp.nn import Architecture, Choice
 from bpexp.nn.layers import Dense
-from bpexp.results.forecasts import forecast_row
+from bpexp.results.forecasts import forecast_rows
 from bpexp.results.theory import theory_columns
 from bpexp.sweeping import forecast_report
 from bpexp.sweeping.member import dataset
@@ -77,7 +77,7 @@ def test_a_run_that_theory_does_not_know_has_no_columns_of_theory():
         config = make_config(width=width)
         run = config, dataset(config)
         assert bool(theory_columns([run])[0]) == known
-        assert bool(forecast_row(run)) == known
+        assert bool(forecast_rows([run])[0]) == known
 
 
 @pytest.mark.usefixtures("unknown")

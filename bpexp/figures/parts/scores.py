@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bpexp.analysis.averages import UNBOUNDED
-from bpexp.analysis.scores import scores, tasks_in
+from bpexp.analysis.scores import guesses, scores, tasks_in
 from bpexp.figures.parts.quantities import Quantity
 
 LOWEST = -1.0  # lower end of an axis: R2 has no lower bound
@@ -50,6 +50,6 @@ def limit_scores(panel: Axes, frame: pd.DataFrame, split: str) -> None:
     """
     if any(task.perfect != 1 for task in tasks_in(frame, split)):
         return
-    found = [scores(frame, split), *([frame["chance"]] if "chance" in frame else [])]
+    found = [scores(frame, split), guesses(frame, split)]
     lowest = max(LOWEST, float(np.nanmin([0.0, *(column.min() for column in found)])))
     panel.set_ylim(lowest - 0.03 if lowest < 0 else 0, 1.03)
