@@ -12,7 +12,14 @@ from typing import Any, TextIO, cast
 
 from bpexp.config.shipped import tree
 from bpexp.console import SafeStream, say, warn
-from bpexp.errors import BpexpError, ConfigError, StorageError, one_of, out_of_range, require_folder
+from bpexp.errors import (
+    BpexpError,
+    ConfigError,
+    StorageError,
+    one_of,
+    out_of_range,
+    require_folder,
+)
 from bpexp.register import load_plugins
 
 COMPLETION = ("install", "uninstall", "query")  # what Hydra does for a shell
@@ -67,10 +74,10 @@ def _main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Refuse invalid overrides, then let Hydra compose the configurations and run them."""
-    from bpexp.config.parsing import with_home
+    from bpexp.config.parsing import as_text
     from bpexp.sweeping.hydra_private import flag_parser
 
-    arguments = [*map(with_home, arguments)]
+    arguments = [*map(as_text, arguments)]
     given = flag_parser().parse_intermixed_args(arguments)
     _refuse_flags(given)
     # Hydra's parser accepts consecutive overrides only: it fails on depth=1 -m lr=1.
@@ -184,5 +191,9 @@ def _reworded(error: Exception) -> str:
         wrong = "no such key" if group == "hydra" else f"not a parameter of the chosen {group}"
         return f"{group}.{key}: {wrong}"
     if place := getattr(error, "full_key", None):
-        return f"{place}: {message.splitlines()[0]}"
+        line = message.splitlines()[0]
+        if found := re.match(r"\w+ raised while resolving interpolation: (.*)", line):
+            why = re.sub(r'^\S+\(\) |^"|"$', "", found[1])  # without a function's name, or quotes
+            line = f"its interpolation ${{...}} has no value: {why}"
+        return f"{place}: {line}"
     return " ".join(message.split())

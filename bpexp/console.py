@@ -25,6 +25,11 @@ def warn(*lines: str) -> None:
     _write(sys.stderr, lines)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural if needed: "1 run", "3 runs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def aligned(head: Sequence[str], body: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
     """Return the lines of a text table with two spaces between columns.
 

@@ -62,6 +62,7 @@ WORKS = [
     row(f"-m {Q} depth=0,1", 0, r"^relu +0 ", r"^relu +1 "),
     row(f"{Q} depth=1 -m lr=0.1,0.2", 0, r"^relu +1 +0\.1 ", r"^relu +1 +0\.2 "),
     row(f"{Q} study='\"20240101\"'", 0, r"^relu"),
+    *(row(f"{Q} study={name}", 0, r"^relu") for name in ("1e3", "2024", "true")),
     row("--version", 0, rf"^bpexp {re.escape(bpexp.__version__)} \(hydra-core "),
     row("--help", 0, r"^  depth +hidden layers", r"^  draw "),
     row("--help activation", 0, r"^  activation ", *(rf"^ +{name}: " for name in ACTIVATIONS)),
@@ -118,12 +119,20 @@ SWEEPS = [
             "runs/"),
 ]  # fmt: skip
 
+FLAGS = "python -m bpexp --hydra-help explains the flags"
 WORDS = [
     refused("-m seed=range(1000000000)", "seed: makes a sweep of more than 100000 runs"),
     refused("-m seed=range(1000) lr=0.1,0.2 depth=range(100)",
             "seed: makes a sweep of more than 100000 runs"),
-    refused("study=20240101", "study: 20240101 is not text; quote it: 'study=\"20240101\"'"),
-    refused("study=1e3", "study: 1000.0 is not text; quote it: 'study=\"1000.0\"'"),
+    refused("data=npz data.path=123", "123: cannot be read: No such file or directory"),
+    refused("data=npz data.path=1e3", "1e3: cannot be read: No such file or directory"),
+    refused("data=npz 'data.path=${now:}'", "data.path: its interpolation ${...} has no value: "
+            "missing 1 required positional argument: 'pattern'"),
+    refused("data=npz 'data.path=${oc.env:BPEXP_NOPE}'", "data.path: its interpolation ${...} has "
+            "no value: Environment variable 'BPEXP_NOPE' not found"),
+    refused("--foo", f"unrecognized arguments: --foo; {FLAGS}"),
+    refused("depth=1 -x", f"unrecognized arguments: -x; {FLAGS}"),
+    refused("--cfg", f"argument --cfg/-c: expected one argument; {FLAGS}"),
     refused("actvation=relu", "key: 'actvation' is unknown; did you mean 'activation'?"),
     refused("draw=[deed]", "draw: 'deed' is unknown; did you mean 'dead'?"),
     refused("data=npz data.path=/a(b.npz", "data.path=/a(b.npz: mismatched input '(' expecting "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bpexp.commands.text import bytes_text
-from bpexp.console import say
+from bpexp.console import count_of, say
 from bpexp.errors import BpexpError
 from bpexp.record.files import replacing
 from bpexp.record.layout import RUNS
@@ -47,7 +47,8 @@ def export(options: argparse.Namespace) -> int:
             archive.write(path, name, stored)
             count += 1
     say(
-        f"{target}: {count} files of {len(study.runs)} runs, {bytes_text(target.stat().st_size)}",
+        f"{target}: {count_of(count, 'file')} of {count_of(len(study.runs), 'run')}, "
+        f"{bytes_text(target.stat().st_size)}",
         f'to load it: unzip {target.name}, then bpexp.load_runs("{study.name}") in that folder',
     )
     return 0

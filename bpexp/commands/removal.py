@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bpexp.commands.text import bytes_text
-from bpexp.console import say
+from bpexp.console import count_of, say
 from bpexp.errors import BpexpError, reason
 from bpexp.record.journal import in_use
 from bpexp.record.run import Run
@@ -47,8 +47,7 @@ def rm(options: argparse.Namespace) -> int:
         stored = _delete_stored(study, None if whole else runs, options.tracking_uri, options.root)
     for folder in [study.folder] if whole else [run.folder for run in runs]:
         shutil.rmtree(folder)
-    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    say(f"deleted {count} of {study.name}, and {stored} in MLflow")
+    say(f"deleted {count_of(len(runs), 'run')} of {study.name}, and {stored} in MLflow")
     return 0
 
 
@@ -59,7 +58,7 @@ def _agreed(study: Study, runs: list[Run], whole: bool, keep: bool) -> bool:
         BpexpError: standard input is not a terminal.
     """
     folders = [study.folder] if whole else [run.folder for run in runs]
-    what = f"{len(runs)} runs of {study.name}" + (" and its sweeps" if whole else "")
+    what = f"{count_of(len(runs), 'run')} of {study.name}" + (" and its sweeps" if whole else "")
     where = f"{bytes_text(size(folders))} on disk" + ("" if keep else ", and in MLflow")
     if not sys.stdin.isatty():
         raise BpexpError(f"rm: would delete {what} ({where}); --yes deletes without asking")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from bpexp.commands.text import bytes_text, counted, moment
 from bpexp.config import flatten
-from bpexp.console import say, warn
+from bpexp.console import count_of, say, warn
 from bpexp.nn.tasks import TASKS
 from bpexp.record.layout import SWEEPS
 from bpexp.record.run import Run
@@ -33,7 +33,7 @@ def _study_text(study: Study) -> list[str]:
     """Return the lines of `bpexp show STUDY`."""
     states = counted(state(run) for run in study.runs)
     lines = [
-        f"study:    {study.name}, {len(study.runs)} runs ({states}), "
+        f"study:    {study.name}, {count_of(len(study.runs), 'run')} ({states}), "
         f"{bytes_text(size([study.folder]))}",
         f"folder:   {study.folder}",
     ]
@@ -41,7 +41,7 @@ def _study_text(study: Study) -> list[str]:
         ended = sweep.get("ended")
         lines += [
             "",
-            f"sweep:    {sweep['id']}, {len(sweep['members'])} runs, "
+            f"sweep:    {sweep['id']}, {count_of(len(sweep['members']), 'run')}, "
             f"started {moment(sweep['time'])}, "
             + (f"ended {moment(ended)}" if ended else "not ended"),
             f"command:  {sweep['command']}",

@@ -66,7 +66,7 @@ def text(conf: Path, names: Sequence[str] = ()) -> str:
         "Instruments: what is measured at each probe [dimensions; the key, unless always measured]",
         "",
     ]
-    parts += [_wrapped(f"  {name:<20}{_instrument(row)}", 22) for name, row in INSTRUMENTS.items()]
+    parts += [_wrapped(f"  {name:<22}{_instrument(row)}", 24) for name, row in INSTRUMENTS.items()]
     return "\n".join(parts)
 
 

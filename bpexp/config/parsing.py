@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from itertools import islice
 
@@ -17,18 +18,24 @@ from bpexp.errors import ConfigError, in_quotes, quoted, reason
 
 TEXTS = ("study", "data.path", "data.root", "data.target", "tracking.uri")  # keys of free text
 PATHS = ("data.path", "data.root")
+# Words that Hydra reads as numbers or booleans: 2026, 1e3, true.
+_NO_TEXT = re.compile(r"[+-]?(\.?\d[\w.+-]*|inf|nan|true|false)", re.IGNORECASE)
 
 
-def with_home(argument: str) -> str:
-    """Expand ~ in an override of a path; return other overrides unchanged.
+def as_text(argument: str) -> str:
+    """Prepare an override of a key of free text for Hydra; return other overrides unchanged.
 
-    Shells expand ~ only at the beginning of a word, and Hydra's grammar does not allow ~.
+    Hydra would read names such as 2026 and 1e3 as numbers, so they are put in quotes. ~ is expanded
+    in paths: shells do so only at the beginning of a word, and Hydra's grammar does not allow ~.
     """
     key, equals, value = argument.partition("=")
-    if key.lstrip("+") not in PATHS or "~" not in value:
+    name = key.lstrip("+")
+    if name not in TEXTS:
         return argument
-    paths = (os.path.expanduser(path) for path in value.split(","))
-    return f"{key}{equals}{','.join(paths)}"
+    texts = value.split(",")
+    if name in PATHS:
+        texts = [os.path.expanduser(text) for text in texts]
+    return f"{key}{equals}" + ",".join(f'"{t}"' if _NO_TEXT.fullmatch(t) else t for t in texts)
 
 
 def parsed(arguments: Sequence[str]) -> list[Override]:

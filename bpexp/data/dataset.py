@@ -177,8 +177,10 @@ def _inputs(source: str, split: str, x: Array, y: Array) -> Array:
         raise DataError(f"{source}: {shapes} are not (N, n), and (N,) or (N, K)")
     if len(x) != len(y):
         raise DataError(f"{source}: {len(x)} {split} examples but {len(y)} targets")
-    if not x.size:
+    if not len(x):
         raise DataError(f"{source}: the {split} split is empty")
+    if not x.size:
+        raise DataError(f"{source}: {split} inputs of shape {x.shape} have no columns")
     x = x.reshape(len(x), -1)
     if x.dtype not in (np.float32, np.float64) or not np.isfinite(x).all():
         raise DataError(f"{source}: {split} inputs are not finite floating-point numbers")

@@ -74,7 +74,8 @@ def make_own_dataset(
     if len(ys) == 2:
         train, test = (xs[0], ys[0]), (xs[1], ys[1])
     else:
-        train, test = split(xs[0], ys[0] if classes else ys[0].astype(float), seed, source)
+        y = ys[0] if classes else ys[0].astype(float)
+        train, test = split(xs[0], y, seed, source, spelled("task", "regression"))
     if standardize:
         inputs = _standardised(train[0], test[0])
         targets = (train[1], test[1]) if classes else _standardised(train[1], test[1])

@@ -47,7 +47,9 @@ def standardised(train: Array, test: Array) -> tuple[Array, Array]:
     return (train - mean) / deviation, (test - mean) / deviation
 
 
-def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Examples]:
+def split(
+    x: Array, y: Array, seed: int, source: str, regression: str = "data.task=regression"
+) -> tuple[Examples, Examples]:
     """Split examples 80/20 at random, stratified by class.
 
     A fifth of the examples of each class, rounded, is in the test split.
@@ -57,6 +59,7 @@ def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Example
         y: integer labels (N,), or floating-point targets, which are not stratified.
         seed: the seed of the split.
         source: a description of the examples' origin, for messages.
+        regression: what the user writes for targets that are not classes, for messages.
 
     Raises:
         ConfigError: the seed is negative.
@@ -77,7 +80,7 @@ def split(x: Array, y: Array, seed: int, source: str) -> tuple[Examples, Example
     if not test.any():
         raise DataError(
             f"{source}: no class has 3 examples, so none is held out; for targets of a regression, "
-            "which are not classes, choose task=regression"
+            f"which are not classes, choose {regression}"
         )
     held, kept = order[test[order]], order[~test[order]]
     return (x[kept], y[kept]), (x[held], y[held])

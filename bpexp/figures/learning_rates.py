@@ -83,7 +83,9 @@ def best_rate_map(runs: pd.DataFrame, **look: Unpack[Look]) -> Figure:
     down = ordinate(cells, across)
     panels = draw_word_map(cells, down, across, _cell, COLOURS, look, least=2.4, explained=True)
     title = f"Test {score_name(found, 'test')} at the best learning rate"
-    note = f"{over_seeds(n_seeds(found))}; in brackets: the rates that train"
+    note = over_seeds(n_seeds(found))
+    if any(panel.texts for panel in panels.axes):  # cells of a large map have no text
+        note += "; in brackets: the rates that train"
     panels.label(f"{title}\n{note}", x=axis_label(across), y=axis_label(down))
     return panels.figure
 

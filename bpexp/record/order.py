@@ -88,6 +88,18 @@ def begun(sweep: Mapping[str, Any]) -> float:
     return float(sweep.get("begun", sweep["time"]))
 
 
+def first_begun(path: Path) -> float | None:
+    """Return when a sweep was first begun; None if its record is missing or damaged.
+
+    Args:
+        path: the sweep's sweep.json.
+    """
+    try:
+        return begun(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def _members(path: Path) -> list[str]:
     """Return the identities of a sweep's runs in the order of its grid; none if it is damaged."""
     try:

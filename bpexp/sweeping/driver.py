@@ -22,7 +22,7 @@ from bpexp.record.files import make_folder, replacing
 from bpexp.record.finished import list_finished
 from bpexp.record.layout import SWEEP, SWEEPS, TRACEBACK
 from bpexp.record.locks import has_locks
-from bpexp.record.order import begun
+from bpexp.record.order import first_begun
 from bpexp.record.run import Run
 from bpexp.secrets import without_secrets
 from bpexp.sweeping.member import dataset
@@ -151,13 +151,12 @@ def _begin(plan: Plan, multirun: bool, command: str | None = None) -> Path:
     study = plan.members[0].folder.parent
     folder = study / SWEEPS / sweep_id
     make_folder(folder)
-    before = json.loads((folder / SWEEP).read_text()) if (folder / SWEEP).exists() else None
     now = time.time()
     flats = [member.config.flat() for member in plan.members]
     record = {
         "id": sweep_id,
         "study": study.name,
-        "begun": begun(before) if before else now,
+        "begun": first_begun(folder / SWEEP) or now,
         "time": now,
         "command": without_secrets(command or _command_line()),
         "multirun": multirun,

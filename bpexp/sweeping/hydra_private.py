@@ -7,8 +7,11 @@ that moves one of them breaks this file only.
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from typing import NoReturn
 
 from hydra.core.plugins import Plugins
+
+from bpexp.errors import ConfigError
 
 Plugins.instance()  # must precede the import of BasicSweeper, which discovers plugins
 
@@ -26,4 +29,9 @@ def flag_parser() -> ArgumentParser:
     from hydra._internal.utils import get_args_parser
 
     parser: ArgumentParser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]  # argparse would print its usage
     return parser
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ConfigError(f"{message}; python -m bpexp --hydra-help explains the flags")

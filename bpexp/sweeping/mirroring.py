@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from bpexp.config import Config
-from bpexp.console import say, warn
+from bpexp.console import count_of, say, warn
 from bpexp.progress import begin
 from bpexp.secrets import has_secret
 from bpexp.sweeping.signals import Signals
@@ -17,7 +17,7 @@ from bpexp.tracking.process import MirrorProcess
 
 def await_mirror(mirror: MirrorProcess, runs: int, runtime: Config, signals: Signals) -> None:
     """Wait for the mirror, show its progress, and print the addresses of the runs."""
-    label = f"writing {runs} runs to MLflow"
+    label = f"writing {count_of(runs, 'run')} to MLflow"
     last: dict[str, Any] = {}
     interrupt, done = signals.interrupt, 0
     before = interrupt.signal  # the signal that interrupted training; another one stops the mirror
@@ -35,7 +35,9 @@ def await_mirror(mirror: MirrorProcess, runs: int, runtime: Config, signals: Sig
     if "charts" not in last or last["error"]:
         left = last.get("left", last.get("total", 0) - last.get("mirrored", 0))
         reason = "stopped" if interrupt.signal != before else "the mirror process died"
-        line = f"tracking: {last.get('error', reason)}; {left or 'all'} runs are not mirrored"
+        runs_left = count_of(left, "run") if left else "all runs"
+        are = "is" if left == 1 else "are"
+        line = f"tracking: {last.get('error', reason)}; {runs_left} {are} not mirrored"
         later = f"{line}; to mirror them later: {_sync_command(runtime)}"
         warn(line if last.get("final") else later)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from bpexp.config import Config
-from bpexp.console import say
+from bpexp.console import count_of, say
 from bpexp.errors import ConfigError
 from bpexp.executors import EXECUTORS, Session
 from bpexp.progress import begin
@@ -47,7 +47,7 @@ def train_plan(
     if not waiting:
         return {}
     epochs = sum(member.config.epochs - member.epoch for member in waiting)
-    label, ended = f"training {len(waiting)} runs", EndedRuns(waiting)
+    label, ended = f"training {count_of(len(waiting), 'run')}", EndedRuns(waiting)
     rows = _registered(plan, runtime)
     has_warned = False
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bpexp.console import SafeStream, say, warn
+from bpexp.console import SafeStream, count_of, say, warn
 from bpexp.errors import BpexpError, require_folder
 from bpexp.progress import begin
 from bpexp.record.layout import JOURNAL, RUNS, SWEEP, SWEEPS
@@ -106,7 +106,8 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
                 where = os.path.relpath(path.parent)
                 progress.note(f"sync: {where}: {report(error, root / RUNS / LOG)}")
             progress.advance(path.name == JOURNAL)
-    say(f"{sum(path.parent not in failed for path in runs)} runs mirrored to {mirror.uri}")
+    mirrored = sum(path.parent not in failed for path in runs)
+    say(f"{count_of(mirrored, 'run')} mirrored to {mirror.uri}")
     if mirror.left_deleted:
         say(left_deleted(len(mirror.left_deleted), study))
     return 1 if failed else 0
@@ -115,8 +116,8 @@ def _sync(study: str | None, run: str | None, uri: str, root: Path, restore: boo
 def left_deleted(number: int, study: str | None) -> str:
     """Return the message about runs that a user deleted in MLflow and that were not restored."""
     command = shlex.join(["python", "-m", "bpexp.sync", "--restore", *([study] if study else [])])
-    were = "1 run is" if number == 1 else f"{number} runs are"
-    return f"{were} deleted in MLflow; `{command}` restores them"
+    are = "is" if number == 1 else "are"
+    return f"{count_of(number, 'run')} {are} deleted in MLflow; `{command}` restores them"
 
 
 def _refused(uri: str, error: Exception) -> BpexpError:

@@ -8,6 +8,7 @@ from bpexp.analysis.verdict import SHORT_AXES
 from bpexp.config import flatten
 from bpexp.config.identity import differing
 from bpexp.config.questions import question
+from bpexp.console import count_of
 from bpexp.nn.tasks import find_task
 from bpexp.record.metrics import SPLITS, flat_name
 from bpexp.record.order import begun
@@ -88,7 +89,7 @@ def _scores(runs: Sequence[Run]) -> list[str]:
 def _description(study: Study, experiment: str, sweeps: dict[str, str]) -> str:
     lines = [f"**{question(study.name, _varied(study.runs))}**", ""]
     for sweep in sorted(study.sweeps, key=begun, reverse=True)[:SHOWN_SWEEPS]:
-        count = f"{len(sweep['members'])} run{'s' * (len(sweep['members']) > 1)}"
+        count = count_of(len(sweep["members"]), "run")
         if run := sweeps.get(sweep["id"]):
             page = f"#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
             count = f"[{count}: summary and figures]({page})"

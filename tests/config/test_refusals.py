@@ -243,8 +243,6 @@ WORDS = [
         "data.path=a(b.npz: no viable alternative at input 'a(b.npz'; text with special characters "
         "is quoted: 'data.path=\"a(b.npz\"'",
     ),
-    ("study=1e3", "study: 1000.0 is not text; quote it: 'study=\"1000.0\"'"),
-    ("study=5", "study: 5 is not text; quote it: 'study=\"5\"'"),
     ("study='${seed}'", "study: 0 is not text; quote it: 'study=\"0\"'"),
     ("~data=digits", "data: every run has one; it cannot be deleted"),
     ("~data=0", "data: every run has one; it cannot be deleted"),

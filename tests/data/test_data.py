@@ -369,7 +369,7 @@ BAD_ARRAYS = {
     "text": ({"x": GOOD["x"].astype(str), "y": GOOD["y"]}, "x holds text, not real numbers"),
     "complex": ({"x": GOOD["x"] * 1j, "y": GOOD["y"]}, "x holds complex numbers, not real"),
     "too few": ({"x": GOOD["x"][:3], "y": GOOD["y"][:3]}, "N >= 10"),
-    "no features": ({"x": GOOD["x"][:, :0], "y": GOOD["y"]}, "empty"),
+    "no features": ({"x": GOOD["x"][:, :0], "y": GOOD["y"]}, "have no columns"),
     "flat": ({"x": GOOD["x"][:, 0], "y": GOOD["y"]}, "are not"),
     "widths differ": (
         {

@@ -226,6 +226,13 @@ def test_each_cell_shows_the_score_at_its_own_best_rate_and_the_rates_that_train
     assert FIGURES["score_at_best_rate"].data(only(runs=runs[runs["seed"] < 2])).empty
 
 
+def test_a_map_of_best_rates_without_room_for_words_does_not_explain_them():
+    runs = tables(("relu",), range(1, 60), rates=(0.01, 0.1), seeds=range(3)).runs
+    figure = best_rate_map(runs)
+    assert not figure.axes[0].texts
+    assert figure.get_suptitle() == "Test accuracy at the best learning rate\none network"
+
+
 def test_a_diverged_run_scores_as_guessing_in_the_figure_of_a_sweep_too():
     runs = tables(("sigmoid", "relu"), (2,), rates=(0.01, 0.1, 1.0), seeds=range(3)).runs
     runs = runs.assign(diverged_at=3.0, chance=0.25)

@@ -17,7 +17,7 @@ import pytest
 from helpers import ROOT, make_config
 from helpers import train_plan as go
 
-from bpexp.errors import DataError
+from bpexp.errors import DataError, StorageError
 from bpexp.executors import EXECUTORS, Interrupt, worker
 from bpexp.executors.pool import Pool
 from bpexp.record.history import read
@@ -54,6 +54,30 @@ def test_like_shaped_runs_are_stacked_and_others_apart(tmp_path):
     sizes = sorted(len(stack) for stack in plan.stacks)
     assert sizes == [2, 5]
     assert len(plan.members) == 7
+
+
+@pytest.mark.parametrize("text", ['{"id": 3', "[]", "{}", ""])
+def test_a_damaged_record_of_a_sweep_is_written_again(tmp_path, text):
+    def sweep():
+        return run_sweep(grid(2), root=tmp_path, multirun=True, presented=False)
+
+    sweep()
+    (path,) = tmp_path.glob("runs/*/sweeps/*/sweep.json")
+    members = json.loads(path.read_text())["members"]
+    path.write_text(text)
+    assert sweep().code == 0
+    record = json.loads(path.read_text())
+    assert record["members"] == members
+    assert record["begun"] == record["time"]
+
+
+def test_a_folder_in_the_place_of_a_sweeps_record_is_refused(tmp_path):
+    run_sweep(grid(1), root=tmp_path, multirun=True, presented=False)
+    (path,) = tmp_path.glob("runs/*/sweeps/*/sweep.json")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StorageError, match=r"sweep\.json: a folder is in the place of a file$"):
+        run_sweep(grid(1), root=tmp_path, multirun=True, presented=False)
 
 
 def test_a_run_that_has_not_begun_is_planned_without_reading_its_folder(tmp_path, monkeypatch):

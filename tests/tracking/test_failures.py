@@ -64,7 +64,7 @@ def test_sync_names_a_defect_and_mirrors_the_other_runs(study, tmp_path):
     folder, _ = study
     done = run(folder, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
     assert done.returncode == 1
-    assert done.stdout.startswith("1 runs mirrored")
+    assert done.stdout.startswith("1 run mirrored")
     (line,) = done.stderr.splitlines()
     assert line.startswith("sync: runs/bpexp/")
     log = folder / FORM.search(line)[1]

@@ -79,7 +79,7 @@ def test_a_copied_or_moved_folder_does_not_change_the_old_one(proj, move, capsys
         f"copied or moved; `python -m bpexp.sync --relocate` changes their paths to {copy}\n"
     )
     assert main(["--relocate", "--root", str(copy)]) == 0
-    assert "1 runs mirrored" in capsys.readouterr().out
+    assert "1 run mirrored" in capsys.readouterr().out
     assert files(proj.parent / "proj") == before
     assert proj.exists() != move
     assert len(locations(copy)) == 3
@@ -162,7 +162,7 @@ def test_one_deleted_experiment_stops_no_other_study(proj, capsys):
     with pytest.raises(StoreError):
         Mirror(uri(proj), proj).study(proj / "runs" / "bpexp")
     assert main(["--root", str(proj)]) == 1
-    assert "1 runs mirrored" in capsys.readouterr().out
+    assert "1 run mirrored" in capsys.readouterr().out
     assert client.get_experiment_by_name("other") is not None
 
 
