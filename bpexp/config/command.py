@@ -17,6 +17,7 @@ from bpexp.config.shipped import tree
 
 # Text that needs no quotes in Hydra's grammar.
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
+SPECIAL = {*'"$`\\!'}  # what shells change within double quotes
 WORDS = {"null", "true", "false", "nan", "inf"}  # Hydra reads these as values other than text
 
 
@@ -32,7 +33,21 @@ def command(config: Mapping[str, Any], *, program: str = "", seeds: Sequence[int
     if len(seeds) > 1:
         words = [word for word in words if not word.startswith("seed=")]
         words = ["-m", *words, f"seed={','.join(map(str, seeds))}"]
-    return shlex.join(["python", *([program] if program else ["-m", "bpexp"]), *words])
+    return joined(["python", *([program] if program else ["-m", "bpexp"]), *words])
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return words as one shell command that is easy to read.
+
+    Words with single quotes, which Hydra's grammar has, are put in double quotes where possible.
+
+    >>> print(joined(["echo", "a='1/2'", "b c"]))
+    echo "a='1/2'" 'b c'
+    """
+    return " ".join(
+        f'"{word}"' if "'" in word and not {*word} & SPECIAL else shlex.quote(word)
+        for word in words
+    )
 
 
 def overrides(config: Mapping[str, Any]) -> list[str]:

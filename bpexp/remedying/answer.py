@@ -227,7 +227,9 @@ class Remedies:
 
     def _cells(self) -> list[list[str]]:
         """Return the cells of the table, its head first."""
-        rows = [["keys", "change", "answer", f"{self._metric}/test", "difference", "trained", ""]]
+        rows = [
+            ["keys", "change", "answer", f"{self._metric}/test", "difference", "trained", "verdict"]
+        ]
         for row in self.frame().to_dict("records"):
             tried = row["seeds"] > 0
             rows.append([

@@ -29,6 +29,8 @@ Values = Mapping[str, Any]
 RECTIFIERS = ("relu", "leaky", "elu", "gelu", "silu", "softplus")
 WARMUP = 0.1  # share of the steps
 CLIP = 1.0  # the largest norm of a batch's gradient
+# Initializations by name that equal mean_field with this (sigma_w2, sigma_b2).
+FAN_IN = {(1.0, 0.0): "lecun_normal", (2.0, 0.0): "he_normal"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def _critical(config: Config, data: Dataset) -> Values:
         except ValueError:  # no sigma_w2 is critical
             continue
         sigma_w2 = float(f"{sigma_w2:.4g}")
+        if name := FAN_IN.get((sigma_w2, sigma_b2)):
+            return _chosen("init", name)
         return _chosen("init", "mean_field", sigma_w2=sigma_w2, sigma_b2=sigma_b2)
     return {}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shlex
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bpexp.config import Config
+from bpexp.config.command import joined
 from bpexp.config.identity import differing
 from bpexp.console import warn
 from bpexp.nn.tasks import find_task
@@ -208,7 +208,7 @@ def _check_finished(plan: Plan, statuses: Mapping[str, str], runs: Sequence[Run]
 def _command_line() -> str:
     """Return the command line, which begins with `python` and the script or `-m bpexp`."""
     program = [script] if (script := _script()) else ["-m", "bpexp"]
-    return shlex.join(["python", *program, *without_secrets(sys.argv[1:])])
+    return joined(["python", *program, *without_secrets(sys.argv[1:])])
 
 
 def _script() -> str:

@@ -7,8 +7,10 @@ import shlex
 import pytest
 from helpers import ROOT, make_config
 from hydra import compose, initialize_config_dir
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bpexp.config.command import command, overrides
+from bpexp.config.command import command, joined, overrides
 from bpexp.sweeping.hydra import BASE, register, to_config
 
 CONFIGS = {
@@ -34,6 +36,16 @@ CONFIGS = {
         "probe": {"every": 0, "examples": 9, "jacobian": 2},
     },
 }
+
+
+@given(st.lists(st.text(st.sampled_from("'\"$`\\! \n=a/(){}[]*?~#;&|<>"), max_size=8), max_size=4))
+def test_words_joined_for_a_shell_are_split_into_the_same_words(words):
+    assert shlex.split(joined(words)) == words
+
+
+def test_hydras_quotes_are_readable_in_a_shells():
+    assert joined(["a", "skip.scale='1/sqrt(blocks)'"]) == "a \"skip.scale='1/sqrt(blocks)'\""
+    assert joined(["x='$a'"]) == shlex.quote("x='$a'")
 
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS)

@@ -16,11 +16,13 @@ from bpexp.commands import main
 from bpexp.config.config import Config
 from bpexp.config.grid import configs
 from bpexp.config.overrides import override_grid
+from bpexp.config.schema import checked
 from bpexp.config.shipped import tree
 from bpexp.errors import BpexpError, ConfigError
 from bpexp.nn import Choice
+from bpexp.nn.stack import initial_theta
 from bpexp.record.run import Run
-from bpexp.remedying.changes import candidates
+from bpexp.remedying.changes import FAN_IN, candidates
 from bpexp.sweeping.member import dataset
 
 DEEP = {
@@ -117,15 +119,17 @@ def values(config):
 
 
 def test_the_changes_are_those_of_theory_and_of_the_training():
-    """tanh and ReLU are critical at sigma_w2 = 1 / g'(0)^2 = 1 and at 2."""
+    """tanh and ReLU are critical at sigma_w2 = 1 / g'(0)^2 = 1 and at 2, which have names."""
     config = make_config(activation="tanh", depth=9, lr=0.06, epochs=5, batch_size=10)
     found = values(config)
     assert found["lr=0.02"].config.lr == 0.02
     assert found["lr=0.18"].config.lr == 0.18
-    assert found["init=mean_field"].config.init.parameters["sigma_w2"] == pytest.approx(1, 1e-3)
+    inits = [name for name in found if name.startswith("init")]
+    assert inits == ["init=glorot_normal", "init=lecun_normal", "init=lsuv"]
     relu = values(make_config(activation="relu", init="normal"))
-    assert relu["init=mean_field"].config.init.parameters["sigma_w2"] == pytest.approx(2, 1e-3)
-    assert "init=he_normal" in relu
+    assert [name for name in relu if name.startswith("init")] == ["init=he_normal", "init=lsuv"]
+    relu = values(make_config(activation="relu", init="he_normal"))
+    assert [name for name in relu if name.startswith("init")] == ["init=lsuv"]
     assert found["schedule.warmup=5"].config.schedule.parameters == {"warmup": 5}  # of 50 steps
     assert found["optimizer.clip_norm=1.0"].config.optimizer.parameters["clip_norm"] == 1
     assert found["depth=4"].config.depth == 4
@@ -133,6 +137,17 @@ def test_the_changes_are_those_of_theory_and_of_the_training():
         *found
     }
     assert "activation=tanh" not in found
+
+
+@pytest.mark.parametrize(("sigmas", "name"), FAN_IN.items())
+def test_a_critical_initialization_with_a_name_is_that_one(sigmas, name):
+    architecture = make_config(depth=3).architecture(dataset(make_config()))
+    parameters = dict(zip(("sigma_w2", "sigma_b2"), sigmas, strict=True))
+    drawn = [
+        initial_theta(architecture, init, seed=5)
+        for init in (checked("init", {"name": "mean_field", **parameters}), checked("init", name))
+    ]
+    np.testing.assert_allclose(*drawn, rtol=1e-14, atol=0)
 
 
 def test_changes_that_do_not_apply_are_left_out():
