@@ -80,7 +80,7 @@ FIGURES: dict[str, FigureSpec] = {
     "trainability": FigureSpec(
         trainability_map,
         "trainability",
-        ("score/train", "chance", "diverged_at", "theory/deepest", "source"),
+        ("score/train", "skip", "chance", "diverged_at", "theory/deepest", "source"),
         runs_over_depths,
     ),
     "phase_diagram": FigureSpec(

@@ -46,14 +46,15 @@ def trainability_map(
     x: the setting, on a log scale if its values are geometric. y: hidden layers. Colour: the task's
     primary metric on the training split at the end, arithmetic mean over seeds. A run that diverged
     scores as the best constant guess. Cells without runs are white. Line: 6 xi_c of mean field, an
-    average over draws, up to which Schoenholz et al. (2017) found networks trainable. Without rows
-    of theory it is marked at the settings of the runs only. Activations, initializations and other
+    average over draws, up to which Schoenholz et al. (2017) found networks trainable; of residual
+    networks the largest depth at which the stream's gradient changes less than 1000-fold. Without
+    rows of theory it is marked at the settings of the runs only. Activations, initializations and other
     settings divide the runs into panels.
 
     Args:
         runs: the table `trainability` or `runs` of `bpexp.load_tables`: columns run, activation,
             init, depth, seed, the setting, accuracy/train or the primary metric of another task,
-            and if known chance, diverged_at, theory/deepest and source.
+            and if known skip, chance, diverged_at, theory/deepest and source.
         setting: the numeric setting; by default the first with at least three values.
         look: see `Look`.
 
@@ -76,7 +77,9 @@ def trainability_map(
         label = f"{score_label(runs, 'train')}\n{over_seeds(n_seeds(runs))}"
         panels.figure.colorbar(mesh, ax=panels.axes, label=label, aspect=30, **_ends(runs))
     if DEEPEST in runs and runs[DEEPEST].min() <= panels.parts[0][0].get_ylim()[1]:
-        border = Line2D([], [], label=r"theory: $6\,\xi_c$", **BORDER)
+        residual = "skip" in runs and (runs["skip"] != "none").any()
+        label = "theory: deepest\nthat trains" if residual else r"theory: $6\,\xi_c$"
+        border = Line2D([], [], label=label, **BORDER)
         legend(panels, "", {}, notes=[border])
     panels.label("Trainability", x=axis_label(str(across)), y=axis_label("depth"))
     return panels.figure

@@ -41,7 +41,7 @@ def remedies(
         found.first, found.frame(), found.figure()
 
     The changes are a third and three times the learning rate, other initializations (among them the
-    critical sigma_w2), warm-up, clipping, other activations, normalisation, skip connections, half
+    critical sigma_w2), warmup, clipping, other activations, normalisation, skip connections, half
     of the layers, and some pairs of these (`bpexp.remedying.changes`). The unchanged training is
     the first. Trainings with equal seeds have the same order of examples and the same random draw,
     from which each initialization computes the weights, so that only the change differs. A change

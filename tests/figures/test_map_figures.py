@@ -184,6 +184,14 @@ def test_the_border_is_theorys_curve_and_not_a_line_between_runs():
     assert limits == (lambda p: (p.get_xlim(), p.get_ylim()))(trainability_map(runs).axes[0])
 
 
+@pytest.mark.parametrize(
+    ("skip", "label"), [("none", r"theory: $6\,\xi_c$"), ("rezero", "theory: deepest\nthat trains")]
+)
+def test_the_border_of_residual_networks_is_not_called_a_depth_scale(skip, label):
+    figure = trainability_map(run_table().assign(skip=skip))
+    assert [text.get_text() for text in legend_of(figure).get_texts()] == [label]
+
+
 def test_a_border_that_a_setting_does_not_move_is_a_level():
     runs = run_table().drop(columns="lr").rename(columns={"init.sigma_w2": "lr"})
     runs = runs.assign(**{"theory/deepest": 3.0})
