@@ -48,8 +48,8 @@ def trainability_map(
     scores as the best constant guess. Cells without runs are white. Line: 6 xi_c of mean field, an
     average over draws, up to which Schoenholz et al. (2017) found networks trainable; of residual
     networks the largest depth at which the stream's gradient changes less than 1000-fold. Without
-    rows of theory it is marked at the settings of the runs only. Activations, initializations and other
-    settings divide the runs into panels.
+    rows of theory it is marked at the settings of the runs only. Activations, initializations and
+    other settings divide the runs into panels.
 
     Args:
         runs: the table `trainability` or `runs` of `bpexp.load_tables`: columns run, activation,
