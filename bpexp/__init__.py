@@ -23,6 +23,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bpexp.version import VERSION
+
 if TYPE_CHECKING:
     from bpexp import register
     from bpexp.__main__ import main
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from bpexp.sweeping.python import sweep
     from bpexp.training import train
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Choice",

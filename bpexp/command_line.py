@@ -64,9 +64,9 @@ def _main(arguments: list[str]) -> int:
     if "--version" in arguments:
         from importlib.metadata import version
 
-        import bpexp
+        from bpexp.version import VERSION
 
-        say(f"bpexp {bpexp.__version__} (hydra-core {version('hydra-core')})")
+        say(f"bpexp {VERSION} (hydra-core {version('hydra-core')})")
         return 0
     require_folder()
     return _run(arguments)

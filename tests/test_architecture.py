@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+import yaml
+
+import bpexp
+from bpexp.version import VERSION
 
 PACKAGE = Path(__file__).parents[1] / "bpexp"
 
 # Each room and the rooms that it may import: the floors of the house from the ground up.
 FLOORS = {
+    "version": (),
     "secrets": (),
     "errors": ("secrets",),
     "console": ("secrets",),
@@ -40,13 +47,16 @@ FLOORS = {
     ),
     "figures": ("palette", "results", "record", "analysis", "config", "probes", "nn", "errors"),
     "bridge": (
+        "version",
         "figures", "results", "record", "analysis", "config", "training", "probes", "nn", "errors",
     ),
     "report": (
+        "version",
         "entry", "references", "figures", "results", "record", "analysis", "config", "theory",
         "probes", "console", "nn", "errors",
     ),
     "sweeping": (
+        "version",
         "report", "figures", "results", "tracking", "record", "analysis", "config", "executors",
         "register",
         "theory", "training", "progress", "console", "data", "nn", "errors", "secrets",
@@ -60,9 +70,10 @@ FLOORS = {
         "remedying", "references", "tracking", "record", "config", "console", "nn", "errors",
     ),
     "remedies": ("entry",),
-    "command_line": ("sweeping", "commands", "config", "register", "console", "errors"),
+    "command_line": ("version", "sweeping", "commands", "config", "register", "console", "errors"),
     "__main__": ("entry",),
     "__init__": (
+        "version",
         "__main__", "bridge", "register", "remedying", "sweeping", "results", "record", "analysis",
         "training", "probes", "data", "nn", "errors",
     ),
@@ -88,6 +99,7 @@ def imports(path):
 def test_imports_go_one_way(path):
     own = room(path)
     for module in imports(path):
+        assert module != "bpexp", f"{path} imports the whole package"
         if module.startswith("bpexp."):
             other = module.split(".")[1]
             assert other == own or other in FLOORS[own], f"{path} imports {module}"
@@ -101,6 +113,27 @@ def test_the_plan_has_no_circle():
         }
         assert ready, FLOORS.keys() - placed
         placed |= ready
+
+
+def module_of(path):
+    return ".".join(("bpexp", *path.with_suffix("").parts)).removesuffix(".__init__")
+
+
+def test_no_two_files_import_each_other():
+    files = {module_of(path): path for path in FILES}
+    graph = {
+        name: {other for m in imports(path) for other in (m, m.rpartition(".")[0])} & files.keys()
+        for name, path in files.items()
+        if path.name != "__init__.py"  # the face of a room, which hands names on
+    }
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the files
+
+
+def test_the_version_is_the_same_everywhere():
+    root = PACKAGE.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
+    assert VERSION == project["version"] == citation["version"] == bpexp.__version__
 
 
 def test_every_room_is_on_the_plan():

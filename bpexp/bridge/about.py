@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-import bpexp
 from bpexp.bridge.listening import Listener
 from bpexp.bridge.measuring import MEASURED, chance, scores
 from bpexp.config import ALGORITHM
 from bpexp.record.observations import dimensions
+from bpexp.version import VERSION
 
 ACTIVATIONS = {"leaky_relu": "leaky"}
 NORMS = {"": "none", "batch_norm": "batch", "layer_norm": "layer", "rms_norm": "rms"}
@@ -74,5 +74,5 @@ def start_line(
         "task": "classification" if "accuracy/train" in found else "regression",
         "chance": chance(heard),
         "dimensions": dimensions(MEASURED),
-        "versions": {"bpexp": bpexp.__version__, "numpy": np.__version__},
+        "versions": {"bpexp": VERSION, "numpy": np.__version__},
     }

@@ -8,6 +8,7 @@ from typing import Generic
 
 from bpexp.executors.protocol import DEFERRED, Run, RunStack, Session
 
+POLL = 0.1  # seconds to wait for messages of workers, or for held runs
 INTERVAL = 0.5  # seconds between checks of runs that another process holds
 
 

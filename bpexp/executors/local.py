@@ -7,10 +7,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from bpexp.executors.held import HeldRuns
+from bpexp.executors.held import POLL, HeldRuns
 from bpexp.executors.protocol import Run, RunStack, Session
-
-POLL = 0.1  # seconds between checks of the interrupt
 
 
 class LocalExecutor:

@@ -9,8 +9,7 @@ from threading import Thread
 from typing import Generic
 
 from bpexp.errors import StorageError
-from bpexp.executors.held import HeldRuns
-from bpexp.executors.local import POLL
+from bpexp.executors.held import POLL, HeldRuns
 from bpexp.executors.protocol import Run, RunStack, Session
 from bpexp.executors.worker import Worker
 

@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
-import bpexp
 from bpexp.config.shipped import tree
 from bpexp.figures import FIGURES
 from bpexp.figures.parts.factors import describe, levels
 from bpexp.record.run import Run
 from bpexp.references import behind
+from bpexp.version import VERSION
 
 MOST_LEVELS = 12
 
@@ -58,7 +58,7 @@ def _here() -> str:
     packages = ("numpy", "pandas", "matplotlib", "hydra-core", "mlflow")
     return ", ".join(
         [
-            f"bpexp {bpexp.__version__}",
+            f"bpexp {VERSION}",
             *(f"{name} {version(name)}" for name in packages),
             f"Python {platform.python_version()}",
             f"{platform.system()} {platform.machine()}",

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import bpexp
 from bpexp.analysis.verdict import Evidence, verdict
 from bpexp.config import ALGORITHM, Config
 from bpexp.data import Dataset
@@ -28,6 +27,7 @@ from bpexp.register import load_plugins, used
 from bpexp.secrets import without_secrets
 from bpexp.sweeping.member import Member, dataset
 from bpexp.training import STOPS, Record, Trainer, run
+from bpexp.version import VERSION
 
 
 def train_stack(members: Sequence[Member], progress: Report, interrupt: Interrupt, /) -> list[str]:
@@ -252,7 +252,7 @@ def _start(member: Member, journal: Journal) -> None:
         chance=data.chance,
         **{"chance/test": data.chance_test},
         dimensions=dimensions(member.config.instruments),
-        versions={"bpexp": bpexp.__version__, "numpy": np.__version__},
+        versions={"bpexp": VERSION, "numpy": np.__version__},
         **({"program": member.program} if member.program else {}),
     )
 

@@ -1,0 +1,3 @@
+"""The version of the package, which records hold; pyproject.toml and CITATION.cff repeat it."""
+
+VERSION = "0.1.0"
