@@ -39,7 +39,7 @@ def as_text(argument: str) -> str:
 
 
 def parsed(arguments: Sequence[str]) -> list[Override]:
-    """Parse overrides with Hydra's parser.
+    """Parse overrides with Hydra's parser, as `as_text` returns them.
 
     Raises:
         ConfigError: an override is malformed.
@@ -52,7 +52,7 @@ def parsed(arguments: Sequence[str]) -> list[Override]:
                 raise HydraException("no key before '='")
             if "=" not in argument and not argument.startswith("~"):
                 raise HydraException("no value; an override is key=value")
-            overrides.append(parser.parse_override(argument))
+            overrides.append(parser.parse_override(as_text(argument)))
         except HydraException as error:
             raise ConfigError(f"{quoted(argument)}: {_reworded(argument, error)}") from None
     return overrides

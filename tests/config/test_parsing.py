@@ -16,7 +16,7 @@ from bpexp.config.parsing import as_text, parsed, values_of
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["study", "data.path", "+data.target", "tracking.uri"])
 def test_a_word_of_free_text_is_taken_as_it_was_typed(key, text):
-    (override,) = parsed([as_text(f"{key}={text}")])
+    (override,) = parsed([f"{key}={text}"])
     assert values_of(override) == [text]
     assert type(override.value()) is str
 
@@ -29,5 +29,5 @@ def test_other_overrides_are_unchanged(argument):
 
 
 def test_each_value_of_a_sweep_is_text_and_home_is_expanded():
-    (override,) = parsed([as_text("data.path=1,~/x.npz,y")])
+    (override,) = parsed(["data.path=1,~/x.npz,y"])
     assert values_of(override) == ["1", os.path.expanduser("~/x.npz"), "y"]
