@@ -210,10 +210,6 @@ def test_the_readme_leads_to_the_site_and_is_short():
         assert f"(docs/{page}.md)" in text
 
 
-if __name__ == "__main__":
-    run(Path(sys.argv[1]))
-
-
 def test_the_two_forms_of_a_teams_server_have_the_same_options():
     folder = DOCS / "how-to"
     texts = [(folder / name).read_text() for name in ("team.md", "team/compose.yaml")]
@@ -223,3 +219,15 @@ def test_the_two_forms_of_a_teams_server_have_the_same_options():
     options = [re.findall(r"--[\w-]+", command[1]) for command in commands]
     assert options[0] == options[1]
     assert len(options[0]) == 5
+
+
+def test_the_compose_file_has_the_schema_of_compose_files():
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    file = str(DOCS / "how-to" / "team" / "compose.yaml")
+    command = [sys.executable, "-m", "check_jsonschema", *schema, file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))
