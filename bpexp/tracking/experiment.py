@@ -72,7 +72,7 @@ class Experiment:
             if run.info.status == "RUNNING" and not is_deleted(run):
                 yield identity, int(attempt), run
 
-    def find(self, start: dict[str, Any], first: bool) -> Run | None:
+    def find(self, start: dict[str, Any], alone: bool) -> Run | None:
         """Return the run of a journal; None if the store does not have it.
 
         If a user deleted the run in MLflow, the deleted run is returned, unless the journal was
@@ -80,10 +80,10 @@ class Experiment:
 
         Args:
             start: the journal's start line.
-            first: whether no process has mirrored this run before, so that no search is needed.
+            alone: whether no other process can have created the run, so that no search is needed.
         """
         key = _key(start)
-        if key not in self._runs and not first:  # another process may have created it meanwhile
+        if key not in self._runs and not alone:
             self._runs |= self._search(f"tags.identity = '{key[0]}'")
         known = self._runs.get(key)
         if known and is_deleted(known) and known.info.start_time != milliseconds(start["time"]):

@@ -98,7 +98,9 @@ class Mirror:
         shown = place_tags(start, self._place(folder))
         with mirroring(folder) as new:
             run = self._runs.setdefault(folder, RunMirror(self._client, folder))
-            stored = experiment.find(start, new) or self._create(experiment, start, shown, run)
+            # Another user of a server may have mirrored the same run from another folder.
+            alone = new and self._database is not None
+            stored = experiment.find(start, alone) or self._create(experiment, start, shown, run)
             experiment.update_tags(stored, shown)
             if self._stays_deleted(stored):
                 return True

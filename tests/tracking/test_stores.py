@@ -14,6 +14,7 @@ from bpexp.sweeping.driver import _begin, _end
 from bpexp.sweeping.plan import make_plan
 from bpexp.sweeping.stacks import train_stack
 from bpexp.tracking.address import PORT, database, local_folder, pages
+from bpexp.tracking.client import connect
 from bpexp.tracking.command import main
 from bpexp.tracking.experiment import Experiment
 from bpexp.tracking.failures import StoreError
@@ -48,6 +49,21 @@ def proj(original, tmp_path):
     shutil.copytree(original, folder)
     assert relocate(uri(folder), folder) > 0
     return folder
+
+
+def test_two_users_of_a_server_mirror_the_same_run_once(tmp_path, monkeypatch):
+    """Both opened the study before the run was there; the server is a store that is not local."""
+    monkeypatch.setattr("bpexp.tracking.experiment.refuse_misplaced", lambda *_: None)
+    monkeypatch.setattr("bpexp.tracking.mirror.database", lambda uri: None)
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    folders = [make_study(tmp_path / user) for user in ("ann", "bob")]
+    mirrors = [Mirror(store, tmp_path / user) for user in ("ann", "bob")]
+    for each in mirrors:
+        each._experiment("bpexp")
+    assert all(each.run(folder) for each, folder in zip(mirrors, folders, strict=True))
+    client = connect(store)
+    (study,) = client.search_experiments(filter_string="name = 'bpexp'")
+    assert len(client.search_runs([study.experiment_id])) == 1
 
 
 def uri(folder):
